@@ -1,0 +1,34 @@
+"""The commands and their options."""
+
+from typing import Annotated
+
+import typer
+
+from tessera.cli import apply, member, replay, token, up, verify
+
+app = typer.Typer(
+    name="tessera",
+    help="One membership for a group of brands: start, configure, inspect and prove a Tessera suite.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command("up")(up.up)
+app.command("apply")(apply.apply)
+app.command("verify")(verify.verify)
+app.command("token")(token.token)
+app.add_typer(member.app, name="member")
+app.add_typer(replay.replay_app, name="replay")
+app.add_typer(replay.run_app, name="run")
+
+
+@app.callback()
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    """One membership for a group of brands: start, configure, inspect and prove a Tessera suite."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("tessera"))
+        raise typer.Exit

@@ -1,0 +1,88 @@
+"""`tessera up`: a whole suite on this machine, until Ctrl-C."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tessera.cli.console import LogPrinter, out, table
+from tessera.cli.failures import Interrupted
+from tessera.cli.running import run
+from tessera.suite import Suite, data_root
+from tessera.up.options import FIRST_METRICS_PORT, FIRST_PORT, Options
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Directory of everything the suite keeps.", show_default="build/data/up")
+]
+PortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65_000, help="Port of identity; the others take the next three. 0: any.")
+]
+MetricsPortOption = Annotated[
+    int, typer.Option("--metrics-port", min=0, max=65_000, help="The same for /metrics. 0: any.")
+]
+TransportOption = Annotated[str, typer.Option("--transport", help="What serves HTTP/2: grpcio, or native (an extra).")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes of each service.")]
+AdminDsnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--admin-dsn",
+        envvar="TESSERA_ADMIN_DSN",
+        help="Superuser's DSN of a PostgreSQL 17 or newer to use instead of the embedded one.",
+    ),
+]
+LogLevelOption = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+
+
+def up(
+    data: DataOption = None,
+    clock: Annotated[str, typer.Option("--clock", help="real, or virtual (moved by `tessera replay`).")] = "real",
+    virtual_clock_start: Annotated[
+        str | None, typer.Option("--virtual-clock-start", help="First instant of a virtual clock, ISO 8601.")
+    ] = None,
+    transport: TransportOption = "grpcio",
+    workers: WorkersOption = 1,
+    port: PortOption = FIRST_PORT,
+    metrics_port: MetricsPortOption = FIRST_METRICS_PORT,
+    admin_dsn: AdminDsnOption = None,
+    log_level: LogLevelOption = "info",
+) -> None:
+    """Start PostgreSQL and all four services on this machine, and stop them with Ctrl-C."""
+    options = Options(
+        data=data or data_root() / "up",
+        clock=clock,
+        virtual_clock_start=virtual_clock_start,
+        transport=transport,
+        workers=workers,
+        port=port,
+        metrics_port=metrics_port,
+        admin_dsn=admin_dsn,
+        log_level=log_level,
+    )
+    console = out()
+    try:
+        run(_serve(options, console))
+    except Interrupted:
+        console.print("stopped")
+
+
+async def _serve(options: Options, console: Console) -> None:
+    from tessera.up.run import running_suite
+
+    started = time.monotonic()
+    async with running_suite(options, LogPrinter(console, everything=True)) as suite:
+        print_suite(console, suite, time.monotonic() - started)
+        console.print("Ctrl-C stops it.")
+        await asyncio.Event().wait()
+
+
+def print_suite(console: Console, suite: Suite, seconds: float) -> None:
+    """Where everything is."""
+    listing = table("service", "calls", "metrics")
+    for name, address in suite.addresses.items():
+        listing.add_row(name, address, f"http://{suite.metrics[name]}/metrics")
+    console.print(f"All four services are SERVING ({seconds:.1f} s).", style="bold green")
+    console.print(listing)
+    console.print(f"Data, tokens and logs: {suite.data}")

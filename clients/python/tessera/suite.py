@@ -1,0 +1,70 @@
+"""Where a running suite is: the file that `tessera up` writes and every client reads."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tessera.topology import SERVICES
+
+SUITE_VARIABLE = "TESSERA_SUITE"
+TOKEN_VARIABLE = "TESSERA_TOKEN"
+SUITE_FILE = "suite.json"
+
+
+class NoSuite(Exception):
+    """No suite is known to run, or its file cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A running suite; addresses are host:port by service."""
+
+    addresses: Mapping[str, str]
+    metrics: Mapping[str, str]
+    token_file: str
+    """The operator's token."""
+    clock: str
+    """`real` or `virtual`."""
+    data: str
+    """The data directory, absolute."""
+    pid: int
+    """The process of `tessera up`."""
+
+
+def checkout_root() -> Path | None:
+    """The checkout that this package runs from; None where it was installed from a distribution."""
+    root = Path(__file__).resolve().parents[3]
+    return root if (root / "services").is_dir() and (root / "protos").is_dir() else None
+
+
+def data_root() -> Path:
+    """Where data directories are by default."""
+    return (checkout_root() or Path.cwd()) / "build" / "data"
+
+
+def write_suite(suite: Suite, file: Path) -> None:
+    """Writes a suite's file as a whole: a reader sees all of it or nothing."""
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(suite), indent=2) + "\n")
+    draft.replace(file)
+
+
+def read_suite(file: Path | None = None) -> Suite:
+    """The suite described by `file`; by default by $TESSERA_SUITE, or else the one started last in this checkout.
+
+    Raises NoSuite with a text for people.
+    """
+    given = file or os.environ.get(SUITE_VARIABLE)
+    path = Path(given) if given else data_root() / SUITE_FILE
+    path = path / SUITE_FILE if path.is_dir() else path
+    try:
+        suite = Suite(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise NoSuite(f"no suite is running here ({path} is missing): start one with `tessera up`") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise NoSuite(f"{path} does not describe a suite: {error}") from None
+    if set(suite.addresses) != set(SERVICES):
+        raise NoSuite(f"{path} does not describe a suite: it must name the addresses of {', '.join(SERVICES)}")
+    return suite

@@ -1,0 +1,113 @@
+"""What benefits tells the others, and what it hears of identity and tiers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.benefits.values import (
+    AccountLinked,
+    AccountUnlinked,
+    Entitlement,
+    MemberEnrolled,
+    Redemption,
+    StandingChanged,
+    StatusChanged,
+    Told,
+)
+from services.chassis.clock import EPOCH, from_microseconds, to_microseconds
+from services.chassis.ids import from_bytes
+from tessera.benefits.v1 import event_pb2 as pb
+from tessera.identity.v1 import event_pb2 as identity_pb
+from tessera.tiers.v1 import event_pb2 as tiers_pb
+
+
+def entitlement_issued(entitlement: Entitlement) -> bytes:
+    """An entitlement was issued."""
+    event = pb.EntitlementIssued(
+        entitlement_id=entitlement.entitlement_id.bytes,
+        member_id=entitlement.member_id.bytes,
+        benefit=entitlement.benefit,
+        valid_from_us=to_microseconds(entitlement.valid_from),
+        valid_until_us=to_microseconds(entitlement.valid_until),
+        cause=entitlement.cause,
+    )
+    return pb.Event(entitlement_issued=event).SerializeToString()
+
+
+def benefit_redeemed(redemption: Redemption) -> bytes:
+    """A benefit was used."""
+    event = pb.BenefitRedeemed(
+        redemption_id=redemption.redemption_id.bytes,
+        member_id=redemption.member_id.bytes,
+        benefit=redemption.benefit,
+        entitlement_id=_bytes(redemption.entitlement_id),
+        domain=redemption.domain,
+        account_id=_bytes(redemption.account_id),
+        redeemed_at_us=to_microseconds(redemption.redeemed_at),
+    )
+    return pb.Event(benefit_redeemed=event).SerializeToString()
+
+
+def redemption_reversed(redemption: Redemption) -> bytes:
+    """A redemption was taken back."""
+    event = pb.RedemptionReversed(
+        redemption_id=redemption.redemption_id.bytes,
+        member_id=redemption.member_id.bytes,
+        benefit=redemption.benefit,
+        reversed_at_us=to_microseconds(redemption.reversed_at),
+    )
+    return pb.Event(redemption_reversed=event).SerializeToString()
+
+
+def entitlement_expired(entitlement: Entitlement) -> bytes:
+    """An entitlement's time was over before it was used up."""
+    event = pb.EntitlementExpired(
+        entitlement_id=entitlement.entitlement_id.bytes,
+        member_id=entitlement.member_id.bytes,
+        benefit=entitlement.benefit,
+        expired_at_us=to_microseconds(entitlement.valid_until),
+    )
+    return pb.Event(entitlement_expired=event).SerializeToString()
+
+
+def _bytes(value: UUID | None) -> bytes:
+    return b"" if value is None else value.bytes
+
+
+def parse_identity_event(raw: bytes) -> Told | None:
+    """What identity told; None for what does not concern benefits."""
+    event = identity_pb.Event.FromString(raw)
+    match event.WhichOneof("event"):
+        case "member_enrolled":
+            enrolled = event.member_enrolled
+            return MemberEnrolled(from_bytes(enrolled.member_id), _time(enrolled.enrolled_at_us))
+        case "member_status_changed":
+            changed = event.member_status_changed
+            return StatusChanged(from_bytes(changed.member_id), changed.status)
+        case "account_linked":
+            linked = event.account_linked
+            return AccountLinked(from_bytes(linked.account_id), from_bytes(linked.member_id), linked.domain)
+        case "account_unlinked":
+            unlinked = event.account_unlinked
+            return AccountUnlinked(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id))
+        case _:
+            return None
+
+
+def parse_tiers_event(raw: bytes) -> Told | None:
+    """What tiers told; None for what does not concern benefits."""
+    event = tiers_pb.Event.FromString(raw)
+    if event.WhichOneof("event") != "standing_changed":
+        return None
+    changed = event.standing_changed
+    return StandingChanged(
+        member_id=from_bytes(changed.member_id),
+        ladder=changed.ladder,
+        level=changed.level,
+        rank=changed.rank,
+        effective_from=_time(changed.effective_from_us),
+        previous_rank=changed.previous_rank,
+    )
+
+
+def _time(value_us: int) -> datetime:
+    return from_microseconds(value_us) or EPOCH

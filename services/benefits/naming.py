@@ -1,0 +1,20 @@
+"""IDs that follow from what they stand for, so that the same thing can be neither issued nor redeemed twice."""
+
+from hashlib import blake2b
+from uuid import UUID
+
+from services.chassis.idempotency import Request
+from services.chassis.ids import hashed, routing_of
+
+_DIGEST_BYTES = 16
+
+
+def entitlement_id(member_id: UUID, benefit: str, cause: str, reference: str) -> UUID:
+    """The entitlement that a member gets to a benefit for a cause and under a reference."""
+    body = member_id.bytes + f"{benefit}\n{cause}\n{reference}".encode()
+    return hashed(blake2b(body, digest_size=_DIGEST_BYTES).digest(), routing_of(member_id))
+
+
+def redemption_id(request: Request, member_id: UUID) -> UUID:
+    """The redemption that a member's request makes."""
+    return hashed(request.key.bytes, routing_of(member_id))

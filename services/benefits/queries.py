@@ -1,0 +1,267 @@
+"""Every statement of the benefits service that reads; batches are written by the chassis' store."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.benefits.values import (
+    Account,
+    Counts,
+    Entitlement,
+    Interval,
+    Member,
+    MemberStatus,
+    QuotaUse,
+    Redemption,
+)
+
+# What a batch loads, of its partition
+
+_MEMBERS = """
+    SELECT member_id, status, enrolled_at, standing, upcoming
+    FROM members
+    WHERE partition = $1
+      AND member_id = ANY($2)
+"""
+_ACCOUNTS = """
+    SELECT account_id, member_id, domain, linked
+    FROM accounts
+    WHERE partition = $1
+      AND account_id = ANY($2)
+"""
+_INTERVALS = """
+    SELECT member_id, ladder, effective_from, ends_at, level, rank, highest_rank
+    FROM standings
+    WHERE partition = $1
+      AND member_id = ANY($2)
+"""
+_REDEMPTIONS = """
+    SELECT redemption_id, fingerprint, member_id, benefit, domain, account_id, reference, entitlement_id, period_start,
+        uses_left, redeemed_at, position, config_version, reversed_at
+    FROM redemptions
+    WHERE partition = $1
+      AND redemption_id = ANY($2)
+"""
+_ENTITLEMENT_COLUMNS = """e.entitlement_id, e.member_id, e.benefit, e.state, e.valid_from, e.valid_until, e.uses_left,
+        e.issued_at, e.cause, e.reference, e.config_version"""
+_ENTITLEMENTS = f"""
+    SELECT {_ENTITLEMENT_COLUMNS}
+    FROM entitlements AS e
+    WHERE e.partition = $1
+      AND e.entitlement_id = ANY($2)
+    UNION ALL
+    SELECT {_ENTITLEMENT_COLUMNS}
+    FROM unnest($3::uuid[], $4::text[]) AS wanted (member_id, benefit)
+    JOIN entitlements AS e
+      ON e.partition = $1
+     AND e.member_id = wanted.member_id
+     AND e.benefit = wanted.benefit
+     AND e.state = 1
+"""
+_QUOTA_USES = """
+    SELECT q.member_id, q.benefit, q.period_start, q.used
+    FROM unnest($2::uuid[], $3::text[]) AS wanted (member_id, benefit)
+    JOIN quota_uses AS q
+      ON q.partition = $1
+     AND q.member_id = wanted.member_id
+     AND q.benefit = wanted.benefit
+"""
+_COUNTS = """
+    SELECT benefit, issued, redeemed, reversed, expired
+    FROM benefit_counts
+    WHERE partition = $1
+      AND benefit = ANY($2)
+"""
+
+Connection = asyncpg.Connection | asyncpg.Pool
+
+
+async def members(connection: Connection, partition: int, member_ids: Sequence[UUID]) -> list[Member]:
+    """The members of these IDs."""
+    return [Member(*row) for row in await connection.fetch(_MEMBERS, partition, member_ids)]
+
+
+async def accounts(connection: Connection, partition: int, account_ids: Sequence[UUID]) -> list[Account]:
+    """The accounts of these IDs."""
+    return [Account(*row) for row in await connection.fetch(_ACCOUNTS, partition, account_ids)]
+
+
+async def intervals(connection: Connection, partition: int, member_ids: Sequence[UUID]) -> list[Interval]:
+    """All that is known of where these members stood and stand."""
+    return [Interval(*row) for row in await connection.fetch(_INTERVALS, partition, member_ids)]
+
+
+async def redemptions(connection: Connection, partition: int, redemption_ids: Sequence[UUID]) -> list[Redemption]:
+    """The redemptions of these IDs."""
+    return [Redemption(*row) for row in await connection.fetch(_REDEMPTIONS, partition, redemption_ids)]
+
+
+async def entitlements(
+    connection: Connection, partition: int, entitlement_ids: Sequence[UUID], pairs: Sequence[tuple[UUID, str]]
+) -> list[Entitlement]:
+    """The entitlements of these IDs, and those still granted of these members to these benefits; some perhaps twice."""
+    member_ids, benefits = _columns(pairs, 2)
+    rows = await connection.fetch(_ENTITLEMENTS, partition, entitlement_ids, member_ids, benefits)
+    return [Entitlement(*row) for row in rows]
+
+
+async def quota_uses(connection: Connection, partition: int, pairs: Sequence[tuple[UUID, str]]) -> list[QuotaUse]:
+    """What these members used of these quotas."""
+    member_ids, benefits = _columns(pairs, 2)
+    return [QuotaUse(*row) for row in await connection.fetch(_QUOTA_USES, partition, member_ids, benefits)]
+
+
+async def counts(connection: Connection, partition: int, benefits: Sequence[str]) -> list[Counts]:
+    """The partition's counts of these benefits."""
+    return [Counts(*row) for row in await connection.fetch(_COUNTS, partition, benefits)]
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+# Reads
+
+_CHECKS = """
+    SELECT
+        asked.number,
+        CASE WHEN asked.number = 1 THEN (SELECT config_version FROM head WHERE partition = -1) END,
+        CASE WHEN asked.number = 1 THEN (SELECT now FROM clock) END,
+        m.status, m.enrolled_at, m.standing, m.upcoming,
+        q.period_start, q.used,
+        e.entitlement_id, e.valid_from, e.valid_until, e.uses_left, e.issued_at
+    FROM unnest($1::int[], $2::uuid[], $3::text[]) WITH ORDINALITY AS asked (partition, member_id, benefit, number)
+    LEFT JOIN members AS m
+      ON m.partition = asked.partition
+     AND m.member_id = asked.member_id
+    LEFT JOIN quota_uses AS q
+      ON q.partition = asked.partition
+     AND q.member_id = asked.member_id
+     AND q.benefit = asked.benefit
+    LEFT JOIN entitlements AS e
+      ON e.partition = asked.partition
+     AND e.member_id = asked.member_id
+     AND e.benefit = asked.benefit
+     AND e.state = 1
+"""
+_LIST = f"""
+    SELECT {_ENTITLEMENT_COLUMNS}
+    FROM entitlements AS e
+    WHERE e.partition = $1
+      AND e.member_id = $2
+      AND ($3 = '' OR e.benefit = $3)
+      AND ($4 OR (e.state = 1 AND (e.valid_until IS NULL OR e.valid_until > $5)))
+      AND (e.issued_at, e.entitlement_id) < ($6, $7)
+    ORDER BY e.issued_at DESC, e.entitlement_id DESC
+    LIMIT $8
+"""
+_SUMMARY = """
+    SELECT benefit, sum(issued)::bigint, sum(redeemed)::bigint, sum(reversed)::bigint, sum(expired)::bigint
+    FROM (
+        SELECT benefit, issued, redeemed, reversed, expired
+        FROM benefit_counts
+        UNION ALL
+        SELECT benefit, 0, 0, 0, count(*)
+        FROM entitlements
+        WHERE state = 1
+          AND valid_until <= $1
+        GROUP BY benefit
+    ) AS counted
+    GROUP BY benefit
+"""
+
+
+async def checks(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], benefits: Sequence[str]
+) -> Sequence[asyncpg.Record]:
+    """What bears on whether members may use benefits, some rows for each question (by its number, from 1).
+
+    A row has the question's number; with the first question the configuration version and the virtual clock's time; the
+    member's row; the quota's period and use; and one of the entitlements still granted.
+    """
+    rows: Sequence[asyncpg.Record] = await connection.fetch(_CHECKS, partitions, member_ids, benefits)
+    return rows
+
+
+async def list_entitlements(
+    connection: Connection,
+    partition: int,
+    member_id: UUID,
+    benefit: str,
+    include_closed: bool,
+    now: datetime,
+    before: tuple[datetime, UUID],
+    limit: int,
+) -> list[Entitlement]:
+    """A member's entitlements issued before a place, newest first; "" means all benefits."""
+    rows = await connection.fetch(_LIST, partition, member_id, benefit, include_closed, now, *before, limit)
+    return [Entitlement(*row) for row in rows]
+
+
+async def summary(connection: Connection, now: datetime) -> Mapping[str, Counts]:
+    """The counts of each benefit over all partitions; what is over at an instant counts as expired, booked or not."""
+    return {row["benefit"]: Counts(*row) for row in await connection.fetch(_SUMMARY, now)}
+
+
+# Jobs
+
+_STANDINGS = """
+    SELECT DISTINCT standing
+    FROM members
+    WHERE status = $1
+"""
+_MONTHLY_CANDIDATES = """
+    SELECT m.member_id
+    FROM members AS m
+    WHERE m.partition = $1
+      AND m.status = $2
+      AND m.member_id > $3
+      AND (
+          m.standing = ANY($4)
+          OR m.upcoming IS NOT NULL
+          OR EXISTS (
+              SELECT 1
+              FROM standings AS s
+              WHERE s.partition = m.partition
+                AND s.member_id = m.member_id
+                AND s.effective_from >= $5
+          )
+      )
+    ORDER BY m.member_id
+    LIMIT $6
+"""
+_DUE = """
+    SELECT entitlement_id
+    FROM entitlements
+    WHERE partition = $1
+      AND state = 1
+      AND valid_until <= $2
+    ORDER BY valid_until
+    LIMIT $3
+"""
+
+
+async def standings_of_active(connection: Connection) -> list[str]:
+    """The different standings that active members have."""
+    return [row["standing"] for row in await connection.fetch(_STANDINGS, int(MemberStatus.ACTIVE))]
+
+
+async def monthly_candidates(
+    connection: Connection, partition: int, after: UUID, standings: Sequence[str], instant: datetime, limit: int
+) -> list[UUID]:
+    """Active members after an ID who may have had one of these standings around an instant.
+
+    They have it now, or theirs changed at the instant or later, or is known to change.
+    """
+    rows = await connection.fetch(
+        _MONTHLY_CANDIDATES, partition, int(MemberStatus.ACTIVE), after, standings, instant, limit
+    )
+    return [row["member_id"] for row in rows]
+
+
+async def due_entitlements(connection: Connection, partition: int, now: datetime, limit: int) -> list[UUID]:
+    """Entitlements booked as granted whose time is over, the longest over first."""
+    return [row["entitlement_id"] for row in await connection.fetch(_DUE, partition, now, limit)]

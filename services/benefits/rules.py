@@ -1,0 +1,345 @@
+"""What a member may use, and what falls to whom: pure decisions on values and an instant."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from services.benefits import errors
+from services.benefits.naming import entitlement_id
+from services.benefits.standings import Rise, standing_at
+from services.benefits.values import (
+    LEVEL_UP,
+    MONTHLY,
+    Account,
+    Benefit,
+    BenefitsConfig,
+    Entitlement,
+    EntitlementState,
+    Grant,
+    LevelUp,
+    Member,
+    MemberStatus,
+    Quota,
+    QuotaUse,
+    StandingChanged,
+)
+from services.chassis import civil
+from services.chassis.errors import Rejection
+
+INSTANT = timedelta(microseconds=1)
+"""The smallest difference between two times."""
+
+_GRANTED = int(EntitlementState.GRANTED)
+_FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """A benefit may be used: by this entitlement, or (None) by the quota. `uses_left` (None: no limit) is before the use."""
+
+    uses_left: int | None
+    entitlement: Entitlement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """A benefit may not be used; at `next_eligible_at` it may, where time alone makes it so."""
+
+    rejection: Rejection
+    next_eligible_at: datetime | None = None
+
+
+def member_refusal(member: Member | None) -> Rejection | None:
+    """Why a member may do nothing, whatever the benefit."""
+    match member.status if member is not None else MemberStatus.UNHEARD:
+        case MemberStatus.ACTIVE:
+            return None
+        case MemberStatus.SUSPENDED:
+            return errors.MEMBER_SUSPENDED
+        case MemberStatus.CLOSED:
+            return errors.MEMBER_CLOSED
+        case _:
+            return errors.MEMBER_UNKNOWN
+
+
+def account_refusal(account: Account | None, member_id: UUID, domain: str) -> Rejection | None:
+    """Why an account is not one through which a member acts in a domain."""
+    if account is None:
+        return errors.ACCOUNT_UNKNOWN
+    if not account.linked or account.member_id != member_id or account.domain != domain:
+        return errors.ACCOUNT_MISMATCH
+    return None
+
+
+# Use
+
+
+def judge(
+    benefit: Benefit,
+    member: Member,
+    domain: str,
+    now: datetime,
+    entitlements: Iterable[Entitlement],
+    use: QuotaUse | None,
+    wanted: UUID | None = None,
+) -> Yes | No:
+    """Whether a member may use a benefit now in a domain ("": the domain does not matter), and by what.
+
+    `entitlements` are those that the member has to the benefit; `wanted` names one, otherwise it is the one that ends
+    first. `use` is what was used of its quota.
+    """
+    refusal = _benefit_refusal(benefit, member, domain, now)
+    if refusal is not None:
+        return refusal
+    if benefit.quota is not None:
+        return _judge_quota(benefit, benefit.quota, use, now)
+    if wanted is not None:
+        return _judge_wanted(benefit, entitlements, wanted, now)
+    return _judge_coupon(benefit, entitlements, now)
+
+
+def _benefit_refusal(benefit: Benefit, member: Member, domain: str, now: datetime) -> No | None:
+    if domain and benefit.domains and domain not in benefit.domains:
+        return No(errors.domain_not_in_scope(benefit.code, benefit.domains))
+    if not is_offered(benefit, now):
+        return _not_offered(benefit, now)
+    if benefit.eligibility is not None and benefit.judged_at_use and not is_eligible(benefit, member, now):
+        return No(errors.not_eligible(benefit.eligibility.source))
+    return None
+
+
+def is_offered(benefit: Benefit, at: datetime) -> bool:
+    """Whether a benefit is offered at all."""
+    return (benefit.offered_from is None or benefit.offered_from <= at) and (
+        benefit.offered_until is None or at < benefit.offered_until
+    )
+
+
+def _not_offered(benefit: Benefit, now: datetime) -> No:
+    start = benefit.offered_from
+    return No(
+        errors.outside_validity(start, benefit.offered_until), start if start is not None and start > now else None
+    )
+
+
+def is_eligible(benefit: Benefit, member: Member, at: datetime) -> bool:
+    """Whether a member meets a benefit's condition by the standing that covers an instant."""
+    return benefit.eligibility is None or benefit.eligibility.holds(standing_at(member, at), member.enrolled_at)
+
+
+def quota_period(benefit: Benefit, quota: Quota, at: datetime) -> date:
+    """The first day of the period that counts at an instant."""
+    return civil.period_start(civil.civil_day(at, benefit.zone), quota.period)
+
+
+def _judge_quota(benefit: Benefit, quota: Quota, use: QuotaUse | None, now: datetime) -> Yes | No:
+    period = quota_period(benefit, quota, now)
+    used = use.used if use is not None and use.period_start == period else 0
+    if used < quota.uses:
+        return Yes(quota.uses - used)
+    following = _next_period(benefit, quota, period)
+    if following is not None and not is_offered(benefit, following):
+        following = None
+    return No(errors.quota_exhausted(quota.uses, used, following), following)
+
+
+def _next_period(benefit: Benefit, quota: Quota, period: date) -> datetime | None:
+    match quota.period:
+        case "day":
+            following = period + timedelta(days=1)
+        case "week":
+            following = period + timedelta(weeks=1)
+        case "month":
+            following = civil.add_months(period, 1)
+        case "year":
+            following = civil.add_months(period, civil.MONTHS_A_YEAR)
+        case _:
+            return None
+    return civil.start_of_day(following, benefit.zone)
+
+
+def _judge_coupon(benefit: Benefit, entitlements: Iterable[Entitlement], now: datetime) -> Yes | No:
+    live = [e for e in entitlements if state_at(e, now) is EntitlementState.GRANTED]
+    usable = [e for e in live if e.valid_from <= now]
+    if usable:
+        return Yes(_uses_left(usable), min(usable, key=_ends_first))
+    if not live:
+        return _NOT_ENTITLED
+    return _not_yet(benefit, min(live, key=lambda e: e.valid_from))
+
+
+def _judge_wanted(benefit: Benefit, entitlements: Iterable[Entitlement], wanted: UUID, now: datetime) -> Yes | No:
+    usable = [e for e in entitlements if e.entitlement_id == wanted or _is_usable(e, now)]
+    entitlement = next((e for e in usable if e.entitlement_id == wanted), None)
+    if entitlement is None:
+        return No(errors.entitlement_not_usable("unknown"))
+    state = state_at(entitlement, now)
+    if state is not EntitlementState.GRANTED:
+        return No(errors.entitlement_not_usable(state.name.lower()))
+    if entitlement.valid_from > now:
+        return _not_yet(benefit, entitlement)
+    return Yes(_uses_left(usable), entitlement)
+
+
+_NOT_ENTITLED = No(errors.NOT_ENTITLED)
+
+
+def _not_yet(benefit: Benefit, entitlement: Entitlement) -> No:
+    start = entitlement.valid_from
+    return No(
+        errors.outside_validity(start, entitlement.valid_until), start if is_offered(benefit, start) else None
+    )
+
+
+def state_at(entitlement: Entitlement, now: datetime) -> EntitlementState:
+    """What became of an entitlement, whether it is booked yet or not."""
+    if entitlement.state == _GRANTED and entitlement.valid_until is not None and entitlement.valid_until <= now:
+        return EntitlementState.EXPIRED
+    return EntitlementState(entitlement.state)
+
+
+def _is_usable(entitlement: Entitlement, now: datetime) -> bool:
+    return state_at(entitlement, now) is EntitlementState.GRANTED and entitlement.valid_from <= now
+
+
+def _uses_left(usable: Iterable[Entitlement]) -> int | None:
+    total = 0
+    for entitlement in usable:
+        if entitlement.uses_left is None:
+            return None
+        total += entitlement.uses_left
+    return total
+
+
+def _ends_first(entitlement: Entitlement) -> tuple[datetime, datetime, UUID]:
+    return entitlement.valid_until or _FOREVER, entitlement.issued_at, entitlement.entitlement_id
+
+
+def use_entitlement(entitlement: Entitlement) -> Entitlement:
+    """An entitlement used once more."""
+    if entitlement.uses_left is None:
+        return entitlement
+    left = entitlement.uses_left - 1
+    return entitlement._replace(uses_left=left, state=_GRANTED if left else EntitlementState.REDEEMED)
+
+
+def return_entitlement(entitlement: Entitlement) -> Entitlement:
+    """An entitlement of which a use was taken back. It keeps its expiry."""
+    if entitlement.uses_left is None:
+        return entitlement
+    state = _GRANTED if entitlement.state == EntitlementState.REDEEMED else entitlement.state
+    return entitlement._replace(uses_left=entitlement.uses_left + 1, state=state)
+
+
+def use_quota(use: QuotaUse | None, member_id: UUID, benefit: str, period: date) -> QuotaUse:
+    """A quota used once more; a new period begins at nothing."""
+    if use is None or use.period_start != period:
+        return QuotaUse(member_id, benefit, period, 1)
+    return use._replace(used=use.used + 1)
+
+
+def return_quota(use: QuotaUse | None, period: date) -> QuotaUse | None:
+    """A quota of which a use was taken back in the period it was taken from; None when that period is past."""
+    if use is None or use.period_start != period:
+        return None
+    return use._replace(used=use.used - 1)
+
+
+# Issue
+
+
+def lifetime(benefit: Benefit, issued_at: datetime) -> tuple[datetime, datetime | None]:
+    """From when until when an entitlement is valid that is issued at an instant."""
+    life = benefit.lifetime
+    today = civil.civil_day(issued_at, benefit.zone)
+    if life.hours:
+        return issued_at, issued_at + timedelta(hours=life.hours)
+    if life.days or life.months:
+        last = civil.add_months(today, life.months) + timedelta(days=life.days)
+        return issued_at, civil.start_of_day(last, benefit.zone)
+    if life.through_month:
+        return issued_at, civil.start_of_day(civil.add_months(civil.start_of_month(today), 1), benefit.zone)
+    return life.starts_at or issued_at, life.ends_at
+
+
+def issue(grant: Grant, member_id: UUID, issued_at: datetime, config_version: int) -> Entitlement | Rejection:
+    """The entitlement of a grant, unless its time would be over already."""
+    benefit = grant.benefit
+    valid_from, valid_until = lifetime(benefit, issued_at)
+    if valid_until is not None and valid_until <= issued_at:
+        return errors.outside_validity(valid_from, valid_until)
+    return Entitlement(
+        entitlement_id=entitlement_id(member_id, benefit.code, grant.cause, grant.reference),
+        member_id=member_id,
+        benefit=benefit.code,
+        state=_GRANTED,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        uses_left=benefit.uses,
+        issued_at=issued_at,
+        cause=grant.cause,
+        reference=grant.reference,
+        config_version=config_version,
+    )
+
+
+def issue_refusal(benefit: Benefit, member: Member, now: datetime) -> Rejection | None:
+    """Why a benefit is not issued to a member who is named."""
+    if not benefit.is_listed:
+        return errors.not_issued_to_lists(benefit.code)
+    if not is_offered(benefit, now):
+        return _not_offered(benefit, now).rejection
+    if benefit.eligibility is not None and not is_eligible(benefit, member, now):
+        return errors.not_eligible(benefit.eligibility.source)
+    return None
+
+
+def grants_of_change(config: BenefitsConfig, told: StandingChanged, rise: Rise) -> list[Grant]:
+    """What falls to a member whose standing changes, before eligibility is judged.
+
+    A change that takes effect with a month also brings what that month brings: its job may have looked before tiers told.
+    """
+    grants = [
+        grant
+        for benefit, way in config.level_ups.get(told.ladder, ())
+        for grant in _grants_of_rise(benefit, way, told, rise)
+    ]
+    return grants + grants_of_month(config.monthly, told.effective_from)
+
+
+def _grants_of_rise(benefit: Benefit, way: LevelUp, told: StandingChanged, rise: Rise) -> list[Grant]:
+    if way.gifts == "every-rise":
+        is_meant = rise.is_rise and (not way.levels or told.level in way.levels)
+        reference = f"{told.ladder}:{told.level}:{told.effective_from.isoformat()}"
+        return [Grant(benefit, LEVEL_UP, reference)] if is_meant else []
+    reached = range(rise.highest_before + 1, rise.to_rank + 1)
+    if way.gifts == "top-only":
+        reached = reached[-1:]
+    return [Grant(benefit, LEVEL_UP, f"{told.ladder}:{rank}") for rank in reached]
+
+
+def possible_grants(config: BenefitsConfig, told: StandingChanged) -> list[Grant]:
+    """Everything that a change of standing could bring, whatever the member's standing before."""
+    return grants_of_change(config, told, Rise(from_rank=-1, highest_before=0, to_rank=told.rank))
+
+
+def grants_of_month(monthly: Sequence[Benefit], at: datetime) -> list[Grant]:
+    """What is issued at an instant because a natural month begins with it."""
+    grants = []
+    for benefit in monthly:
+        day = civil.civil_day(at, benefit.zone)
+        if day.day == 1 and civil.start_of_day(day, benefit.zone) == at:
+            grants.append(Grant(benefit, MONTHLY, f"{day:%Y-%m}"))
+    return grants
+
+
+def is_due(grant: Grant, member: Member, standings: Iterable[str], at: datetime) -> bool:
+    """Whether a grant of our own accord is issued: to a member who is active (or on the way), by any of `standings`."""
+    benefit = grant.benefit
+    if member.status not in (MemberStatus.ACTIVE, MemberStatus.UNHEARD) or not is_offered(benefit, at):
+        return False
+    if grant.cause == MONTHLY and member.enrolled_at is not None and member.enrolled_at > at:
+        return False
+    eligibility = benefit.eligibility
+    return eligibility is None or any(eligibility.holds(standing, member.enrolled_at) for standing in standings)

@@ -1,0 +1,255 @@
+"""A whole service, put together: what each service says of itself, and the straight line that starts it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import sqlalchemy as sa
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc import aio
+
+from services.chassis.at_least import AtLeast
+from services.chassis.batches import BatchWriter
+from services.chassis.clock import Clock, prepare_clock
+from services.chassis.clock_service import ClockServicer
+from services.chassis.config_service import ConfigServicer
+from services.chassis.configurations import Configurations
+from services.chassis.cursors import all_cursors
+from services.chassis.database import WriteConnection, connect_for_long_reads, open_pool
+from services.chassis.documents import Document
+from services.chassis.feed import EventFeedServicer, read_heads
+from services.chassis.follower import Follower, ParseEvent
+from services.chassis.heads import check_partitions
+from services.chassis.idempotency import maintain_months
+from services.chassis.jobs import Job, JobRunner
+from services.chassis.lanes import Lanes
+from services.chassis.migrations import migrate
+from services.chassis.operations import BatchState, Operations
+from services.chassis.paging import PageTokens
+from services.chassis.process import Running, run_service
+from services.chassis.progress import Progress
+from services.chassis.server import build_server
+from services.chassis.settings import DatabaseSettings, ServiceSettings, load_settings
+from services.chassis.store import Store
+from services.chassis.telemetry import Telemetry, start_telemetry
+from tessera.clock.v1 import clock_service_pb2
+from tessera.config.v1 import config_service_pb2
+from tessera.events.v1 import event_feed_pb2
+
+READ_CONNECTIONS = 8
+MAINTENANCE_INTERVAL_S = 3600
+PUBLISH_TIMEOUT_MS = 30_000
+"""Publishing writes thousands of documents and holds all heads; it is rare."""
+
+State = TypeVar("State", bound=BatchState)
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform(Generic[Config]):
+    """What the chassis gives a service's servicer and jobs."""
+
+    settings: ServiceSettings
+    pool: asyncpg.Pool
+    lanes: Lanes
+    configurations: Configurations[Config]
+    clock: Clock
+    at_least: AtLeast
+    page_tokens: PageTokens
+    telemetry: Telemetry
+
+    @asynccontextmanager
+    async def long_reads(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of its own for a read that takes longer than a call usually may, such as a proof of everything."""
+        connection = await connect_for_long_reads(
+            self.settings.database_dsn.get_secret_value(), f"{self.settings.service}-long-reads"
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Generic[State, Config]):
+    """What a service says of itself."""
+
+    name: str
+    metadata: sa.MetaData
+    """Its tables, those of the chassis among them; a batch writes those that have a partition."""
+    operations: Operations[State, Config]
+    compile_documents: Callable[[Sequence[Document]], Config]
+    contract: ServiceDescriptor
+    servicer: Callable[[Platform[Config]], object]
+    follows: Mapping[str, ParseEvent]
+    """How the events of each service that it follows are read."""
+    jobs: Callable[[Platform[Config]], Sequence[Job[Config]]]
+    settings_class: type[ServiceSettings] = ServiceSettings
+    """What it is told by its environment."""
+
+
+def main(definition: Definition[Any, Any]) -> None:
+    """`python -m services.<name>` serves; with the argument `migrate` it brings its database up to date instead."""
+    if sys.argv[1:] == ["migrate"]:
+        database = load_settings(DatabaseSettings, definition.name)
+        migrate(database.database_dsn.get_secret_value(), definition.name, database.partitions)
+        return
+    if sys.argv[1:]:
+        sys.exit(f"usage: python -m services.{definition.name} [migrate]")
+    settings = load_settings(definition.settings_class, definition.name)
+    run_service(settings, lambda given: start(given, definition))
+
+
+async def start(settings: ServiceSettings, definition: Definition[State, Config]) -> Running:
+    """Everything a service needs, opened and wired, and its server, not yet serving."""
+    dsn = settings.database_dsn.get_secret_value()
+    telemetry = start_telemetry(settings)
+    pool = await open_pool(dsn, f"{definition.name}-reads", READ_CONNECTIONS)
+    async with pool.acquire() as connection:
+        await check_partitions(connection, settings.partitions)
+        await prepare_clock(connection, virtual=settings.clock == "virtual", start=settings.virtual_clock_start)
+        await maintain_months(connection)
+    configurations = Configurations(definition.compile_documents)
+    heads: Progress[int] = Progress(lambda: read_heads(pool))
+    cursors: Progress[tuple[str, int]] = Progress(lambda: all_cursors(pool))
+    connections, lanes = _open_lanes(settings, definition, configurations, heads.advance)
+    platform = Platform(
+        settings=settings,
+        pool=pool,
+        lanes=lanes,
+        configurations=configurations,
+        clock=Clock(pool, virtual=settings.clock == "virtual"),
+        at_least=AtLeast(definition.follows, cursors),
+        page_tokens=PageTokens(settings.page_token_key.get_secret_value().encode()),
+        telemetry=telemetry,
+    )
+    runner = JobRunner(definition.jobs(platform), pool, configurations, platform.clock)
+    publisher = WriteConnection(dsn, f"{definition.name}-publish", transaction_timeout_ms=PUBLISH_TIMEOUT_MS)
+    server = build_server(
+        settings,
+        telemetry,
+        [
+            (definition.contract, definition.servicer(platform)),
+            (
+                event_feed_pb2.DESCRIPTOR.services_by_name["EventFeed"],
+                EventFeedServicer(definition.name, pool, heads, definition.follows.keys() & settings.feeds.keys()),
+            ),
+            (
+                config_service_pb2.DESCRIPTOR.services_by_name["ConfigService"],
+                ConfigServicer(
+                    definition.name,
+                    pool,
+                    publisher,
+                    configurations,
+                    platform.page_tokens,
+                    settings.partitions,
+                    heads.advance,
+                ),
+            ),
+            (clock_service_pb2.DESCRIPTOR.services_by_name["ClockService"], ClockServicer(platform.clock, runner)),
+        ],
+    )
+    followers, channels = _followers(settings, definition, platform, cursors)
+    tasks = [
+        *(asyncio.create_task(follower.run(), name=f"follow-{follower.source}") for follower in followers),
+        asyncio.create_task(_maintain(pool), name="maintain"),
+        asyncio.create_task(_release_readers(server.draining, heads, cursors), name="release-readers"),
+    ]
+    if not platform.clock.virtual:
+        tasks.append(asyncio.create_task(runner.run_on_real_clock(), name="jobs"))
+
+    async def close() -> None:
+        await _cancel(tasks)
+        await lanes.close()
+        for connection in (*connections, publisher):
+            await connection.close()
+        for channel in channels:
+            await channel.close()
+        await pool.close()
+        telemetry.close()
+
+    return Running(server, close, platform)
+
+
+def _open_lanes(
+    settings: ServiceSettings,
+    definition: Definition[State, Config],
+    configurations: Configurations[Config],
+    on_commit: Callable[[int, int], None],
+) -> tuple[list[WriteConnection], Lanes]:
+    store = Store([table for table in definition.metadata.sorted_tables if _is_written_by_batches(table)])
+    connections = [
+        WriteConnection(settings.database_dsn.get_secret_value(), f"{definition.name}-lane-{number}")
+        for number in range(settings.partitions + 1)
+    ]
+    writers = [
+        BatchWriter(
+            connection,
+            definition.operations,
+            store,
+            configurations,
+            settings.partitions,
+            f"{definition.name}.tessera",
+            on_commit,
+        )
+        for connection in connections
+    ]
+    return connections, Lanes(writers[:-1], writers[-1], settings.lane_capacity_commands)
+
+
+def _is_written_by_batches(table: sa.Table) -> bool:
+    return "partition" in table.columns and table.name not in ("head", "journal")
+
+
+def _followers(
+    settings: ServiceSettings,
+    definition: Definition[Any, Config],
+    platform: Platform[Config],
+    cursors: Progress[tuple[str, int]],
+) -> tuple[list[Follower], list[aio.Channel]]:
+    channels = {
+        source: aio.insecure_channel(
+            settings.feeds[source], options=[("grpc.max_receive_message_length", settings.max_message_bytes)]
+        )
+        for source in definition.follows
+        if source in settings.feeds
+    }
+    followers = [
+        Follower(
+            source,
+            channel,
+            definition.follows[source],
+            platform.lanes,
+            platform.pool,
+            cursors,
+            settings.partitions,
+            settings.feed_token_file,
+            platform.telemetry,
+        )
+        for source, channel in channels.items()
+    ]
+    return followers, list(channels.values())
+
+
+async def _maintain(pool: asyncpg.Pool) -> None:
+    while True:
+        await asyncio.sleep(MAINTENANCE_INTERVAL_S)
+        async with pool.acquire() as connection:
+            await maintain_months(connection)
+
+
+async def _release_readers(draining: asyncio.Event, *waits: Progress[Any]) -> None:
+    """Let long polls go when the server drains, so that they do not use up its grace."""
+    await draining.wait()
+    for progress in waits:
+        progress.close()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

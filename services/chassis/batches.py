@@ -1,0 +1,258 @@
+"""One batch, one transaction: lock, load, decide, store, commit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+from grpc import StatusCode
+
+from services.chassis import heads, idempotency, journal
+from services.chassis.configurations import Configurations
+from services.chassis.cursors import load_cursors
+from services.chassis.database import WriteConnection
+from services.chassis.errors import Rejection
+from services.chassis.failures import STORAGE_UNAVAILABLE, is_storage_failure
+from services.chassis.feed_batch import FeedBatch
+from services.chassis.heads import Head
+from services.chassis.operations import BatchState, Command, Decision, Moment, Operations
+from services.chassis.store import Store
+from services.chassis.verdicts import Verdict, accepted, refused
+
+Outcome = Verdict | BaseException
+"""What becomes of a command: a verdict, or the unexpected exception that it alone caused."""
+
+MAX_TRACEPARENTS = 16
+"""Links to the calls that a batch served; a feed need not carry a thousand."""
+
+_RETRY_SOON = timedelta(milliseconds=100)
+COMMIT_UNKNOWN = Rejection(
+    "COMMIT_UNKNOWN",
+    "the connection broke during COMMIT; retry with the same request id to learn what happened",
+    code=StatusCode.UNAVAILABLE,
+    retry_after=_RETRY_SOON,
+)
+CommitListener = Callable[[int, int], None]
+"""Told of every commit of this process: the partition and its new position."""
+
+State = TypeVar("State", bound=BatchState)
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command of a batch, and the trace it belongs to."""
+
+    command: Command
+    traceparent: str = ""
+
+
+class CommitUnknownError(Exception):
+    """The connection broke between sending COMMIT and its answer."""
+
+
+class BatchWriter(Generic[State, Config]):
+    """Writes batches on a connection of its own. One at a time."""
+
+    def __init__(
+        self,
+        connection: WriteConnection,
+        operations: Operations[State, Config],
+        store: Store,
+        configurations: Configurations[Config],
+        partitions: int,
+        error_domain: str,
+        on_commit: CommitListener,
+    ) -> None:
+        self._connection = connection
+        self._operations = operations
+        self._store = store
+        self._configurations = configurations
+        self._mask = partitions - 1
+        self.error_domain = error_domain
+        self._on_commit = on_commit
+
+    def refuse(self, rejection: Rejection) -> Verdict:
+        """A refusal in this service's name."""
+        return refused(rejection, self.error_domain)
+
+    async def write(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Write a batch and tell what became of each command.
+
+        A batch that fails for a reason nobody foresaw is run again one command at a time, so that what poisons it fails
+        alone.
+        """
+        try:
+            return list(await self._transact(entries))
+        except CommitUnknownError:
+            return [self.refuse(COMMIT_UNKNOWN)] * len(entries)
+        except Exception as error:
+            if is_storage_failure(error):
+                return [self.refuse(STORAGE_UNAVAILABLE)] * len(entries)
+            if len(entries) == 1:
+                return [error]
+        return [(await self.write([entry]))[0] for entry in entries]
+
+    async def _transact(self, entries: Sequence[Entry]) -> list[Verdict]:
+        by_partition: dict[int, list[Command]] = {}
+        for entry in entries:
+            for partition in {routing & self._mask for routing in entry.command.owners}:
+                by_partition.setdefault(partition, []).append(entry.command)
+        connection = await self._connection.get()
+        try:
+            locked = await heads.lock(connection, tuple(by_partition))
+            batch = await self._load(connection, locked, by_partition)
+            verdicts = [batch.run(entry.command) for entry in entries]
+            links = await self._write_rows(connection, batch, locked, entries)
+        except BaseException:
+            await self._connection.roll_back()
+            raise
+        await self._commit(connection, links)
+        return verdicts
+
+    async def _load(
+        self, connection: asyncpg.Connection, locked: Sequence[Head], by_partition: Mapping[int, Sequence[Command]]
+    ) -> "Batch[State, Config]":
+        config_version = locked[0].config_version
+        config = await self._configurations.at(connection, config_version)
+        state = self._operations.new_state(config)
+        kept: dict[UUID, idempotency.Kept] = {}
+        cursors: dict[tuple[str, int], int] = {}
+        for head in locked:
+            commands = by_partition[head.partition]
+            keys = [command.request.key for command in commands if command.request is not None]
+            kept |= await idempotency.load(connection, head.partition, keys)
+            sources = {command.source for command in commands if isinstance(command, FeedBatch)}
+            cursors |= await load_cursors(connection, head.partition, sources)
+            await self._operations.load(connection, head.partition, commands, state)
+        moment = Moment(
+            at=max(head.now for head in locked),
+            config=config,
+            config_version=config_version,
+            positions={head.partition: head.position + 1 for head in locked},
+        )
+        return Batch(self._operations, state, moment, kept, cursors, self._mask, self.error_domain)
+
+    async def _write_rows(
+        self,
+        connection: asyncpg.Connection,
+        batch: "Batch[State, Config]",
+        locked: Sequence[Head],
+        entries: Sequence[Entry],
+    ) -> list[journal.Link]:
+        links = []
+        traceparents = [entry.traceparent for entry in entries if entry.traceparent][:MAX_TRACEPARENTS]
+        for head in locked:
+            events = batch.state.events(head.partition)
+            link = None
+            if events:
+                link = journal.link(
+                    head.partition,
+                    head.position + 1,
+                    batch.moment.at,
+                    head.chain_hash,
+                    batch.moment.config_version,
+                    events,
+                    traceparents,
+                )
+                links.append(link)
+            await self._store.write(connection, head.partition, batch.rows(head.partition), link)
+        return links
+
+    async def _commit(self, connection: asyncpg.Connection, links: Sequence[journal.Link]) -> None:
+        try:
+            await heads.commit(connection, links)
+        except asyncpg.PostgresError as error:
+            if not is_storage_failure(error):
+                await self._connection.roll_back()
+                raise
+            self._connection.discard()
+            raise CommitUnknownError from error
+        except Exception as error:
+            self._connection.discard()
+            raise CommitUnknownError from error
+        for link in links:
+            self._on_commit(link.partition, link.position)
+
+
+class Batch(Generic[State, Config]):
+    """The fold of one batch: decides command after command on one state."""
+
+    def __init__(
+        self,
+        operations: Operations[State, Config],
+        state: State,
+        moment: Moment[Config],
+        kept: dict[UUID, idempotency.Kept],
+        cursors: dict[tuple[str, int], int],
+        mask: int,
+        error_domain: str,
+    ) -> None:
+        self.state = state
+        self.moment = moment
+        self._operations = operations
+        self._kept = kept
+        self._cursors = cursors
+        self._mask = mask
+        self._error_domain = error_domain
+        self._today = datetime.now(UTC).date()
+        self._rows: dict[int, dict[str, list[tuple[Any, ...]]]] = {}
+
+    def run(self, command: Command) -> Verdict:
+        """Decide a command and fold it in."""
+        if isinstance(command, FeedBatch):
+            return self._follow(command)
+        request = command.request
+        if request is not None and (kept := self._kept.get(request.key)) is not None:
+            if kept.fingerprint == request.fingerprint:
+                return kept.verdict
+            return refused(idempotency.REUSED, self._error_domain)
+        return self._decide(command)
+
+    def _decide(self, command: Command) -> Verdict:
+        decided = self._operations.decide(self.state, command, self.moment)
+        if isinstance(decided, Verdict):
+            return decided
+        if isinstance(decided, Rejection):
+            verdict, keeps_itself = refused(decided, self._error_domain), False
+        else:
+            verdict, keeps_itself = accepted(decided.answer()), decided.keeps_itself
+        if command.validate_only:
+            return verdict
+        if isinstance(decided, Decision):
+            self._operations.apply(self.state, decided.outcome, self.moment)
+        if command.request is not None and verdict.keep and not keeps_itself:
+            self._keep(command, command.request, verdict)
+        return verdict
+
+    def _keep(self, command: Command, request: idempotency.Request, verdict: Verdict) -> None:
+        self._kept[request.key] = idempotency.Kept(request.fingerprint, verdict)
+        partition = command.owners[0] & self._mask
+        self._add_row(partition, "requests", idempotency.row(request, verdict, self._today))
+
+    def _follow(self, batch: FeedBatch) -> Verdict:
+        """Apply what is new of a feed; the cursor moves in the same transaction, so nothing is applied twice."""
+        key = (batch.source, batch.partition)
+        cursor = self._cursors.get(key, 0)
+        fresh = batch.after(cursor)
+        if fresh.records:
+            if fresh.records[0].position != cursor + 1:
+                raise RuntimeError(
+                    f"gap in the feed of {batch.source}: {cursor} is followed by {fresh.records[0].position}"
+                )
+            decided = self._operations.decide(self.state, fresh, self.moment)
+            if not isinstance(decided, Decision):
+                raise TypeError(f"events of {batch.source} were refused: {decided}")
+            self._operations.apply(self.state, decided.outcome, self.moment)
+            self._cursors[key] = fresh.last_position
+        return accepted(b"")
+
+    def _add_row(self, partition: int, table: str, values: tuple[Any, ...]) -> None:
+        self._rows.setdefault(partition, {}).setdefault(table, []).append(values)
+
+    def rows(self, partition: int) -> dict[str, Sequence[tuple[Any, ...]]]:
+        """Everything that the batch writes to a partition, by table."""
+        cursors = [(source, position) for (source, place), position in self._cursors.items() if place == partition]
+        return {**self.state.rows(partition), **self._rows.get(partition, {}), "cursors": cursors}

@@ -1,0 +1,311 @@
+"""Publishing documents: all of them or none, in every partition at once."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+from grpc import StatusCode
+
+from services.chassis import heads, idempotency, journal
+from services.chassis.batches import CommitListener
+from services.chassis.configurations import Configurations, current_version, load_documents
+from services.chassis.database import WriteConnection
+from services.chassis.document_wire import from_message, to_message
+from services.chassis.documents import Document, DocumentErrors
+from services.chassis.errors import FieldViolation, Refused, Rejection
+from services.chassis.idempotency import Request
+from services.chassis.instants import timestamp
+from services.chassis.paging import PageTokens
+from services.chassis.partitions import SYSTEM_PARTITION
+from services.chassis.rpc import Call
+from services.chassis.verdicts import accepted
+from tessera.config.v1 import config_service_pb2 as pb
+from tessera.type.v1 import position_pb2
+
+DEFAULT_VERSIONS = 50
+
+_INSERT_VERSION = """
+    INSERT INTO config_versions (version, published_at, caller)
+    VALUES ($1, $2, $3)
+"""
+_INSERT_DOCUMENTS = """
+    INSERT INTO config_documents (version, kind, code, programme, spec)
+    SELECT $1, u.*
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[]) AS u
+"""
+_INSERT_JOURNAL = """
+    INSERT INTO journal (partition, position, recorded_at, payload, chain_hash)
+    VALUES ($1, $2, $3, $4, $5)
+"""
+_INSERT_REQUEST = """
+    INSERT INTO requests (partition, request_key, created_on, fingerprint, code, payload)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
+_SWITCH_HEADS = """
+    UPDATE head
+    SET config_version = $1
+"""
+_VERSIONS = """
+    SELECT version, published_at, caller
+    FROM config_versions
+    WHERE version < $1
+    ORDER BY version DESC
+    LIMIT $2
+"""
+_NEWEST = 1 << 62
+
+Make = Callable[[Sequence[Document]], list[Document]]
+"""What is to be in force, made of what is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What publishing does to one document; `before` is None for a new one, `after` for a removed one."""
+
+    before: Document | None
+    after: Document | None
+
+
+def merged(current: Sequence[Document], given: Sequence[Document], *, complete: bool) -> list[Document]:
+    """What is in force after publishing `given`, by kind and code."""
+    programmes = {document.programme for document in given}
+    kept = [document for document in current if not (complete and document.programme in programmes)]
+    by_name = {(document.kind, document.code): document for document in (*kept, *given)}
+    return [by_name[name] for name in sorted(by_name)]
+
+
+def changes_between(before: Sequence[Document], after: Sequence[Document]) -> list[Change]:
+    """What differs, by kind and code."""
+    old = {(document.kind, document.code): document for document in before}
+    new = {(document.kind, document.code): document for document in after}
+    names = sorted(old.keys() | new.keys())
+    return [Change(old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+def _duplicates(documents: Iterable[Document]) -> list[FieldViolation]:
+    seen: set[str] = set()
+    violations = []
+    for document in documents:
+        if document.name in seen:
+            violations.append(FieldViolation(document.name, "is given twice"))
+        seen.add(document.name)
+    return violations
+
+
+class ConfigServicer:
+    """Serves `tessera.config.v1.ConfigService` for any service."""
+
+    def __init__(
+        self,
+        service: str,
+        pool: asyncpg.Pool,
+        connection: WriteConnection,
+        configurations: Configurations[Any],
+        tokens: PageTokens,
+        partitions: int,
+        on_commit: CommitListener,
+    ) -> None:
+        self._service = service
+        self._pool = pool
+        self._connection = connection
+        self._configurations = configurations
+        self._tokens = tokens
+        self._partitions = partitions
+        self._on_commit = on_commit
+
+    async def PublishDocuments(  # the contract's name
+        self, request: pb.PublishDocumentsRequest, call: Call
+    ) -> pb.PublishDocumentsResponse:
+        """One new version, unless everything is already so."""
+        given = _parse(request.documents)
+        validate_only, complete = request.validate_only, request.complete
+        identified = idempotency.identify(call.caller.name, call.method, request)
+
+        def make(current: Sequence[Document]) -> list[Document]:
+            return merged(current, given, complete=complete)
+
+        return await self._publish(make, identified, call, validate_only=validate_only)
+
+    async def RestoreVersion(  # the contract's name
+        self, request: pb.RestoreVersionRequest, call: Call
+    ) -> pb.RestoreVersionResponse:
+        """The documents of an old version again, as a new one."""
+        await self._check_version(request.version)
+        documents = await load_documents(self._pool, request.version)
+        validate_only = request.validate_only
+        identified = idempotency.identify(call.caller.name, call.method, request)
+        published = await self._publish(lambda _: documents, identified, call, validate_only=validate_only)
+        return pb.RestoreVersionResponse(
+            version=published.version, changes=published.changes, position=published.position
+        )
+
+    async def ListDocuments(  # the contract's name
+        self, request: pb.ListDocumentsRequest, call: Call
+    ) -> pb.ListDocumentsResponse:
+        """The documents of a version, by kind and code."""
+        await self._check_version(request.version)
+        version = request.version or await current_version(self._pool)
+        documents = [
+            to_message(document)
+            for document in await load_documents(self._pool, version)
+            if request.programme in ("", document.programme)
+        ]
+        return pb.ListDocumentsResponse(version=version, documents=documents)
+
+    async def ListVersions(  # the contract's name
+        self, request: pb.ListVersionsRequest, call: Call
+    ) -> pb.ListVersionsResponse:
+        """Versions, newest first."""
+        (before,) = self._tokens.decode(request.page_token, call.method, call.caller.name, request) or (_NEWEST,)
+        size = request.page_size or DEFAULT_VERSIONS
+        rows = await self._pool.fetch(_VERSIONS, before, size + 1)
+        page = rows[:size]
+        token = (
+            self._tokens.encode(call.method, call.caller.name, request, [page[-1]["version"]])
+            if len(rows) > size
+            else ""
+        )
+        versions = [
+            pb.Version(version=row["version"], published_at=timestamp(row["published_at"]), caller=row["caller"])
+            for row in page
+        ]
+        return pb.ListVersionsResponse(versions=versions, next_page_token=token)
+
+    async def _check_version(self, version: int) -> None:
+        current = await current_version(self._pool)
+        if version > current:
+            raise Refused(
+                Rejection(
+                    "VERSION_UNKNOWN",
+                    f"there is no version {version}; the newest is {current}",
+                    code=StatusCode.NOT_FOUND,
+                    metadata={"version": str(version), "newest": str(current)},
+                )
+            )
+
+    async def _publish(
+        self, make: Make, request: Request, call: Call, *, validate_only: bool
+    ) -> pb.PublishDocumentsResponse:
+        """Compile outside the lock, then switch every head to the new version in one transaction.
+
+        All heads are locked, so no batch is half old and half new; if somebody published meanwhile, it starts over.
+        """
+        while True:
+            version = await current_version(self._pool)
+            before = await load_documents(self._pool, version)
+            after = make(before)
+            self._check(after)
+            response = pb.PublishDocumentsResponse(
+                version=version, changes=[_change_message(change) for change in changes_between(before, after)]
+            )
+            if validate_only:
+                return response
+            if await self._switch(version, after, response, request, call):
+                return response
+
+    def _check(self, documents: Sequence[Document]) -> None:
+        try:
+            self._configurations.compile(documents)
+        except DocumentErrors as error:
+            raise error.refused() from None
+
+    async def _switch(
+        self,
+        version: int,
+        documents: Sequence[Document],
+        response: pb.PublishDocumentsResponse,
+        request: Request,
+        call: Call,
+    ) -> bool:
+        """Put a version in force; fills `response` in. False when another version came first."""
+        async with self._connection.exclusive() as connection:
+            try:
+                locked = await heads.lock(connection, range(SYSTEM_PARTITION, self._partitions))
+                system = locked[0]
+                kept = (await idempotency.load(connection, SYSTEM_PARTITION, [request.key])).get(request.key)
+                if kept is not None:
+                    await self._connection.roll_back()
+                    _replay(kept, request, response)
+                    return True
+                if system.config_version != version:
+                    await self._connection.roll_back()
+                    return False
+                links = []
+                if response.changes:
+                    response.version = version + 1
+                    links.append(await _write_version(connection, system, documents, call.caller.name))
+                position = links[0].position if links else system.position
+                response.position.CopyFrom(
+                    position_pb2.Position(service=self._service, partition=SYSTEM_PARTITION, position=position)
+                )
+                row = idempotency.row(request, accepted(response.SerializeToString()), datetime.now(UTC).date())
+                await connection.execute(_INSERT_REQUEST, SYSTEM_PARTITION, *row)
+                await heads.commit(connection, links)
+            except BaseException:
+                await self._connection.roll_back()
+                raise
+        for link in links:
+            self._on_commit(link.partition, link.position)
+        return True
+
+
+def _parse(messages: Iterable[pb.Document]) -> list[Document]:
+    try:
+        documents = [from_message(message) for message in messages]
+    except DocumentErrors as error:
+        raise error.refused() from None
+    if violations := _duplicates(documents):
+        raise DocumentErrors(violations).refused()
+    return documents
+
+
+def _replay(kept: idempotency.Kept, request: Request, response: pb.PublishDocumentsResponse) -> None:
+    if kept.fingerprint != request.fingerprint:
+        raise Refused(idempotency.REUSED)
+    response.ParseFromString(kept.verdict.payload)
+
+
+async def _write_version(
+    connection: asyncpg.Connection, system: heads.Head, documents: Sequence[Document], caller: str
+) -> journal.Link:
+    version = system.config_version + 1
+    await connection.execute(_INSERT_VERSION, version, system.now, caller)
+    columns = [
+        [document.kind for document in documents],
+        [document.code for document in documents],
+        [document.programme for document in documents],
+        [json.dumps(document.spec) for document in documents],
+    ]
+    await connection.execute(_INSERT_DOCUMENTS, version, *columns)
+    await connection.execute(_SWITCH_HEADS, version)
+    link = journal.link(
+        SYSTEM_PARTITION,
+        system.position + 1,
+        system.now,
+        system.chain_hash,
+        version,
+        events=(),
+        published_version=version,
+    )
+    await connection.execute(
+        _INSERT_JOURNAL, link.partition, link.position, link.recorded_at, link.payload, link.chain_hash
+    )
+    return link
+
+
+def _change_message(change: Change) -> pb.DocumentChange:
+    message = pb.DocumentChange()
+    if change.before is None:
+        message.action = pb.DocumentChange.ACTION_CREATED
+    elif change.after is None:
+        message.action = pb.DocumentChange.ACTION_REMOVED
+    else:
+        message.action = pb.DocumentChange.ACTION_UPDATED
+    if change.before is not None:
+        message.before.CopyFrom(to_message(change.before))
+    if change.after is not None:
+        message.after.CopyFrom(to_message(change.after))
+    return message

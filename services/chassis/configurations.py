@@ -1,0 +1,67 @@
+"""Configuration versions: stored whole, compiled once a version and process, switched at one position of each partition."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import asyncpg
+
+from services.chassis.database import Connection
+from services.chassis.documents import Document
+
+KEPT_COMPILED = 8
+"""Compiled versions kept in memory: the one in force, and a few that reads or a rollback may ask for."""
+
+Config = TypeVar("Config")
+
+_DOCUMENTS = """
+    SELECT kind, code, programme, spec
+    FROM config_documents
+    WHERE version = $1
+    ORDER BY kind, code
+"""
+_CURRENT = """
+    SELECT config_version
+    FROM head
+    WHERE partition = -1
+"""
+
+
+async def load_documents(connection: Connection | asyncpg.Pool, version: int) -> list[Document]:
+    """The documents of a version, by kind and code; version 0 has none."""
+    return [_document(row) for row in await connection.fetch(_DOCUMENTS, version)]
+
+
+def _document(row: asyncpg.Record) -> Document:
+    return Document(row["kind"], row["code"], row["programme"], json.loads(row["spec"]))
+
+
+async def current_version(connection: Connection | asyncpg.Pool) -> int:
+    """The version in force."""
+    version: int = await connection.fetchval(_CURRENT)
+    return version
+
+
+class Configurations(Generic[Config]):
+    """Compiled configuration by version."""
+
+    def __init__(self, compile_documents: Callable[[Sequence[Document]], Config]) -> None:
+        """`compile_documents` makes a version's documents into what rules use; it raises DocumentErrors."""
+        self.compile = compile_documents
+        self._compiled: OrderedDict[int, Config] = OrderedDict()
+
+    async def at(self, connection: Connection | asyncpg.Pool, version: int) -> Config:
+        """The configuration of a version; reads and compiles it the first time this process meets it."""
+        compiled = self._compiled.get(version)
+        if compiled is None:
+            compiled = self.compile(await load_documents(connection, version))
+            self._compiled[version] = compiled
+            while len(self._compiled) > KEPT_COMPILED:
+                self._compiled.popitem(last=False)
+        return compiled
+
+    async def current(self, connection: Connection | asyncpg.Pool) -> tuple[int, Config]:
+        """The version in force and its configuration, for reads."""
+        version = await current_version(connection)
+        return version, await self.at(connection, version)

@@ -1,0 +1,35 @@
+"""How far a follower has read the feeds of other services: one row for each source and partition, in its own database."""
+
+from collections.abc import Iterable
+
+import asyncpg
+
+from services.chassis.database import Connection
+
+_LOAD = """
+    SELECT source, position
+    FROM cursors
+    WHERE partition = $1
+      AND source = ANY($2)
+"""
+_ALL = """
+    SELECT source, partition, position
+    FROM cursors
+    ORDER BY source, partition
+"""
+
+
+async def load_cursors(
+    connection: asyncpg.Connection, partition: int, sources: Iterable[str]
+) -> dict[tuple[str, int], int]:
+    """The cursors of some sources in one partition, by source and partition; one that never moved is missing."""
+    names = list(sources)
+    if not names:
+        return {}
+    rows = await connection.fetch(_LOAD, partition, names)
+    return {(row["source"], partition): row["position"] for row in rows}
+
+
+async def all_cursors(connection: Connection | asyncpg.Pool) -> dict[tuple[str, int], int]:
+    """Every cursor, by source and partition."""
+    return {(row["source"], row["partition"]): row["position"] for row in await connection.fetch(_ALL)}

@@ -1,0 +1,67 @@
+"""What an exception that reached the edge means to the caller, without a word of its text.
+
+A driver's message may quote a row; an unexpected one may quote anything.
+"""
+
+import asyncio
+import secrets
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from grpc import StatusCode
+
+from services.chassis.errors import Refused, Rejection
+
+_LOG = structlog.stdlib.get_logger(__name__)
+
+DEADLINE_EXCEEDED = Rejection(
+    "DEADLINE_EXCEEDED", "the deadline passed before the call was answered", StatusCode.DEADLINE_EXCEEDED
+)
+STORAGE_UNAVAILABLE = Rejection(
+    "STORAGE_UNAVAILABLE",
+    "the database cannot be reached at the moment; the same request may be sent again",
+    StatusCode.UNAVAILABLE,
+    retry_after=timedelta(milliseconds=200),
+)
+INTERRUPTED = Rejection(
+    "INTERRUPTED",
+    "the service stopped working on the call; its outcome is unknown, the same request may be sent again",
+    StatusCode.UNAVAILABLE,
+    retry_after=timedelta(milliseconds=200),
+)
+
+_STORAGE = (
+    OSError,  # refused, reset or timed-out connections; a missing socket file
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.TransactionRollbackError,  # serialisation failure, deadlock
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a primary that has become a standby
+)
+_CLOSED = ("clos", "released", "terminat")
+"""How asyncpg words an InterfaceError for a connection or pool that is gone; all others are programming errors."""
+
+
+def rejection_of(error: BaseException) -> Rejection:
+    """The rejection that stands for `error`; one that nobody expected is logged under an incident number."""
+    if isinstance(error, Refused):
+        return error.rejection
+    if isinstance(error, asyncio.CancelledError):
+        return INTERRUPTED
+    if is_storage_failure(error):
+        _LOG.warning("storage unavailable", exc_info=error)
+        return STORAGE_UNAVAILABLE
+    incident = secrets.token_hex(6)
+    _LOG.error("unexpected failure", incident=incident, exc_info=error)
+    return Rejection("INTERNAL", f"internal error, incident {incident}", StatusCode.INTERNAL, {"incident": incident})
+
+
+def is_storage_failure(error: BaseException) -> bool:
+    """Whether the database, and not the request or the code, is why `error` was raised."""
+    if isinstance(error, _STORAGE):
+        return True
+    return type(error) is asyncpg.InterfaceError and any(word in str(error) for word in _CLOSED)

@@ -1,0 +1,103 @@
+"""The event feed: the journal, read in commit order by whoever follows this service."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import asyncpg
+
+from services.chassis.cursors import all_cursors
+from services.chassis.instants import timestamp
+from services.chassis.progress import Progress
+from services.chassis.rpc import Call
+from tessera.events.v1 import event_feed_pb2 as pb
+
+DEFAULT_RECORDS = 256
+MAX_PARTITION_BYTES = 1 << 20
+"""At most about so much of one partition in one answer (one record at least), so that no answer outgrows a message."""
+
+_READ = """
+    SELECT c.partition, j.position, j.recorded_at, j.payload, j.chain_hash
+    FROM unnest($1::int[], $2::bigint[]) AS c (partition, after)
+    CROSS JOIN LATERAL (
+        SELECT
+            r.*,
+            sum(octet_length(r.payload)) OVER (ORDER BY r.position) - octet_length(r.payload) AS bytes_before
+        FROM (
+            SELECT position, recorded_at, payload, chain_hash
+            FROM journal
+            WHERE partition = c.partition
+              AND position > c.after
+            ORDER BY position
+            LIMIT $3
+        ) AS r
+    ) AS j
+    WHERE j.bytes_before < $4
+    ORDER BY c.partition, j.position
+"""
+_HEADS = """
+    SELECT partition, position
+    FROM head
+    ORDER BY partition
+"""
+
+
+async def read_heads(pool: asyncpg.Pool) -> dict[int, int]:
+    """The last committed position of each partition."""
+    return {row["partition"]: row["position"] for row in await pool.fetch(_HEADS)}
+
+
+class EventFeedServicer:
+    """Serves `tessera.events.v1.EventFeed` for any service."""
+
+    def __init__(self, service: str, pool: asyncpg.Pool, heads: Progress[int], follows: Iterable[str] = ()) -> None:
+        self._service = service
+        self._pool = pool
+        self._heads = heads
+        self._follows = tuple(follows)
+
+    async def Read(self, request: pb.ReadRequest, call: Call) -> pb.ReadResponse:  # the contract's name
+        """Records after the cursors; waits for the first when there is none."""
+        cursors = {cursor.partition: cursor.position for cursor in request.cursors}
+        limit = request.max_records or DEFAULT_RECORDS
+        deadline = min(call.deadline, time.monotonic() + request.wait.ToTimedelta().total_seconds())
+        rows = await self._read(cursors, limit)
+        while not rows and await self._heads.wait_until(lambda: self._has_more(cursors), deadline):
+            rows = await self._read(cursors, limit)
+        return pb.ReadResponse(records=[_record(row) for row in rows[:limit]])
+
+    async def GetPositions(  # the contract's name
+        self, request: pb.GetPositionsRequest, call: Call
+    ) -> pb.GetPositionsResponse:
+        """Heads of this service's partitions, and its cursors in the feeds it follows."""
+        heads = await read_heads(self._pool)
+        # A feed of which nothing was read yet is followed, too.
+        followed: dict[str, list[pb.Cursor]] = {source: [] for source in self._follows}
+        for (source, partition), position in (await all_cursors(self._pool)).items():
+            followed.setdefault(source, []).append(pb.Cursor(partition=partition, position=position))
+        return pb.GetPositionsResponse(
+            service=self._service,
+            heads=[pb.Cursor(partition=partition, position=position) for partition, position in heads.items()],
+            followed=[
+                pb.GetPositionsResponse.Followed(service=source, cursors=cursors)
+                for source, cursors in followed.items()
+            ],
+        )
+
+    def _has_more(self, cursors: Mapping[int, int]) -> bool:
+        return any(self._heads.reached(partition) > position for partition, position in cursors.items())
+
+    async def _read(self, cursors: Mapping[int, int], limit: int) -> Sequence[asyncpg.Record]:
+        rows: Sequence[asyncpg.Record] = await self._pool.fetch(
+            _READ, list(cursors), list(cursors.values()), limit, MAX_PARTITION_BYTES
+        )
+        return rows
+
+
+def _record(row: asyncpg.Record) -> pb.Record:
+    return pb.Record(
+        partition=row["partition"],
+        position=row["position"],
+        recorded_at=timestamp(row["recorded_at"]),
+        payload=row["payload"],
+        chain_hash=row["chain_hash"],
+    )

@@ -1,0 +1,72 @@
+"""The head of a partition: its lock, its sequence, its clock and its configuration, in one row.
+
+Whoever writes to a partition holds its head from the first statement to COMMIT, so a partition has one writer at a time
+across all processes and replicas, commit order is position order, and there are no other locks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import asyncpg
+
+from services.chassis.database import Connection
+from services.chassis.journal import Link
+from services.chassis.partitions import SYSTEM_PARTITION
+
+_READ = """
+    SELECT partition, position, chain_hash, config_version, last_at, (SELECT now FROM clock) AS virtual_now
+    FROM head
+    WHERE partition = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A locked partition as the last batch left it."""
+
+    partition: int
+    position: int
+    chain_hash: bytes
+    config_version: int
+    now: datetime
+    """The batch's time: now, but never before the last batch's, so that time never runs against position."""
+
+
+async def lock(connection: asyncpg.Connection, partitions: Sequence[int]) -> list[Head]:
+    """Begin a transaction and lock the heads, ascending, one statement each (a single `= ANY` deadlocks).
+
+    The lock is taken first and read after, so that what is read is what the writer before committed.
+    """
+    ordered = sorted(partitions)
+    locks = "; ".join(f"SELECT 1 FROM head WHERE partition = {partition:d} FOR UPDATE" for partition in ordered)
+    await connection.execute(f"BEGIN; {locks}")
+    return [_head((await connection.fetch(_READ, partition))[0]) for partition in ordered]
+
+
+def _head(row: asyncpg.Record) -> Head:
+    now = row["virtual_now"] or datetime.now(UTC)
+    return Head(row["partition"], row["position"], row["chain_hash"], row["config_version"], max(now, row["last_at"]))
+
+
+async def commit(connection: asyncpg.Connection, links: Sequence[Link]) -> None:
+    """Write what the batch makes of its heads and commit. A batch without a link leaves its head as it was.
+
+    Values are numbers, hexadecimal digits and a time that we made: nothing here comes from outside.
+    """
+    updates = "".join(
+        f"UPDATE head SET position = {link.position:d}, chain_hash = '\\x{link.chain_hash.hex()}', "
+        f"last_at = '{link.recorded_at.isoformat()}' WHERE partition = {link.partition:d}; "
+        for link in links
+    )
+    await connection.execute(f"{updates}COMMIT")
+
+
+async def check_partitions(connection: Connection, partitions: int) -> None:
+    """Refuse to run with another number of partitions than the database was made with.
+
+    Raises ValueError when they differ.
+    """
+    stored = await connection.fetchval("SELECT count(*) FROM head WHERE partition > $1", SYSTEM_PARTITION)
+    if stored != partitions:
+        raise ValueError(f"the database has {stored} partitions, the settings say {partitions}")

@@ -1,0 +1,106 @@
+"""The first answer again: verdicts kept by request id, for at least thirty days of real time.
+
+A request is known by caller, method and request id, in the partition of the ID as it was sent. Its fingerprint is the rest
+of the request, so the same id with another body is noticed. Rows live in one table a month, dropped whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from grpc import StatusCode
+
+from services.chassis import ids
+from services.chassis.database import Connection
+from services.chassis.errors import Rejection
+from services.chassis.verdicts import Verdict
+
+RETENTION = timedelta(days=30)
+MONTHS_AHEAD = 2
+_DIGEST_BYTES = 16
+_NOT_PART_OF_THE_BODY = ("request_id", "at_least", "validate_only")
+
+_LOAD = """
+    SELECT request_key, fingerprint, code, payload
+    FROM requests
+    WHERE partition = $1
+      AND request_key = ANY($2)
+"""
+
+REUSED = Rejection(
+    "REQUEST_ID_REUSED", "the request id was used for another request of this method", code=StatusCode.ALREADY_EXISTS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as idempotency knows it."""
+
+    key: UUID
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The verdict a request got first."""
+
+    fingerprint: bytes
+    verdict: Verdict
+
+
+def identify(caller: str, method: str, message: Any) -> Request:
+    """Identify a request by its message, and strip from it what is not part of its body (the id itself, for one)."""
+    request_id = message.request_id
+    names = message.DESCRIPTOR.fields_by_name
+    for name in _NOT_PART_OF_THE_BODY:
+        if name in names:
+            message.ClearField(name)
+    return identify_body(caller, method, request_id, message.SerializeToString(deterministic=True))
+
+
+def identify_body(caller: str, method: str, request_id: str, body: bytes) -> Request:
+    """Identify a request whose body is already bytes."""
+    scope = f"{caller}\n{method}\n{request_id}".encode()
+    key = ids.from_bytes(blake2b(scope, digest_size=_DIGEST_BYTES).digest())
+    return Request(key, digest_of(body))
+
+
+def digest_of(body: bytes) -> bytes:
+    """The fingerprint of a request's body."""
+    return blake2b(body, digest_size=_DIGEST_BYTES).digest()
+
+
+async def load(connection: asyncpg.Connection, partition: int, keys: Sequence[UUID]) -> dict[UUID, Kept]:
+    """The verdicts kept for these requests."""
+    if not keys:
+        return {}
+    rows = await connection.fetch(_LOAD, partition, keys)
+    return {row["request_key"]: Kept(row["fingerprint"], Verdict(row["code"], row["payload"])) for row in rows}
+
+
+def row(request: Request, verdict: Verdict, today: date) -> tuple[UUID, date, bytes, int, bytes]:
+    """The row that keeps a verdict."""
+    return request.key, today, request.fingerprint, verdict.code, verdict.payload
+
+
+async def maintain_months(connection: Connection) -> None:
+    """Make the tables of the months ahead and drop those past retention. Safe to run twice or on two replicas."""
+    today = datetime.now(UTC).date()
+    month = today.replace(day=1)
+    for _ in range(MONTHS_AHEAD + 1):
+        following = (month + timedelta(days=32)).replace(day=1)
+        await connection.execute(
+            f"CREATE TABLE IF NOT EXISTS requests_{month:%Y_%m} PARTITION OF requests "
+            f"FOR VALUES FROM ('{month}') TO ('{following}')"
+        )
+        month = following
+    oldest_kept = f"requests_{today - RETENTION:%Y_%m}"
+    for (name,) in await connection.fetch(
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'requests'::regclass"
+    ):
+        if name < oldest_kept:
+            await connection.execute(f"DROP TABLE IF EXISTS {name}")

@@ -1,0 +1,86 @@
+"""IDs that route themselves: TypeIDs on the wire, UUIDs inside, the owner's routing bits in the lowest 16.
+
+A UUIDv7 keeps 48 bits of time and 74 random ones. The last 16 of the random ones are the routing bits of the member (or
+other owner) whose row it is, so `partition = bits & (partitions - 1)` is known to every service without asking.
+"""
+
+import base64
+import os
+import re
+import time
+from uuid import UUID
+
+from asyncpg.pgproto.pgproto import UUID as FastUUID
+
+ROUTING_BITS = 16
+ROUTING_MASK = (1 << ROUTING_BITS) - 1
+_DERIVED_STEP = 1 << ROUTING_BITS
+_VERSION_7 = 7 << 76
+_VARIANT = 2 << 62
+_RANDOM_A_MASK = 0xFFF
+_RANDOM_B_MASK = (1 << 46) - 1
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_TO_BASE32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD.encode())
+_TO_DIGITS = str.maketrans(_CROCKFORD, "0123456789abcdefghijklmnopqrstuv")
+_SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
+_LEADING_ZEROS = 6
+
+
+def from_bytes(raw: bytes) -> UUID:
+    """The ID whose 16 bytes these are."""
+    return FastUUID(raw)
+
+
+def from_int(number: int) -> UUID:
+    """The ID whose 128 bits these are."""
+    return FastUUID(number.to_bytes(16, "big"))
+
+
+def new_id(routing: int) -> UUID:
+    """A new UUIDv7 that carries the owner's routing bits; its time is real time, not domain time."""
+    random = int.from_bytes(os.urandom(8), "big")
+    return from_int(
+        (time.time_ns() // 1_000_000) << 80
+        | _VERSION_7
+        | (random & _RANDOM_A_MASK) << 64
+        | _VARIANT
+        | (random >> 18 & _RANDOM_B_MASK) << ROUTING_BITS
+        | routing
+    )
+
+
+def derived(owner_id: UUID, ordinal: int) -> UUID:
+    """The `ordinal`-th ID (from 1) that belongs to another one, the same whenever it is asked for."""
+    return from_int(owner_id.int + ordinal * _DERIVED_STEP)
+
+
+def hashed(digest: bytes, routing: int) -> UUID:
+    """A UUIDv8 made of a digest (16 bytes or more) and routing bits: an ID that follows from what it stands for."""
+    number = int.from_bytes(digest[:16], "big")
+    number = number & ~(0xF << 76) | 8 << 76
+    number = number & ~(3 << 62) | _VARIANT
+    return from_int(number & ~ROUTING_MASK | routing)
+
+
+def routing_of(value: UUID) -> int:
+    """The owner's routing bits."""
+    return value.int & ROUTING_MASK
+
+
+def encode(prefix: str, value: UUID) -> str:
+    """The TypeID of an ID: `member_01j…`."""
+    digits = base64.b32encode(b"\0\0\0\0" + value.bytes)[_LEADING_ZEROS:]
+    return f"{prefix}_{digits.translate(_TO_BASE32).decode()}"
+
+
+def decode(prefix: str, text: str) -> UUID:
+    """The ID of a TypeID.
+
+    Raises ValueError when the text is not a TypeID with this prefix.
+    """
+    start = len(prefix) + 1
+    suffix = text[start:]
+    if text[:start] != f"{prefix}_" or _SUFFIX.fullmatch(suffix) is None:
+        raise ValueError(f"not a {prefix} ID")
+    return from_int(int(suffix.translate(_TO_DIGITS), 32))

@@ -1,0 +1,45 @@
+"""Times between the wire and the domain: checked going in, exact going out."""
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc import StatusCode
+
+from services.chassis.errors import Refused, Rejection
+
+MIN_SECONDS = 0
+MAX_SECONDS = 253_370_764_800
+"""9999-01-01: a year before the last that can be written, so that adding an expiry stays in range."""
+_NANOS_PER_MICRO = 1000
+
+
+def out_of_range(field: str) -> Rejection:
+    """A time before 1970 or after 9998."""
+    return Rejection(
+        "TIME_OUT_OF_RANGE",
+        f"{field} is before 1970 or after 9998",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"field": field},
+    )
+
+
+def instant(value: Timestamp) -> datetime | None:
+    """The time of a timestamp, to the microsecond; None when it is out of range."""
+    if not MIN_SECONDS <= value.seconds < MAX_SECONDS:
+        return None
+    return datetime.fromtimestamp(value.seconds, UTC).replace(microsecond=value.nanos // _NANOS_PER_MICRO)
+
+
+def checked_instant(value: Timestamp, field: str) -> datetime:
+    """The time of a timestamp. Raises Refused (TIME_OUT_OF_RANGE)."""
+    at = instant(value)
+    if at is None:
+        raise Refused(out_of_range(field))
+    return at
+
+
+def timestamp(at: datetime) -> Timestamp:
+    """The wire form of a time."""
+    value = Timestamp()
+    value.FromDatetime(at)
+    return value

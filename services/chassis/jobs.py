@@ -1,0 +1,122 @@
+"""Timed work: what falls due at civil instants, run in order, once, with its instant as now.
+
+A job is safe to run twice and on two replicas: what it does are commands of the lanes, which decide on what is there. What
+it has done up to is kept in `job_runs`, so that after a stop every missed instant is made up in order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+import asyncpg
+import structlog
+
+from services.chassis.clock import Clock, set_clock
+from services.chassis.configurations import Configurations
+from services.chassis.database import Connection
+
+RUN_INTERVAL_S = 1.0
+"""How often a service on the real clock looks whether something is due."""
+LEADER_LOCK = 41_237_891
+"""The advisory lock of the process that runs the jobs of a database."""
+
+_LOG = structlog.stdlib.get_logger(__name__)
+
+Config = TypeVar("Config")
+
+_LAST_RUNS = """
+    SELECT job, last_instant
+    FROM job_runs
+"""
+_NOTE_RUN = """
+    INSERT INTO job_runs (job, last_instant)
+    SELECT u.*
+    FROM unnest($1::text[], $2::timestamptz[]) AS u
+    ON CONFLICT (job) DO UPDATE SET last_instant = greatest(job_runs.last_instant, EXCLUDED.last_instant)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[Config]):
+    """Work that falls due."""
+
+    name: str
+    next_instant: Callable[[Config, datetime], datetime | None]
+    """The first instant after a time at which it is due; None when the configuration has no use for it."""
+    run: Callable[[datetime], Awaitable[None]]
+    """Do what is due at an instant."""
+
+
+class JobRunner(Generic[Config]):
+    """Runs a service's jobs: every due instant in order."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job[Config]],
+        pool: asyncpg.Pool,
+        configurations: Configurations[Config],
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._pool = pool
+        self._configurations = configurations
+        self._clock = clock
+        self._running = asyncio.Lock()
+
+    async def run_until(self, to: datetime) -> int:
+        """Run everything due up to and including `to`; returns how many instants there were.
+
+        A virtual clock is set to each instant before its jobs run, and to `to` at the end.
+        """
+        instants_run = 0
+        async with self._running, self._pool.acquire() as connection:
+            await connection.fetchval("SELECT pg_advisory_lock($1)", LEADER_LOCK)
+            try:
+                while (due := await self._next_due(connection, to)) is not None:
+                    instant, jobs = due
+                    await self._run_instant(connection, instant, jobs)
+                    instants_run += 1
+                await self._note(connection, self._jobs, to)
+                if self._clock.virtual:
+                    await set_clock(connection, to)
+            finally:
+                if not connection.is_closed():
+                    await connection.fetchval("SELECT pg_advisory_unlock($1)", LEADER_LOCK)
+        return instants_run
+
+    async def _next_due(self, connection: Connection, to: datetime) -> tuple[datetime, list[Job[Config]]] | None:
+        """The first due instant up to `to`, and the jobs that are due then. A job begins when it is first seen."""
+        last_runs = {row["job"]: row["last_instant"] for row in await connection.fetch(_LAST_RUNS)}
+        unseen = [job for job in self._jobs if job.name not in last_runs]
+        if unseen:
+            now = await self._clock.now()
+            await self._note(connection, unseen, now)
+            last_runs |= {job.name: now for job in unseen}
+        _, config = await self._configurations.current(connection)
+        due: dict[datetime, list[Job[Config]]] = {}
+        for job in self._jobs:
+            instant = job.next_instant(config, last_runs[job.name])
+            if instant is not None and instant <= to:
+                due.setdefault(instant, []).append(job)
+        return min(due.items(), key=lambda item: item[0]) if due else None
+
+    async def _run_instant(self, connection: Connection, instant: datetime, jobs: Sequence[Job[Config]]) -> None:
+        if self._clock.virtual:
+            await set_clock(connection, instant)
+        for job in jobs:
+            await job.run(instant)
+        await self._note(connection, jobs, instant)
+
+    async def _note(self, connection: Connection, jobs: Sequence[Job[Config]], instant: datetime) -> None:
+        await connection.execute(_NOTE_RUN, [job.name for job in jobs], [instant] * len(jobs))
+
+    async def run_on_real_clock(self) -> None:
+        """Run what falls due as time passes, until cancelled."""
+        while True:
+            try:
+                await self.run_until(datetime.now(UTC))
+            except Exception:
+                _LOG.exception("jobs failed; they are tried again")
+            await asyncio.sleep(RUN_INTERVAL_S)

@@ -1,0 +1,181 @@
+"""Lanes: who waits is written together.
+
+One lane for each partition in each process: a bounded queue and one writer. Its batch is whatever queued while its last
+batch committed; an idle lane writes at once, and there are no timers. Work between two owners has a lane of its own that
+locks all the heads it needs.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from grpc import StatusCode
+
+from services.chassis.batches import BatchWriter, Entry, Outcome
+from services.chassis.errors import Rejection
+from services.chassis.operations import Command
+from services.chassis.verdicts import Verdict, refused
+
+MAX_BATCH_COMMANDS = 1000
+"""A batch is bounded so that its locks are short and its statement's arrays small."""
+
+OVERLOADED = Rejection(
+    "OVERLOADED",
+    "more work is waiting than the service takes; nothing was done",
+    code=StatusCode.RESOURCE_EXHAUSTED,
+    retry_after=timedelta(milliseconds=200),
+)
+DEADLINE_EXCEEDED = Rejection(
+    "DEADLINE_EXCEEDED",
+    "the deadline passed before the work was written; nothing was done",
+    code=StatusCode.DEADLINE_EXCEEDED,
+    retry_after=timedelta(0),
+)
+SHUTTING_DOWN = Rejection(
+    "SHUTTING_DOWN", "the service is shutting down", code=StatusCode.UNAVAILABLE, retry_after=timedelta(seconds=1)
+)
+
+
+class Waiting:
+    """Whoever waits for the outcomes of some commands: a call, or all items of a bulk call."""
+
+    __slots__ = ("_future", "_missing", "outcomes")
+
+    def __init__(self, size: int) -> None:
+        self.outcomes: list[Outcome] = [None] * size  # type: ignore[list-item]  # each is set before anyone reads it
+        self._missing = size
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle(self, index: int, outcome: Outcome) -> None:
+        """Note the outcome of one command."""
+        self.outcomes[index] = outcome
+        self._missing -= 1
+        if self._missing == 0 and not self._future.done():
+            self._future.set_result(None)
+
+    async def all(self) -> list[Outcome]:
+        """The outcomes of all commands, in order."""
+        await self._future
+        return self.outcomes
+
+
+@dataclass(slots=True, eq=False)
+class Queued:
+    """A command in a lane."""
+
+    command: Command
+    deadline: float | None
+    traceparent: str
+    waiting: Waiting
+    index: int
+
+
+class Lane:
+    """A bounded queue and the task that writes it."""
+
+    def __init__(self, name: str, writer: BatchWriter[Any, Any], capacity: int) -> None:
+        self.name = name
+        self._writer = writer
+        self._capacity = capacity
+        self._queue: deque[Queued] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, queued: Queued) -> bool:
+        """Queue a command; False when the lane is full."""
+        if len(self._queue) >= self._capacity:
+            return False
+        self._queue.append(queued)
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain(), name=f"lane-{self.name}")
+        return True
+
+    async def _drain(self) -> None:
+        """Write batch after batch until nothing waits."""
+        try:
+            while batch := self._take():
+                await self._write(batch)
+        finally:
+            self._task = None
+
+    def _take(self) -> list[Queued]:
+        """What waits, without what nobody waits for any more."""
+        batch: list[Queued] = []
+        now = time.monotonic()
+        while self._queue and len(batch) < MAX_BATCH_COMMANDS:
+            queued = self._queue.popleft()
+            if queued.deadline is not None and queued.deadline <= now:
+                queued.waiting.settle(queued.index, self._writer.refuse(DEADLINE_EXCEEDED))
+            else:
+                batch.append(queued)
+        return batch
+
+    async def _write(self, batch: Sequence[Queued]) -> None:
+        outcomes = await self._writer.write([Entry(queued.command, queued.traceparent) for queued in batch])
+        for queued, outcome in zip(batch, outcomes, strict=True):
+            queued.waiting.settle(queued.index, outcome)
+
+    async def settled(self) -> None:
+        """Wait until everything that was queued is written."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+
+class Lanes:
+    """The lanes of a process: one for each partition, and one for work between owners."""
+
+    def __init__(
+        self, writers: Sequence[BatchWriter[Any, Any]], crossing: BatchWriter[Any, Any], capacity: int
+    ) -> None:
+        self._lanes = [Lane(str(number), writer, capacity) for number, writer in enumerate(writers)]
+        self._crossing = Lane("crossing", crossing, capacity)
+        self._mask = len(writers) - 1
+        self._error_domain = crossing.error_domain
+        self._open = True
+
+    async def submit(
+        self, commands: Sequence[Command], *, deadline: float | None = None, traceparent: str = ""
+    ) -> list[Outcome]:
+        """Hand commands to their lanes and wait for what becomes of each, in order.
+
+        `deadline` is a time.monotonic() at which nobody waits any more. An outcome is a verdict, or the unexpected
+        exception that this command alone caused.
+        """
+        if not commands:
+            return []
+        waiting = Waiting(len(commands))
+        for index, command in enumerate(commands):
+            rejection = self._enqueue(Queued(command, deadline, traceparent, waiting, index))
+            if rejection is not None:
+                waiting.settle(index, refused(rejection, self._error_domain))
+        return await waiting.all()
+
+    async def one(self, command: Command, *, deadline: float | None = None, traceparent: str = "") -> Verdict:
+        """Submit one command; its unexpected exception is raised."""
+        (outcome,) = await self.submit((command,), deadline=deadline, traceparent=traceparent)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _enqueue(self, queued: Queued) -> Rejection | None:
+        if not self._open:
+            return SHUTTING_DOWN
+        partitions = {routing & self._mask for routing in queued.command.owners}
+        lane = self._lanes[partitions.pop()] if len(partitions) == 1 else self._crossing
+        return None if lane.put(queued) else OVERLOADED
+
+    def depths(self) -> Iterable[tuple[str, int]]:
+        """How many commands wait in each lane, by its name."""
+        return ((lane.name, len(lane)) for lane in (*self._lanes, self._crossing))
+
+    async def close(self) -> None:
+        """Take nothing more and write what waits."""
+        self._open = False
+        for lane in (*self._lanes, self._crossing):
+            await lane.settled()

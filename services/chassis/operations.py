@@ -1,0 +1,84 @@
+"""What a service tells the chassis about its work: how a batch is loaded, decided and stored.
+
+A batch is folded: each command is decided, in order, on the state that the commands before it left. Deciding changes
+nothing; what was decided is then applied to the state, so that a refusal or a dry run leaves no trace.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+import asyncpg
+
+from services.chassis.errors import Rejection
+from services.chassis.idempotency import Request
+from services.chassis.store import Rows
+from services.chassis.verdicts import Verdict
+
+Config = TypeVar("Config")
+State = TypeVar("State", bound="BatchState")
+
+
+class Command(Protocol):
+    """What every command says of itself; services' commands are frozen dataclasses."""
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """Routing bits of the owners it concerns: one, or two for work between owners."""
+
+    @property
+    def request(self) -> Request | None:
+        """How idempotency knows it; None for work of our own (feeds, jobs)."""
+
+    @property
+    def validate_only(self) -> bool:
+        """Decide and answer, and record nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Generic[Config]):
+    """When and by what a batch is decided."""
+
+    at: datetime
+    config: Config
+    config_version: int
+    positions: Mapping[int, int]
+    """The position that each partition of the batch gets, if the batch does something there."""
+
+
+class BatchState(Protocol):
+    """A service's rows as a batch loads and changes them."""
+
+    def rows(self, partition: int) -> Mapping[str, Rows]:
+        """What changed in a partition, by table."""
+
+    def events(self, partition: int) -> Sequence[bytes]:
+        """What happened in a partition, in order: serialised events. Empty when nothing is to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided on one command: the service's own outcome, and how it is answered."""
+
+    outcome: Any
+    answer: Callable[[], bytes]
+    keeps_itself: bool = False
+    """The outcome's own rows hold the answer by a natural key, so no verdict row is needed."""
+
+
+Decided = Decision | Rejection | Verdict
+"""A decision, a refusal, or a verdict already given (found by a natural key)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operations(Generic[State, Config]):
+    """A service's work on a batch."""
+
+    new_state: Callable[[Config], State]
+    load: Callable[[asyncpg.Connection, int, Sequence[Any], State], Awaitable[None]]
+    """Read, set-based, what the commands need of one partition."""
+    decide: Callable[[State, Any, Moment[Config]], Decided]
+    """Decide one command. Pure: no I/O, no clock, no change of the state."""
+    apply: Callable[[State, Any, Moment[Config]], None]
+    """Fold an outcome into the state."""

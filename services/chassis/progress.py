@@ -1,0 +1,80 @@
+"""Waiting for positions: what feeds' readers and `at_least` wait for.
+
+Commits of this process are noticed at once. Those of other processes on the same database are noticed by looking, and only
+while somebody waits.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, TypeVar
+
+import asyncpg
+
+STORAGE_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a look may fail with while the database is away; the next look tries again."""
+
+LOOK_INTERVAL_S = 0.05
+"""How often another process's commits are looked for while somebody waits."""
+
+Place = TypeVar("Place")
+
+
+class Progress(Generic[Place]):
+    """The positions that some places have reached, and a way to wait until they are reached."""
+
+    def __init__(self, look: Callable[[], Awaitable[Mapping[Place, int]]]) -> None:
+        """`look` reads the positions from the database."""
+        self._look = look
+        self._reached: dict[Place, int] = {}
+        self._changed = asyncio.Event()
+        self._waiting = 0
+        self._looking: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Let everybody who waits go with what there is: the service is shutting down."""
+        self._closed = True
+        self._changed.set()
+
+    def reached(self, place: Place) -> int:
+        """The position a place is known to have reached."""
+        return self._reached.get(place, 0)
+
+    def advance(self, place: Place, position: int) -> None:
+        """Note that a place has reached a position."""
+        if position > self._reached.get(place, 0):
+            self._reached[place] = position
+            self._changed.set()
+
+    async def wait_until(self, is_enough: Callable[[], bool], deadline: float) -> bool:
+        """Wait until `is_enough`, at most until `deadline` (time.monotonic()); tells whether it is."""
+        if is_enough() or self._closed:
+            return is_enough()
+        self._waiting += 1
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._keep_looking(), name="progress-look")
+        try:
+            while not is_enough() and not self._closed:
+                remaining_s = deadline - time.monotonic()
+                if remaining_s <= 0:
+                    return False
+                self._changed.clear()
+                try:
+                    await asyncio.wait_for(self._changed.wait(), remaining_s)
+                except TimeoutError:
+                    break
+            return is_enough()
+        finally:
+            self._waiting -= 1
+
+    async def _keep_looking(self) -> None:
+        try:
+            while self._waiting:
+                with contextlib.suppress(*STORAGE_FAILURES):
+                    for place, position in (await self._look()).items():
+                        self.advance(place, position)
+                await asyncio.sleep(LOOK_INTERVAL_S)
+        finally:
+            self._looking = None

@@ -1,0 +1,230 @@
+"""The way of every call: telemetry > identity of caller and access > deadline > validation > handler > errors.
+
+What a method needs at each step is prepared once, when the server is built; `_handler` is the order itself.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from grpc import StatusCode, aio
+
+from services.chassis.access import AccessPolicy, Caller, permission_of
+from services.chassis.errors import Refused, Rejection, bounded_status
+from services.chassis.failures import DEADLINE_EXCEEDED, rejection_of
+from services.chassis.logs import call_in_progress
+from services.chassis.observation import CallHeaders, MethodTelemetry, read_headers
+from services.chassis.telemetry import Telemetry
+from services.chassis.tokens import TokenVerifier
+from services.chassis.validation import MALFORMED_REQUEST, compile_rules, item_rejection
+
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
+"""The trailer in which every gRPC client library looks for a google.rpc.Status."""
+
+NO_DEADLINE_S = 1e9
+"""More remaining time than this, 31 years, is how a transport says that the client set no deadline."""
+
+Context = aio.ServicerContext[bytes, bytes]
+Answer = Callable[[Any, "Call", Context], Awaitable[bytes | None]]
+
+
+class UnservableMethod(Exception):
+    """A contract and its servicer do not fit: the server must not start."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One call in progress, as its handler sees it.
+
+    `method` is the full name (`tessera.points.v1.PointsService/RecordActivity`); `deadline` is the instant of
+    `time.monotonic()`, in seconds, at which nobody waits for the answer any more.
+    """
+
+    caller: Caller
+    method: str
+    deadline: float
+    trailing: tuple[tuple[str, str | bytes], ...] = ()
+
+    def remaining_s(self) -> float:
+        """Seconds until the deadline, never less than 0."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def add_trailing(self, key: str, value: str | bytes) -> None:
+        """Adds trailing metadata to the answer, whether it succeeds or not."""
+        self.trailing = (*self.trailing, (key, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What all methods of a server share; durations are seconds."""
+
+    tokens: TokenVerifier
+    policy: AccessPolicy
+    telemetry: Telemetry
+    error_domain: str
+    default_deadline_s: float
+    max_deadline_s: float
+    stream_deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    name: str
+    permission: str
+    allowed: frozenset[str]
+    request_class: type[Message]
+    default_deadline_s: float
+    max_deadline_s: float
+
+
+def add_service(server: aio.Server, pipeline: Pipeline, service: ServiceDescriptor, servicer: object) -> None:
+    """Serves every method of `service` by the method of `servicer` with the same name.
+
+    Raises UnservableMethod for a method that the servicer lacks or that streams its requests, MissingPermission for
+    one without permission.
+    """
+    handlers = {method.name: _method_handler(pipeline, method, servicer) for method in service.methods}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    # Registered methods are found without a search, and are the only ones that the native transport serves itself.
+    server.add_registered_method_handlers(service.full_name, handlers)
+
+
+def _method_handler(
+    pipeline: Pipeline, method: MethodDescriptor, servicer: object
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    implementation = getattr(servicer, method.name, None)
+    if implementation is None:
+        raise UnservableMethod(f"{type(servicer).__name__} has no method {method.name} of {method.full_name}")
+    if method.client_streaming:
+        raise UnservableMethod(f"{method.full_name} streams its requests, which this server does not support")
+    prepared = _prepare(pipeline, method)
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_handler(pipeline, prepared, _stream(implementation)))
+    return grpc.unary_unary_rpc_method_handler(_handler(pipeline, prepared, _unary(implementation)))
+
+
+def _prepare(pipeline: Pipeline, method: MethodDescriptor) -> _Method:
+    permission = permission_of(method)
+    request_class = GetMessageClass(method.input_type)
+    compile_rules(request_class)
+    streams = method.server_streaming
+    return _Method(
+        name=f"{method.containing_service.full_name}/{method.name}",
+        permission=permission,
+        allowed=pipeline.policy.callers_with(permission),
+        request_class=request_class,
+        default_deadline_s=pipeline.stream_deadline_s if streams else pipeline.default_deadline_s,
+        max_deadline_s=pipeline.stream_deadline_s if streams else pipeline.max_deadline_s,
+    )
+
+
+def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[bytes, Context], Awaitable[Any]]:
+    telemetry = MethodTelemetry(pipeline.telemetry, method.name)
+
+    async def serve(payload: bytes, context: Context) -> bytes | None:
+        headers = read_headers(context.invocation_metadata())
+        observed = telemetry.begin(headers)
+        call: Call | None = None
+        try:
+            caller = _admit(pipeline.tokens, method, headers)
+            call, is_cut = _with_deadline(method, caller, context.time_remaining())
+            request = _parse(method, payload)
+            if is_cut:
+                async with asyncio.timeout_at(call.deadline):
+                    reply = await answer(request, call, context)
+            else:
+                reply = await answer(request, call, context)
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_abandoned(error):
+                observed.end(StatusCode.CANCELLED)
+                raise
+            rejection = _rejection(error, call)
+            observed.end(rejection.code)
+            return await _abort(context, rejection, pipeline.error_domain, call.trailing if call else ())
+        if call.trailing:
+            context.set_trailing_metadata(call.trailing)
+        observed.end(StatusCode.OK)
+        return reply
+
+    return serve
+
+
+def _admit(tokens: TokenVerifier, method: _Method, headers: CallHeaders) -> Caller:
+    caller = tokens.caller(headers.authorization)
+    if caller.name not in method.allowed:
+        raise Refused(
+            Rejection(
+                "PERMISSION_MISSING",
+                f"caller {caller.name} lacks the permission {method.permission}",
+                StatusCode.PERMISSION_DENIED,
+                {"caller": caller.name, "permission": method.permission},
+            )
+        )
+    call_in_progress.set((caller.name, method.name))
+    return caller
+
+
+def _with_deadline(method: _Method, caller: Caller, remaining_s: float | None) -> tuple[Call, bool]:
+    """The call, and whether its deadline is ours: the client's own is kept by the transport, which ends the task."""
+    is_cut = remaining_s is None or remaining_s > method.max_deadline_s
+    if remaining_s is None or remaining_s > NO_DEADLINE_S:
+        remaining_s = method.default_deadline_s
+    elif remaining_s <= 0:
+        raise Refused(DEADLINE_EXCEEDED)
+    deadline = time.monotonic() + min(remaining_s, method.max_deadline_s)
+    return Call(caller, method.name, deadline), is_cut
+
+
+def _parse(method: _Method, payload: bytes) -> Message:
+    try:
+        request = method.request_class.FromString(payload)
+    except DecodeError:
+        raise Refused(MALFORMED_REQUEST) from None
+    rejection = item_rejection(request)
+    if rejection is not None:
+        raise Refused(rejection)
+    return request
+
+
+def _unary(implementation: Callable[[Any, Call], Awaitable[Message]]) -> Answer:
+    async def answer(request: Message, call: Call, context: Context) -> bytes:
+        return (await implementation(request, call)).SerializeToString()
+
+    return answer
+
+
+def _stream(implementation: Callable[[Any, Call], AsyncGenerator[Message, None]]) -> Answer:
+    async def answer(request: Message, call: Call, context: Context) -> None:
+        async with aclosing(implementation(request, call)) as messages:
+            async for message in messages:
+                await context.write(message.SerializeToString())
+
+    return answer
+
+
+def _is_abandoned(error: BaseException) -> bool:
+    """Whether the client left or its deadline passed; work that cancelled itself still owes the client an answer."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _rejection(error: BaseException, call: Call | None) -> Rejection:
+    if isinstance(error, TimeoutError) and call is not None and call.remaining_s() == 0.0:
+        return DEADLINE_EXCEEDED
+    return rejection_of(error)
+
+
+async def _abort(
+    context: Context, rejection: Rejection, error_domain: str, trailing: tuple[tuple[str, str | bytes], ...]
+) -> NoReturn:
+    """Ends the call by `abort`, not by `abort_with_status`, which tools that wrap the context do not see."""
+    status = bounded_status(rejection, error_domain)
+    details = (STATUS_DETAILS_KEY, status.SerializeToString())
+    await context.abort(rejection.code, status.message, trailing_metadata=(*trailing, details))

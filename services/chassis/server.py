@@ -1,0 +1,118 @@
+"""The server object, and the only place that knows which transport serves."""
+
+import asyncio
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.chassis.access import AccessPolicy
+from services.chassis.health import Health
+from services.chassis.rpc import Pipeline, add_service
+from services.chassis.settings import ServiceSettings
+from services.chassis.telemetry import Telemetry
+from services.chassis.tokens import TokenVerifier
+
+KEEPALIVE_TIME_MS = 60_000
+"""Below the idle limits of common load balancers."""
+
+Service = tuple[ServiceDescriptor, object]
+"""The descriptor of a contract's service, and the object that has its methods."""
+
+
+class ServerError(Exception):
+    """The server cannot be built or bound as the settings say."""
+
+
+class Server:
+    """A bound server: `start` it, let it serve, `drain` it."""
+
+    def __init__(self, grpc_server: aio.Server, health: Health, address: str) -> None:
+        self._grpc_server = grpc_server
+        self._health = health
+        self.address = address
+        self.draining = asyncio.Event()
+        """Set when the server begins to drain: a handler that waits for news answers with what it has."""
+
+    async def start(self) -> None:
+        """Accepts calls and says SERVING."""
+        await self._grpc_server.start()
+        self._health.serve()
+
+    async def drain(self, grace_s: float) -> None:
+        """Says NOT_SERVING, takes no more calls, returns when those in flight have ended or `grace_s` has passed."""
+        self._health.stop_serving()
+        self.draining.set()
+        await self._grpc_server.stop(grace_s)
+
+
+def build_server(settings: ServiceSettings, telemetry: Telemetry, services: Sequence[Service]) -> Server:
+    """A server of all `services` with health and reflection, bound to `settings.listen` and not yet started.
+
+    Raises ServerError when the address or the transport cannot be had, PolicyError for a policy file with mistakes,
+    MissingPermission and UnservableMethod for a contract that cannot be served.
+    """
+    grpc_server = _transport(settings)
+    pipeline = _pipeline(settings, telemetry)
+    for descriptor, servicer in services:
+        add_service(grpc_server, pipeline, descriptor, servicer)
+    names = [descriptor.full_name for descriptor, _ in services]
+    health = Health(names)
+    health_pb2_grpc.add_HealthServicer_to_server(health, grpc_server)
+    health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], grpc_server)
+    return Server(grpc_server, health, _bind(grpc_server, settings.listen))
+
+
+def _transport(settings: ServiceSettings) -> aio.Server:
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
+        # A port that somebody else holds is a mistake, unless it is shared with the workers of this service.
+        ("grpc.so_reuseport", int(settings.worker_index is not None)),
+    ]
+    if settings.transport == "native":
+        return _native_server(options)
+    if settings.max_connection_age_s is not None:
+        options.append(("grpc.max_connection_age_ms", settings.max_connection_age_s * 1000))
+        options.append(("grpc.max_connection_age_grace_ms", int(settings.max_deadline_s * 1000)))
+    return aio.server(options=options)
+
+
+def _native_server(options: list[tuple[str, Any]]) -> aio.Server:
+    try:
+        native = importlib.import_module("pygrpc_native.aio")
+    except ModuleNotFoundError as error:
+        raise ServerError("TESSERA_TRANSPORT=native needs the extra: pip install 'tessera[native]'") from error
+    server: aio.Server = native.server(options=options)
+    return server
+
+
+def _pipeline(settings: ServiceSettings, telemetry: Telemetry) -> Pipeline:
+    policy = AccessPolicy.load(settings.policy_file)
+    return Pipeline(
+        tokens=TokenVerifier(policy, settings.jwks_file, settings.audience),
+        policy=policy,
+        telemetry=telemetry,
+        error_domain=f"{settings.service}.tessera",
+        default_deadline_s=settings.default_deadline_s,
+        max_deadline_s=settings.max_deadline_s,
+        stream_deadline_s=settings.stream_deadline_s,
+    )
+
+
+def _bind(grpc_server: aio.Server, listen: str) -> str:
+    """Binds, and returns the address by which clients reach it (with the port that the system chose for 0)."""
+    try:
+        port = grpc_server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise ServerError(f"cannot listen on {listen}: {error}") from error
+    if listen.startswith("unix:"):
+        return listen
+    host, _, _ = listen.rpartition(":")
+    return f"{host}:{port}"

@@ -1,0 +1,121 @@
+"""What identity can be told to do.
+
+Ids, nonces and sealed texts are made before a command is queued, so that deciding it is pure.
+"""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.chassis.idempotency import Request
+from services.chassis.ids import routing_of
+from services.identity.rules import StatusChange
+from services.identity.values import RouteKey
+from services.identity.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a new member and its first account would be."""
+
+    member_id: UUID
+    account_id: UUID
+    data_key: bytes
+    external_id: bytes
+    attributes: bytes
+    verified: bool
+    enrolled_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveAccount:
+    """Find an account or, with `enrolment`, enrol a member with it. One partition: the new member takes its bits."""
+
+    request: Request | None
+    route: RouteKey
+    domain: str
+    enrolment: Enrolment | None
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The account's name."""
+        return (self.route.routing,)
+
+    @property
+    def routes(self) -> tuple[RouteKey, ...]:
+        """The account's name."""
+        return (self.route,)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAccount:
+    """Link an account to a member. The external id is sealed when the member's key is read."""
+
+    request: Request
+    member_id: UUID
+    account_id: UUID
+    route: RouteKey
+    domain: str
+    external_id: str = field(repr=False)
+    nonce: bytes = field(repr=False)
+    vault: Vault = field(repr=False)
+    verified: bool
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member, where the request is kept, and the account's name."""
+        return (routing_of(self.member_id), self.route.routing)
+
+    @property
+    def routes(self) -> tuple[RouteKey, ...]:
+        """The account's name."""
+        return (self.route,)
+
+    def sealed_external_id(self, wrapped_key: bytes) -> bytes:
+        """The external id under the member's key."""
+        box = self.vault.member_box(wrapped_key, self.member_id.bytes)
+        return box.seal(self.external_id.encode(), self.account_id.bytes, self.nonce)
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkAccount:
+    """Take an account from its member."""
+
+    request: Request
+    member_id: UUID
+    account_id: UUID
+    route: RouteKey
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member, where the request is kept, and the account's name."""
+        return (routing_of(self.account_id), self.route.routing)
+
+    @property
+    def routes(self) -> tuple[RouteKey, ...]:
+        """The account's name."""
+        return (self.route,)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """Suspend, reinstate or close a member. `routes` are those of the accounts it had when the command was made."""
+
+    request: Request
+    member_id: UUID
+    change: StatusChange
+    cause: str
+    routes: tuple[RouteKey, ...]
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member, where the request is kept, and the names of all its accounts."""
+        return (routing_of(self.member_id), *(route.routing for route in self.routes))
+
+
+OfMember = LinkAccount | UnlinkAccount | ChangeStatus
+"""Commands that concern a member who is there already."""
+IdentityCommand = ResolveAccount | OfMember

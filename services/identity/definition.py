@@ -1,0 +1,31 @@
+"""The identity service, as the chassis starts it."""
+
+from services.chassis.app import Definition, Platform
+from services.identity.documents import compile_documents
+from services.identity.operations import OPERATIONS
+from services.identity.servicer import IdentityServicer
+from services.identity.settings import IdentitySettings, key_bytes
+from services.identity.state import State
+from services.identity.tables import METADATA
+from services.identity.values import Config
+from services.identity.vault import Vault
+from tessera.identity.v1 import identity_service_pb2
+
+
+def _servicer(platform: Platform[Config]) -> IdentityServicer:
+    settings = platform.settings
+    assert isinstance(settings, IdentitySettings)
+    return IdentityServicer(platform, Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key)))
+
+
+DEFINITION: Definition[State, Config] = Definition(
+    name="identity",
+    metadata=METADATA,
+    operations=OPERATIONS,
+    compile_documents=compile_documents,
+    contract=identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
+    servicer=_servicer,
+    follows={},
+    jobs=lambda platform: (),
+    settings_class=IdentitySettings,
+)

@@ -1,0 +1,198 @@
+"""Identity's work on a batch: load what its commands concern, decide each, fold in what was decided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import asyncpg
+
+from services.chassis.errors import Rejection
+from services.chassis.operations import Decided, Decision, Moment, Operations
+from services.identity import errors, events, queries, rules, wire
+from services.identity.commands import (
+    ChangeStatus,
+    Enrolment,
+    IdentityCommand,
+    LinkAccount,
+    OfMember,
+    ResolveAccount,
+    UnlinkAccount,
+)
+from services.identity.state import State
+from services.identity.values import Account, Config, Member, Route, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a decision makes of the rows. Events are told in the member's partition, wherever the routes are."""
+
+    partition: int
+    events: tuple[bytes, ...] = ()
+    member: Member | None = None
+    account: Account | None = None
+    routes: tuple[Route, ...] = ()
+
+
+NO_CHANGE = Change(0)
+
+
+async def load(
+    connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
+) -> None:
+    """Read the names and members that commands concern in one partition; those of other partitions are not found."""
+    blind_indexes = {route.blind_index for command in commands for route in command.routes}
+    member_ids = list({command.member_id for command in commands if isinstance(command, OfMember)})
+    routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
+    if not member_ids:
+        state.fill((), (), routes)
+        return
+    members = await queries.load_members(connection, partition, member_ids)
+    accounts = await queries.load_accounts(connection, partition, member_ids)
+    state.fill(members, accounts, routes)
+
+
+def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
+    """Decide one command."""
+    match command:
+        case ResolveAccount():
+            return _resolve(state, command, moment)
+        case LinkAccount():
+            return _link(state, command, moment)
+        case UnlinkAccount():
+            return _unlink(state, command, moment)
+        case ChangeStatus():
+            return _change_status(state, command, moment)
+
+
+def apply(state: State, change: Change, moment: Moment[Config]) -> None:
+    """Fold a change into the state."""
+    if change.member is not None:
+        state.put_member(change.member)
+    if change.account is not None:
+        state.put_account(change.account)
+    for route in change.routes:
+        state.put_route(route)
+    for event in change.events:
+        state.tell(change.partition, event)
+
+
+def _resolve(state: State, command: ResolveAccount, moment: Moment[Config]) -> Decided:
+    """A name that leads to a member is answered; another one enrols a member, if that is wanted."""
+    route = state.route(command.route.blind_index)
+    if route is not None and route.member_id is not None:
+        known = route
+        return Decision(NO_CHANGE, lambda: wire.known_answer(known), keeps_itself=True)
+    refusal = rules.enrolment_refusal(state.config, command.domain)
+    if refusal is not None:
+        return refusal
+    if command.enrolment is None:
+        return errors.ACCOUNT_UNKNOWN
+    return _enrol(command, command.enrolment, moment)
+
+
+def _enrol(command: ResolveAccount, enrolment: Enrolment, moment: Moment[Config]) -> Decision:
+    partition, blind_index = command.route.partition, command.route.blind_index
+    member = Member(partition, enrolment.member_id, Status.ACTIVE, moment.at, enrolment.data_key, enrolment.attributes)
+    account = Account(
+        partition=partition,
+        account_id=enrolment.account_id,
+        member_id=enrolment.member_id,
+        domain=command.domain,
+        blind_index=blind_index,
+        external_id=enrolment.external_id,
+        verified=enrolment.verified,
+        linked_at=moment.at,
+        unlinked_at=None,
+    )
+    route = Route(
+        partition, blind_index, enrolment.account_id, enrolment.member_id, Status.ACTIVE, enrolment.enrolled_by
+    )
+    told = (events.member_enrolled(member), events.account_linked(account))
+    change = Change(partition, told, member, account, (route,))
+    position = _position(command, moment, partition)
+    return Decision(change, lambda: wire.enrolled_answer(route, position))
+
+
+def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided:
+    member = state.member(command.member_id)
+    route = state.route(command.route.blind_index)
+    accounts = state.accounts(command.member_id)
+    refusal = rules.link_refusal(state.config, member, command.domain, route, accounts.values())
+    if refusal is not None or member is None:
+        return refusal or errors.MEMBER_UNKNOWN
+    if route is not None and route.account_id is not None:
+        return _link_again(command, accounts[route.account_id])
+    account = Account(
+        partition=member.partition,
+        account_id=command.account_id,
+        member_id=member.member_id,
+        domain=command.domain,
+        blind_index=command.route.blind_index,
+        external_id=command.sealed_external_id(member.data_key),
+        verified=command.verified,
+        linked_at=moment.at,
+        unlinked_at=None,
+    )
+    new_route = Route(
+        command.route.partition, command.route.blind_index, account.account_id, member.member_id, member.status, 0
+    )
+    change = Change(member.partition, (events.account_linked(account),), account=account, routes=(new_route,))
+    position = _position(command, moment, member.partition)
+    return Decision(change, lambda: wire.linked_answer(account, position))
+
+
+def _link_again(command: LinkAccount, account: Account) -> Decision:
+    """The account is the member's already; what is verified now stays verified."""
+    if account.verified or not command.verified:
+        return Decision(NO_CHANGE, lambda: wire.linked_before_answer(account))
+    verified = replace(account, verified=True)
+    return Decision(Change(account.partition, account=verified), lambda: wire.linked_before_answer(verified))
+
+
+def _unlink(state: State, command: UnlinkAccount, moment: Moment[Config]) -> Decided:
+    accounts = state.accounts(command.member_id)
+    refusal = rules.unlink_refusal(state.member(command.member_id), command.account_id, accounts.keys())
+    if refusal is not None:
+        return refusal
+    account = replace(accounts[command.account_id], unlinked_at=moment.at)
+    route = Route(command.route.partition, command.route.blind_index, None, None, Status.ACTIVE, 0)
+    change = Change(account.partition, (events.account_unlinked(account),), account=account, routes=(route,))
+    position = _position(command, moment, account.partition)
+    return Decision(change, lambda: wire.unlinked_answer(account, position))
+
+
+def _change_status(state: State, command: ChangeStatus, moment: Moment[Config]) -> Decided:
+    """The routes of all the member's accounts tell its status too; an account linked meanwhile means to begin anew."""
+    found = state.member(command.member_id)
+    refusal = rules.status_refusal(found, command.change)
+    if refusal is not None or found is None:
+        return refusal or errors.MEMBER_UNKNOWN
+    member = replace(found, status=rules.STATUS_AFTER[command.change])
+    routes = _routes_of(state, command)
+    if isinstance(routes, Rejection):
+        return routes
+    change = Change(
+        member.partition,
+        (events.member_status_changed(member, moment.at, command.cause),),
+        member=member,
+        routes=tuple(replace(route, status=member.status) for route in routes),
+    )
+    position = _position(command, moment, member.partition)
+    return Decision(change, lambda: wire.status_answer(command.change, member, position))
+
+
+def _routes_of(state: State, command: ChangeStatus) -> list[Route] | Rejection:
+    owned = {route.blind_index for route in command.routes}
+    accounts = state.accounts(command.member_id).values()
+    routes = [state.route(account.blind_index) for account in accounts if account.blind_index in owned]
+    if len(routes) < len(accounts):
+        return errors.ACCOUNTS_CHANGED
+    return [route for route in routes if route is not None]
+
+
+def _position(command: IdentityCommand, moment: Moment[Any], partition: int) -> tuple[int, int] | None:
+    """Where the command's change is committed; a dry run is committed nowhere."""
+    return None if command.validate_only else (partition, moment.positions[partition])
+
+
+OPERATIONS: Operations[State, Config] = Operations(new_state=State, load=load, decide=decide, apply=apply)

@@ -1,0 +1,134 @@
+"""Every statement of the identity service."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis import ids
+from services.identity.values import ACCOUNT, MEMBER, Account, Member, Route, Status
+
+Reader = asyncpg.Connection | asyncpg.Pool
+
+_FIND_ROUTES = """
+    SELECT r.member_id, r.account_id, r.status, r.enrolled_by
+    FROM unnest($1::int[], $2::bytea[]) WITH ORDINALITY AS wanted (partition, blind_index, number)
+    LEFT JOIN routes AS r
+      ON r.partition = wanted.partition
+     AND r.blind_index = wanted.blind_index
+    ORDER BY wanted.number
+"""
+_LOAD_ROUTES = """
+    SELECT partition, blind_index, account_id, member_id, status, enrolled_by
+    FROM routes
+    WHERE partition = $1
+      AND blind_index = ANY($2)
+"""
+_LOAD_MEMBERS = """
+    SELECT partition, member_id, status, enrolled_at, data_key, attributes
+    FROM members
+    WHERE partition = $1
+      AND member_id = ANY($2)
+"""
+_LOAD_ACCOUNTS = """
+    SELECT
+        partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at
+    FROM accounts
+    WHERE partition = $1
+      AND member_id = ANY($2)
+      AND unlinked_at IS NULL
+    ORDER BY linked_at, account_id
+"""
+_FIND_ACCOUNT = """
+    SELECT
+        partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at
+    FROM accounts
+    WHERE partition = $1
+      AND account_id = $2
+"""
+_PAGE_OF_MEMBERS = """
+    SELECT partition, member_id, status, enrolled_at, data_key, attributes
+    FROM members
+    WHERE partition = $1
+      AND member_id > $2
+    ORDER BY member_id
+    LIMIT $3
+"""
+_PAGE_OF_MEMBERS_BY_STATUS = """
+    SELECT partition, member_id, status, enrolled_at, data_key, attributes
+    FROM members
+    WHERE partition = $1
+      AND status = $4
+      AND member_id > $2
+    ORDER BY member_id
+    LIMIT $3
+"""
+
+
+async def find_routes(reader: Reader, partitions: Sequence[int], blind_indexes: Sequence[bytes]) -> list[Any]:
+    """Where names lead, one row for each, in order: (member_id, account_id, status, enrolled_by), IDs as they are sent.
+
+    All are None for a name never seen, member_id and account_id for one that was unlinked.
+    """
+    rows: list[Any] = await reader.fetch(_FIND_ROUTES, partitions, blind_indexes)
+    return rows
+
+
+async def load_routes(reader: Reader, partition: int, blind_indexes: Sequence[bytes]) -> list[Route]:
+    """Where names lead; one never seen is missing."""
+    return [_route(row) for row in await reader.fetch(_LOAD_ROUTES, partition, blind_indexes)]
+
+
+async def load_members(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Member]:
+    """Members; one that does not exist is missing."""
+    return [_member(row) for row in await reader.fetch(_LOAD_MEMBERS, partition, member_ids)]
+
+
+async def load_accounts(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Account]:
+    """The accounts that members have now, by the time they were linked."""
+    return [_account(row) for row in await reader.fetch(_LOAD_ACCOUNTS, partition, member_ids)]
+
+
+async def find_account(reader: Reader, partition: int, account_id: UUID) -> Account | None:
+    """An account, unlinked ones too; None when there never was one."""
+    row = await reader.fetchrow(_FIND_ACCOUNT, partition, account_id)
+    return None if row is None else _account(row)
+
+
+async def page_of_members(
+    reader: Reader, partition: int, after: UUID, limit: int, status: Status | None
+) -> list[Member]:
+    """At most `limit` members of a partition after an ID, by ID; those of one status only, if given."""
+    if status is None:
+        rows = await reader.fetch(_PAGE_OF_MEMBERS, partition, after, limit)
+    else:
+        rows = await reader.fetch(_PAGE_OF_MEMBERS_BY_STATUS, partition, after, limit, status)
+    return [_member(row) for row in rows]
+
+
+def _route(row: asyncpg.Record) -> Route:
+    account_id, member_id = row["account_id"], row["member_id"]
+    return Route(
+        row["partition"],
+        row["blind_index"],
+        None if account_id is None else ids.decode(ACCOUNT, account_id),
+        None if member_id is None else ids.decode(MEMBER, member_id),
+        Status(row["status"]),
+        row["enrolled_by"],
+    )
+
+
+def _member(row: asyncpg.Record) -> Member:
+    return Member(
+        row["partition"],
+        row["member_id"],
+        Status(row["status"]),
+        row["enrolled_at"],
+        row["data_key"],
+        row["attributes"],
+    )
+
+
+def _account(row: asyncpg.Record) -> Account:
+    return Account(**row)

@@ -1,0 +1,201 @@
+"""Serves `tessera.identity.v1.IdentityService`: message → command → lane → reply."""
+
+from typing import TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from services.chassis import idempotency, ids, replies
+from services.chassis.access import require_domain
+from services.chassis.app import Platform
+from services.chassis.batches import Outcome
+from services.chassis.errors import CODE_NUMBERS, Refused
+from services.chassis.idempotency import Request
+from services.chassis.partitions import partition_of
+from services.chassis.rpc import Call
+from services.chassis.telemetry import current_traceparent
+from services.chassis.verdicts import Verdict
+from services.identity import commands, errors, queries, wire
+from services.identity.resolution import ERROR_DOMAIN, Resolver
+from services.identity.rules import StatusChange
+from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Status, route_key
+from services.identity.vault import Box, Vault, new_nonce, normalised
+from tessera.identity.v1 import identity_service_pb2 as pb
+
+DEFAULT_PAGE = 100
+STATUS_TRIES = 5
+"""How often a change of status begins anew because an account was linked at the same time."""
+NO_ID = UUID(int=0)
+"""Before every ID."""
+
+Response = TypeVar("Response", bound=Message)
+
+
+class IdentityServicer:
+    """The methods of the contract."""
+
+    def __init__(self, platform: Platform[Config], vault: Vault) -> None:
+        self._platform = platform
+        self._partitions = platform.settings.partitions
+        self._vault = vault
+        self._resolver = Resolver(platform, vault)
+
+    async def ResolveAccount(self, request: pb.ResolveAccountRequest, call: Call) -> pb.ResolveAccountResponse:
+        """Account → member."""
+        return await self._resolver.one(request, call)
+
+    async def BulkResolveAccounts(
+        self, request: pb.BulkResolveAccountsRequest, call: Call
+    ) -> pb.BulkResolveAccountsResponse:
+        """Accounts → members."""
+        return await self._resolver.many(request.requests, call)
+
+    async def LinkAccount(self, request: pb.LinkAccountRequest, call: Call) -> pb.LinkAccountResponse:
+        """One more account of a member."""
+        response = replies.unary_reply(await self._submit(self._link(request, call), call), pb.LinkAccountResponse)
+        response.account.external_id = request.external_id
+        return response
+
+    async def BulkLinkAccounts(self, request: pb.BulkLinkAccountsRequest, call: Call) -> pb.BulkLinkAccountsResponse:
+        """More accounts of members."""
+        response = await replies.bulk_reply(
+            request.requests,
+            lambda item: self._link(item, call),
+            lambda links: self._platform.lanes.submit(links, deadline=call.deadline, traceparent=current_traceparent()),
+            pb.BulkLinkAccountsResponse,
+            ERROR_DOMAIN,
+        )
+        for item, result in zip(request.requests, response.results, strict=True):
+            if result.HasField("response"):
+                result.response.account.external_id = item.external_id
+        return response
+
+    async def UnlinkAccount(self, request: pb.UnlinkAccountRequest, call: Call) -> pb.UnlinkAccountResponse:
+        """Nobody's account."""
+        account_id = ids.decode(ACCOUNT, request.account_id)
+        account = await queries.find_account(
+            self._platform.pool, partition_of(account_id, self._partitions), account_id
+        )
+        if account is None:
+            raise Refused(errors.ACCOUNT_UNKNOWN)
+        require_domain(call.caller, account.domain)
+        validate_only = request.validate_only
+        command = commands.UnlinkAccount(
+            request=self._identified(call, "identity.UnlinkAccount", request),
+            member_id=account.member_id,
+            account_id=account_id,
+            route=route_key(account.blind_index, self._partitions),
+            validate_only=validate_only,
+        )
+        return replies.unary_reply(await self._submit(command, call), pb.UnlinkAccountResponse)
+
+    async def SuspendMember(self, request: pb.SuspendMemberRequest, call: Call) -> pb.SuspendMemberResponse:
+        """Refused by the other services from now on."""
+        return await self._change_status(StatusChange.SUSPEND, request, request.cause, call, pb.SuspendMemberResponse)
+
+    async def ReinstateMember(self, request: pb.ReinstateMemberRequest, call: Call) -> pb.ReinstateMemberResponse:
+        """Served again."""
+        return await self._change_status(StatusChange.REINSTATE, request, "", call, pb.ReinstateMemberResponse)
+
+    async def CloseMember(self, request: pb.CloseMemberRequest, call: Call) -> pb.CloseMemberResponse:
+        """Refused for good."""
+        return await self._change_status(StatusChange.CLOSE, request, "", call, pb.CloseMemberResponse)
+
+    async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> pb.GetMemberResponse:
+        """A member with its accounts; external ids only of domains that are open to the caller."""
+        await self._platform.at_least.wait(request.at_least, call)
+        member_id = ids.decode(MEMBER, request.member_id)
+        partition = partition_of(member_id, self._partitions)
+        members = await queries.load_members(self._platform.pool, partition, [member_id])
+        if not members:
+            raise Refused(errors.MEMBER_UNKNOWN)
+        (member,) = members
+        accounts = await queries.load_accounts(self._platform.pool, partition, [member_id])
+        box = self._box(member)
+        message = wire.member_message(member, box)
+        message.accounts.extend(
+            wire.account_message(account, box if call.caller.may_act_in(account.domain) else None)
+            for account in accounts
+        )
+        return pb.GetMemberResponse(member=message)
+
+    async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> pb.ListMembersResponse:
+        """Members, partition by partition, by ID."""
+        tokens = self._platform.page_tokens
+        cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
+        first, after = (0, NO_ID) if cursor is None else (int(cursor[0]), UUID(str(cursor[1])))
+        size = request.page_size or DEFAULT_PAGE
+        status = Status(request.status) if request.status else None
+        members: list[Member] = []
+        for partition in range(first, self._partitions):
+            missing = size + 1 - len(members)
+            members += await queries.page_of_members(self._platform.pool, partition, after, missing, status)
+            if len(members) > size:
+                break
+            after = NO_ID
+        page = members[:size]
+        response = pb.ListMembersResponse(members=[wire.member_message(member, self._box(member)) for member in page])
+        if len(members) > size:
+            place = (page[-1].partition, str(page[-1].member_id))
+            response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
+        return response
+
+    def _link(self, request: pb.LinkAccountRequest, call: Call) -> commands.LinkAccount:
+        """The command of a request. Raises Refused when the domain is closed to the caller."""
+        require_domain(call.caller, request.domain)
+        member_id = ids.decode(MEMBER, request.member_id)
+        request.external_id = normalised(request.external_id)
+        validate_only = request.validate_only
+        return commands.LinkAccount(
+            request=self._identified(call, "identity.LinkAccount", request),
+            member_id=member_id,
+            account_id=ids.new_id(ids.routing_of(member_id)),
+            route=route_key(self._vault.blind_index(request.domain, request.external_id), self._partitions),
+            domain=request.domain,
+            external_id=request.external_id,
+            nonce=new_nonce(),
+            vault=self._vault,
+            verified=request.verified,
+            validate_only=validate_only,
+        )
+
+    async def _change_status(
+        self,
+        change: StatusChange,
+        request: pb.SuspendMemberRequest | pb.ReinstateMemberRequest | pb.CloseMemberRequest,
+        cause: str,
+        call: Call,
+        response_class: type[Response],
+    ) -> Response:
+        """The member's accounts are read first, since their routes are owners too; again when they have changed."""
+        member_id = ids.decode(MEMBER, request.member_id)
+        validate_only = request.validate_only
+        identified = self._identified(call, f"identity.{change.value}", request)
+        for _ in range(STATUS_TRIES):
+            accounts = await self._accounts_of(member_id)
+            routes = tuple(route_key(account.blind_index, self._partitions) for account in accounts)
+            command = commands.ChangeStatus(identified, member_id, change, cause, routes, validate_only)
+            outcome = await self._submit(command, call)
+            if not _is_outdated(outcome):
+                break
+        return replies.unary_reply(outcome, response_class)
+
+    def _box(self, member: Member) -> Box:
+        return self._vault.member_box(member.data_key, member.member_id.bytes)
+
+    async def _accounts_of(self, member_id: UUID) -> list[Account]:
+        partition = partition_of(member_id, self._partitions)
+        return await queries.load_accounts(self._platform.pool, partition, [member_id])
+
+    async def _submit(self, command: commands.IdentityCommand, call: Call) -> Outcome:
+        (outcome,) = await self._platform.lanes.submit(
+            (command,), deadline=call.deadline, traceparent=current_traceparent()
+        )
+        return outcome
+
+    def _identified(self, call: Call, method: str, message: Message) -> Request:
+        return self._vault.keyed(idempotency.identify(call.caller.name, method, message))
+
+
+def _is_outdated(outcome: Outcome) -> bool:
+    return isinstance(outcome, Verdict) and outcome.code == CODE_NUMBERS[errors.ACCOUNTS_CHANGED.code]

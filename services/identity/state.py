@@ -1,0 +1,104 @@
+"""Identity's rows as a batch loads and changes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from services.chassis import ids
+from services.chassis.store import Rows
+from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Route
+
+
+class State:
+    """What the commands of a batch concern, and what became of it. A row that changes twice is written once."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._members: dict[UUID, Member] = {}
+        self._accounts: dict[UUID, dict[UUID, Account]] = {}
+        self._routes: dict[bytes, Route] = {}
+        self._changed: dict[int, dict[str, dict[Any, tuple[Any, ...]]]] = {}
+        self._events: dict[int, list[bytes]] = {}
+
+    def fill(self, members: Sequence[Member], accounts: Sequence[Account], routes: Sequence[Route]) -> None:
+        """Take over what was read."""
+        self._members |= {member.member_id: member for member in members}
+        self._routes |= {route.blind_index: route for route in routes}
+        for account in accounts:
+            self._accounts.setdefault(account.member_id, {})[account.account_id] = account
+
+    def member(self, member_id: UUID) -> Member | None:
+        """A member, if there is one of this ID."""
+        return self._members.get(member_id)
+
+    def accounts(self, member_id: UUID) -> Mapping[UUID, Account]:
+        """The accounts that a member has, by ID, in the order in which they were linked."""
+        return self._accounts.get(member_id, {})
+
+    def route(self, blind_index: bytes) -> Route | None:
+        """Where a name leads; None when it was never seen."""
+        return self._routes.get(blind_index)
+
+    def put_member(self, member: Member) -> None:
+        """A member is new or changed."""
+        self._members[member.member_id] = member
+        self._change(
+            member.partition,
+            "members",
+            member.member_id,
+            (member.member_id, int(member.status), member.enrolled_at, member.data_key, member.attributes),
+        )
+
+    def put_account(self, account: Account) -> None:
+        """An account is new or changed; one that was unlinked is no longer among its member's."""
+        accounts = self._accounts.setdefault(account.member_id, {})
+        if account.unlinked_at is None:
+            accounts[account.account_id] = account
+        else:
+            accounts.pop(account.account_id, None)
+        self._change(
+            account.partition,
+            "accounts",
+            account.account_id,
+            (
+                account.account_id,
+                account.member_id,
+                account.domain,
+                account.blind_index,
+                account.external_id,
+                account.verified,
+                account.linked_at,
+                account.unlinked_at,
+            ),
+        )
+
+    def put_route(self, route: Route) -> None:
+        """A name leads elsewhere."""
+        self._routes[route.blind_index] = route
+        self._change(
+            route.partition,
+            "routes",
+            route.blind_index,
+            (
+                route.blind_index,
+                None if route.account_id is None else ids.encode(ACCOUNT, route.account_id),
+                None if route.member_id is None else ids.encode(MEMBER, route.member_id),
+                int(route.status),
+                route.enrolled_by,
+            ),
+        )
+
+    def tell(self, partition: int, event: bytes) -> None:
+        """Something happened that others are to know."""
+        self._events.setdefault(partition, []).append(event)
+
+    def _change(self, partition: int, table: str, key: Any, row: tuple[Any, ...]) -> None:
+        self._changed.setdefault(partition, {}).setdefault(table, {})[key] = row
+
+    def rows(self, partition: int) -> Mapping[str, Rows]:
+        """What changed in a partition, by table."""
+        return {table: list(rows.values()) for table, rows in self._changed.get(partition, {}).items()}
+
+    def events(self, partition: int) -> Sequence[bytes]:
+        """What happened in a partition, in order."""
+        return self._events.get(partition, ())

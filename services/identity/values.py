@@ -1,0 +1,96 @@
+"""What identity knows, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from uuid import UUID
+
+MEMBER = "member"
+"""The prefix of members' IDs."""
+ACCOUNT = "account"
+"""The prefix of accounts' IDs."""
+
+
+class Status(IntEnum):
+    """Whether a member may be served; the numbers are those of `MemberStatus`."""
+
+    ACTIVE = 1
+    SUSPENDED = 2
+    CLOSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A business whose accounts are known here."""
+
+    code: str
+    accounts_per_member: int | None
+    """How many accounts a member may have in it; None means any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The documents in force, compiled."""
+
+    domains: Mapping[str, Domain]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteKey:
+    """Where an account's name is looked up: the hash of (domain, external id) decides the place."""
+
+    partition: int
+    routing: int
+    """The first 16 bits of the blind index; a member enrolled with the account takes them for its own."""
+    blind_index: bytes
+
+
+def route_key(blind_index: bytes, partitions: int) -> RouteKey:
+    """The place of a blind index among `partitions` (a power of two)."""
+    routing = blind_index[0] << 8 | blind_index[1]
+    return RouteKey(routing & (partitions - 1), routing, blind_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an account's name leads: to an account and its member, or to none since it was unlinked."""
+
+    partition: int
+    blind_index: bytes
+    account_id: UUID | None
+    member_id: UUID | None
+    status: Status
+    """The member's status, kept here too so that resolving reads one row."""
+    enrolled_by: int
+    """A checksum of the request id that enrolled it, which tells a retry of the enrolment; 0 when it was linked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person, across domains."""
+
+    partition: int
+    member_id: UUID
+    status: Status
+    enrolled_at: datetime
+    data_key: bytes
+    """The key of the member's personal data, wrapped by the master key."""
+    attributes: bytes
+    """Attributes, sealed; empty when there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A member's account in a domain; it lives with its member."""
+
+    partition: int
+    account_id: UUID
+    member_id: UUID
+    domain: str
+    blind_index: bytes
+    external_id: bytes
+    """How the domain calls it, sealed."""
+    verified: bool
+    linked_at: datetime
+    unlinked_at: datetime | None

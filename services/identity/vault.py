@@ -1,0 +1,103 @@
+"""Personal data: found by a keyed hash, kept under a key of the member's own.
+
+An external id is never stored or emitted in clear. Its *blind index*, an HMAC under a key that only identity has,
+finds it again; its *ciphertext* shows it again. Each member has a data key, stored wrapped by the master key: whoever
+destroys the wrapped key has destroyed everything that was sealed under it.
+"""
+
+import hmac
+import os
+import unicodedata
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.chassis.idempotency import Request
+
+NONCE_BYTES = 12
+"""What AES-GCM takes; random ones may seal some billions of texts under one key, a member has a few."""
+DATA_KEY_BYTES = 32
+_BLOCK_BYTES = 64
+_INNER, _OUTER = 0x36, 0x5C
+
+
+class _Hmac:
+    """HMAC-SHA256 with both pads hashed beforehand: half the time of one from scratch."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(bytes(byte ^ _INNER for byte in padded))
+        self._outer = sha256(bytes(byte ^ _OUTER for byte in padded))
+
+    def digest(self, text: bytes) -> bytes:
+        """The 32 bytes of the HMAC."""
+        inner = self._inner.copy()
+        inner.update(text)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+def normalised(external_id: str) -> str:
+    """An external id in the one form in which it is hashed and kept: as given, in Unicode's form C.
+
+    Nothing else is changed: case, spaces and leading zeros may tell two of a domain's accounts apart.
+    """
+    return external_id if external_id.isascii() else unicodedata.normalize("NFC", external_id)
+
+
+def new_nonce() -> bytes:
+    """What makes one sealing differ from every other."""
+    return os.urandom(NONCE_BYTES)
+
+
+class Vault:
+    """The keys of the service, and everything that is done with them."""
+
+    def __init__(self, blind_index_key: bytes, data_key: bytes) -> None:
+        self._account_index = _Hmac(_purpose_key(blind_index_key, b"account"))
+        self._request_digest = _Hmac(_purpose_key(blind_index_key, b"request"))
+        self._master = AESGCM(data_key)
+
+    def blind_index(self, domain: str, external_id: str) -> bytes:
+        """The 32 bytes by which an account is found; `external_id` is normalised.
+
+        A domain's code has no NUL, so no two names are hashed as the same bytes.
+        """
+        return self._account_index.digest(f"{domain}\0{external_id}".encode())
+
+    def keyed(self, request: Request) -> Request:
+        """A request whose fingerprint cannot be used to guess the personal data in its body."""
+        return Request(request.key, self._request_digest.digest(request.fingerprint))
+
+    def new_data_key(self, member: bytes) -> bytes:
+        """A new member's data key, wrapped. `member` is the 16 bytes of its ID."""
+        nonce = new_nonce()
+        return nonce + self._master.encrypt(nonce, os.urandom(DATA_KEY_BYTES), member)
+
+    def member_box(self, wrapped: bytes, member: bytes) -> "Box":
+        """What seals and opens a member's data. Raises InvalidTag for a key that is not this member's."""
+        return Box(self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], member))
+
+
+class Box:
+    """Seals and opens what belongs to one member: AES-256-GCM, bound to the row that it is kept in."""
+
+    __slots__ = ("_cipher",)
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, text: bytes, owner: bytes, nonce: bytes) -> bytes:
+        """`text`, sealed; `owner` is the ID of the row, so that no ciphertext can be moved to another one."""
+        return nonce + self._cipher.encrypt(nonce, text, owner)
+
+    def open(self, sealed: bytes, owner: bytes) -> bytes:
+        """What was sealed. Raises InvalidTag when it was not sealed by this key for this row."""
+        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner)
+
+
+def _purpose_key(key: bytes, purpose: bytes) -> bytes:
+    return hmac.digest(key, b"tessera identity " + purpose, "sha256")

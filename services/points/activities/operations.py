@@ -1,0 +1,323 @@
+"""Commands on activities: recording what happened, and reversing it by its recorded effects."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from services.chassis.access import domain_not_allowed
+from services.chassis.errors import Rejection
+from services.chassis.feed_batch import FeedBatch
+from services.chassis.idempotency import REUSED
+from services.chassis.ids import derived
+from services.chassis.operations import Decided, Decision, Moment
+from services.chassis.verdicts import accepted
+from services.points import errors, events, wire
+from services.points.activities import rules
+from services.points.commands import RecordActivity, ReverseActivity
+from services.points.documents import MAX_AMOUNT, PointsConfig, Unit
+from services.points.expiry import available_at, expires_at, slides_to
+from services.points.members import member_rejection
+from services.points.state import ActivityRow, PointsState
+from services.points.values import Balance, CapKey, Entry, EntryKind, Lot, Wallet, funder_account
+from services.points.wallets import rules as wallet_rules
+
+
+def cap_keys(command: RecordActivity, config: PointsConfig) -> list[CapKey]:
+    """The caps that an activity may draw on, each from its earliest period on: one from the future is booked at receipt."""
+    earliest = min(command.occurred_at, command.received_at)
+    return [
+        CapKey(command.member_id, rule.code, rules.cap_period(rule, earliest))
+        for rule in config.rules
+        if rule.cap is not None
+    ]
+
+
+def cap_keys_of(row: ActivityRow, config: PointsConfig) -> list[CapKey]:
+    """The caps that a recorded activity drew on."""
+    return [
+        CapKey(row.member_id, rule.code, rules.cap_period(rule, row.effective_at))
+        for rule in config.rules
+        if rule.cap is not None
+    ]
+
+
+def lots_of(row: ActivityRow) -> list[UUID]:
+    """The lots that a recorded activity opened."""
+    return [effect.lot_id for effect in wire.recorded_effects(row.answer) if effect.lot_id is not None]
+
+
+def ladders_of(commands: Iterable[object], config: PointsConfig) -> Sequence[str]:
+    """The ladders whose standings a batch needs: those that rules look at, and those it hears about."""
+    heard = {
+        event.ladder
+        for command in commands
+        if isinstance(command, FeedBatch) and command.source == "tiers"
+        for record in command.records
+        for event in record.events
+    }
+    return sorted(heard | set(config.ladders))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recorded activity: what to write and tell."""
+
+    command: RecordActivity
+    row: ActivityRow
+    effective_at: datetime
+    earned: tuple[tuple[Entry, Lot | None, Balance], ...]
+    caps: tuple[tuple[CapKey, int], ...]
+    settled: tuple[Wallet, ...]
+
+    def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
+        """Fold it in."""
+        (position,) = moment.positions.values()
+        for wallet in self.settled:
+            state.put_wallet(wallet, position, moment.at)
+        told = []
+        for entry, lot, balance in self.earned:
+            ordinal = state.book(entry, position, moment.at)
+            state.put_balance(entry.member_id, entry.unit, balance)
+            if lot is not None:
+                state.put_lot(lot)
+            told.append(events.EarnedEntry(ordinal, entry, lot))
+        for key, amount in self.caps:
+            state.put_cap_use(key, state.cap_uses.get(key, 0) + amount)
+        state.put_activity(self.row)
+        command = self.command
+        state.tell(
+            events.activity_recorded(
+                command.activity_id,
+                command.member_id,
+                command.account_id,
+                command.domain,
+                command.activity.type,
+                self.effective_at,
+                command.occurred_at if command.occurred_at > self.effective_at else None,
+                command.cash_minor,
+                self.row.fingerprint,
+                told,
+            )
+        )
+
+
+def record(state: PointsState, command: RecordActivity, moment: Moment[PointsConfig]) -> Decided:
+    """Decide what an activity earns, in every unit. A repeated one gets its first answer again."""
+    known = _known(state, command)
+    if known is not None:
+        return known
+    rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
+    if rejection is not None:
+        return rejection
+    config = moment.config
+    if not config.units:
+        return errors.NOT_CONFIGURED
+    effective_at = min(command.occurred_at, moment.at)
+    levels = state.levels(command.member_id, effective_at) if config.ladders else {}
+    try:
+        earnings = rules.earn(config.rules, command.activity, command.member_id, levels, effective_at, state.cap_uses)
+    except rules.OutOfRange:
+        return errors.amount_out_of_range("what the activity earns")
+    currency = _foreign_currency(command.currency, earnings)
+    if currency is not None:
+        return errors.currency_mismatch(currency)
+    settled = _slide(state, command, effective_at, moment)
+    booked = _book(state, command, earnings, effective_at, settled)
+    if isinstance(booked, Rejection):
+        return booked
+    answer = wire.record_response(command, earnings, booked, effective_at, moment)
+    caps = tuple((o.cap_key, o.amount) for e in earnings for o in e.rules if o.cap_key is not None and o.amount)
+    row = ActivityRow(
+        command.activity_id,
+        command.natural_key,
+        command.member_id,
+        effective_at,
+        command.request.fingerprint,
+        command.body,
+        answer,
+        len(command.activity.lines),
+        None,
+    )
+    outcome = Recorded(command, row, effective_at, tuple(booked), caps, tuple(settled.values()))
+    return Decision(outcome, lambda: answer, keeps_itself=True)
+
+
+def _known(state: PointsState, command: RecordActivity) -> Decided | None:
+    """What an activity that is already recorded is answered."""
+    row = state.activities.get(command.activity_id)
+    if row is not None:
+        return accepted(row.answer) if row.fingerprint == command.request.fingerprint else REUSED
+    activity_id = state.activity_by_natural_key.get(command.natural_key)
+    if activity_id is None:
+        return None
+    row = state.activities[activity_id]
+    if row.fingerprint == command.request.fingerprint:
+        return accepted(row.answer)
+    return errors.activity_already_recorded(wire.activity_id(activity_id))
+
+
+def _foreign_currency(currency: str, earnings: Sequence[rules.Earned]) -> str | None:
+    """The currency that the activity should be in, if it is in another."""
+    if not currency:
+        return None
+    return next((e.unit.currency for e in earnings if e.unit.currency != currency), None)
+
+
+def _slide(
+    state: PointsState, command: RecordActivity, effective_at: datetime, moment: Moment[PointsConfig]
+) -> dict[str, Wallet]:
+    """Wallets whose lots slide with activity: what expired before is booked, then the rest lives longer."""
+    wallets = {}
+    for unit in moment.config.units.values():
+        if not unit.slides:
+            continue
+        wallet = state.wallet(command.member_id, unit.code)
+        wallet_rules.settle(wallet, moment.at)
+        until = slides_to(unit, effective_at)
+        if wallet.balance.slides_to is None or until > wallet.balance.slides_to:
+            wallet.balance = replace(wallet.balance, slides_to=until)
+        wallets[unit.code] = wallet
+    return wallets
+
+
+def _book(
+    state: PointsState,
+    command: RecordActivity,
+    earnings: Sequence[rules.Earned],
+    effective_at: datetime,
+    settled: dict[str, Wallet],
+) -> list[tuple[Entry, Lot | None, Balance]] | Rejection:
+    """One entry for each unit and funder that earned something, the lot it opens, and the balance after."""
+    booked: list[tuple[Entry, Lot | None, Balance]] = []
+    balances: dict[str, Balance] = {code: wallet.balance for code, wallet in settled.items()}
+    for earned in earnings:
+        if earned.amount == 0:
+            continue
+        code = earned.unit.code
+        before = balances.get(code) or state.balance(command.member_id, code)
+        total = before.balance + earned.amount
+        if total > MAX_AMOUNT:
+            return errors.amount_out_of_range(f"the balance of {code}")
+        lot, paid = _lot(command, earned, effective_at, before.debt, len(booked) + 1)
+        after = replace(before, balance=total, debt=before.debt - paid)
+        balances[code] = after
+        entry = Entry(
+            command.member_id,
+            command.account_id,
+            code,
+            EntryKind.EARN,
+            earned.amount,
+            total,
+            funder_account(earned.funder),
+            effective_at,
+            command.activity_id,
+            earned.level,
+        )
+        booked.append((entry, lot, after))
+    return booked
+
+
+def _lot(
+    command: RecordActivity, earned: rules.Earned, effective_at: datetime, debt: int, ordinal: int
+) -> tuple[Lot | None, int]:
+    """The lot of what was earned, and how much of it pays what the member owes."""
+    unit = earned.unit
+    if not unit.is_spendable:
+        return None, 0
+    available = available_at(unit, effective_at)
+    paid = min(debt, earned.amount)
+    lot = Lot(
+        derived(command.activity_id, ordinal),
+        command.member_id,
+        unit.code,
+        amount=earned.amount,
+        remaining=earned.amount - paid,
+        held=0,
+        expired=0,
+        available_at=available,
+        expires_at=expires_at(unit, available),
+        funder=earned.funder,
+        source_id=command.activity_id,
+        account_id=command.account_id,
+    )
+    return lot, paid
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """A reversed activity: what to write and tell."""
+
+    row: ActivityRow
+    wallets: tuple[Wallet, ...]
+    caps: tuple[tuple[CapKey, int], ...]
+
+    def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
+        """Fold it in."""
+        (position,) = moment.positions.values()
+        for wallet in self.wallets:
+            state.put_wallet(wallet, position, moment.at)
+        for key, amount in self.caps:
+            state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
+        state.mark_reversed(self.row.activity_id, moment.at)
+        state.tell(events.activity_reversed(self.row.activity_id, self.row.member_id, self.row.effective_at, moment.at))
+
+
+def reverse(state: PointsState, command: ReverseActivity, moment: Moment[PointsConfig]) -> Decided:
+    """Take back what an activity earned, by what was recorded of it; caps get back what it drew on."""
+    row = state.activities.get(command.activity_id)
+    if row is None:
+        return errors.activity_unknown(wire.activity_id(command.activity_id))
+    activity = wire.activity_of(row.body)
+    if not command.caller.may_act_in(activity.domain):
+        return domain_not_allowed(command.caller, activity.domain)
+    if row.reversed_at is not None:
+        return errors.activity_already_reversed(row.reversed_at)
+    wallets: dict[str, Wallet] = {}
+    clawbacks = []
+    caps = []
+    account_id = wire.decode_account(activity.account_id)
+    for effect in wire.recorded_effects(row.answer):
+        unit = moment.config.units.get(effect.unit)
+        if unit is None:
+            return errors.unit_unknown(effect.unit)
+        wallet = wallets.setdefault(effect.unit, state.wallet(row.member_id, effect.unit))
+        clawbacks.append(_claw_back(wallet, unit, effect, row, account_id, moment.at))
+        caps += _given_back(effect, row, moment.config)
+    outcome = Reversed(row, tuple(wallets.values()), tuple(caps))
+    return Decision(outcome, lambda: wire.reverse_response(clawbacks, wire.position_of(moment)))
+
+
+def _claw_back(
+    wallet: Wallet, unit: Unit, effect: wire.RecordedEffect, row: ActivityRow, account_id: UUID, now: datetime
+) -> wire.Clawback:
+    wallet_rules.settle(wallet, now)
+    own_lot = wallet.lots.get(effect.lot_id) if effect.lot_id is not None else None
+    owed = effect.amount - (own_lot.expired if own_lot is not None else 0)
+    counterparty = funder_account(own_lot.funder if own_lot is not None else effect.funder)
+    if unit.is_spendable:
+        short = wallet_rules.claw_back(
+            wallet, unit, effect.lot_id, owed, counterparty, row.activity_id, account_id, now
+        )
+    else:
+        wallet_rules.take_score_back(wallet, owed, counterparty, row.activity_id, account_id, now)
+        short = 0
+    policy = unit.spec.negative_balance
+    return wire.Clawback(
+        unit=unit.code,
+        earned=effect.amount,
+        taken=owed,
+        forgiven=short if policy == "forgive" else 0,
+        deducted=short if policy == "deduct-from-cash" else 0,
+        balance_after=wallet.balance.balance,
+    )
+
+
+def _given_back(effect: wire.RecordedEffect, row: ActivityRow, config: PointsConfig) -> list[tuple[CapKey, int]]:
+    """What each capped rule gives back to the period that it was taken from."""
+    amounts = dict(effect.rules)
+    return [
+        (CapKey(row.member_id, rule.code, rules.cap_period(rule, row.effective_at)), amounts[rule.code])
+        for rule in config.rules
+        if rule.cap is not None and amounts.get(rule.code)
+    ]

@@ -1,0 +1,154 @@
+"""What points can be told to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.chassis.access import Caller
+from services.chassis.idempotency import Request
+from services.chassis.ids import routing_of
+
+
+@dataclass(frozen=True, slots=True)
+class RecordActivity:
+    """Record what happened. `activity` and its lines are read-only messages of the contract."""
+
+    request: Request
+    activity_id: UUID
+    natural_key: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    occurred_at: datetime
+    received_at: datetime
+    currency: str
+    cash_minor: int
+    activity: Any
+    body: bytes
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseActivity:
+    """Reverse an activity as a whole."""
+
+    request: Request
+    activity_id: UUID
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The activity's member."""
+        return (routing_of(self.activity_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Spend points."""
+
+    request: Request
+    spend_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    unit: str
+    amount: int
+    reference: str
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceHold:
+    """Hold points."""
+
+    request: Request
+    hold_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    unit: str
+    amount: int
+    reference: str
+    expires_at: datetime
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureHold:
+    """Spend what a hold holds; amount 0 means all of it."""
+
+    request: Request
+    hold_id: UUID
+    spend_id: UUID
+    amount: int
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The hold's member."""
+        return (routing_of(self.hold_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHold:
+    """Give back what a hold holds."""
+
+    request: Request
+    hold_id: UUID
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The hold's member."""
+        return (routing_of(self.hold_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSpend:
+    """Give back what was spent; amount 0 means all that is left."""
+
+    request: Request
+    spend_id: UUID
+    amount: int
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The spend's member."""
+        return (routing_of(self.spend_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleWallets:
+    """Book what time has done to some wallets of one partition: expired holds and lots."""
+
+    partition: int
+    member_ids: Sequence[UUID]
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The partition: its number routes to itself."""
+        return (self.partition,)

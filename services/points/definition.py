@@ -1,0 +1,21 @@
+"""What the points service says of itself."""
+
+from services.chassis.app import Definition
+from services.points.documents import compile_documents
+from services.points.events import parse_identity, parse_tiers
+from services.points.jobs import jobs
+from services.points.operations import OPERATIONS
+from services.points.servicer import PointsServicer
+from services.points.tables import METADATA
+from tessera.points.v1 import points_service_pb2
+
+DEFINITION = Definition(
+    name="points",
+    metadata=METADATA,
+    operations=OPERATIONS,
+    compile_documents=compile_documents,
+    contract=points_service_pb2.DESCRIPTOR.services_by_name["PointsService"],
+    servicer=PointsServicer,
+    follows={"identity": parse_identity, "tiers": parse_tiers},
+    jobs=jobs,
+)

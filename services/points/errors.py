@@ -1,0 +1,178 @@
+"""Every way the points service says no; mirrors `tessera.points.v1.ErrorReason`."""
+
+from datetime import datetime, timedelta
+
+from grpc import StatusCode
+
+from services.chassis.errors import Rejection
+
+SOON = timedelta(milliseconds=250)
+"""How soon a new member or account may have arrived."""
+
+NOT_CONFIGURED = Rejection("NOT_CONFIGURED", "no programme is configured yet, so nothing can be earned or spent")
+
+
+def member_unknown(member_id: str) -> Rejection:
+    """No such member has been heard of, yet."""
+    return Rejection(
+        "MEMBER_UNKNOWN",
+        "no such member has been heard of; a new one may still be on its way",
+        code=StatusCode.NOT_FOUND,
+        metadata={"member_id": member_id},
+        retry_after=SOON,
+    )
+
+
+MEMBER_SUSPENDED = Rejection("MEMBER_SUSPENDED", "the member is suspended")
+MEMBER_CLOSED = Rejection("MEMBER_CLOSED", "the member is closed")
+
+
+def account_unknown(account_id: str) -> Rejection:
+    """No such account has been heard of, yet."""
+    return Rejection(
+        "ACCOUNT_UNKNOWN",
+        "no such account has been heard of; a new one may still be on its way",
+        code=StatusCode.NOT_FOUND,
+        metadata={"account_id": account_id},
+        retry_after=SOON,
+    )
+
+
+def account_of_another_member(account_id: str) -> Rejection:
+    """The account is not the named member's."""
+    return Rejection(
+        "ACCOUNT_OF_ANOTHER_MEMBER",
+        "the account belongs to another member, or to none any more",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"account_id": account_id},
+    )
+
+
+def account_of_another_domain(account_id: str, domain: str) -> Rejection:
+    """The account is not in the named domain."""
+    return Rejection(
+        "ACCOUNT_OF_ANOTHER_DOMAIN",
+        f"the account is in the domain {domain}",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"account_id": account_id, "domain": domain},
+    )
+
+
+def activity_already_recorded(activity_id: str) -> Rejection:
+    """The same domain, type and reference was recorded with another body."""
+    return Rejection(
+        "ACTIVITY_ALREADY_RECORDED",
+        "an activity of this domain, type and reference is recorded with another body",
+        code=StatusCode.ALREADY_EXISTS,
+        metadata={"activity_id": activity_id},
+    )
+
+
+def activity_unknown(activity_id: str) -> Rejection:
+    """No such activity."""
+    return Rejection(
+        "ACTIVITY_UNKNOWN",
+        "no such activity is recorded",
+        code=StatusCode.NOT_FOUND,
+        metadata={"activity_id": activity_id},
+    )
+
+
+def activity_already_reversed(reversed_at: datetime) -> Rejection:
+    """It is reversed."""
+    return Rejection(
+        "ACTIVITY_ALREADY_REVERSED",
+        "the activity is already reversed",
+        metadata={"reversed_at": reversed_at.isoformat()},
+    )
+
+
+def unit_unknown(unit: str) -> Rejection:
+    """No such unit."""
+    return Rejection(
+        "UNIT_UNKNOWN", f"no unit {unit} is configured", code=StatusCode.INVALID_ARGUMENT, metadata={"unit": unit}
+    )
+
+
+def unit_not_spendable(unit: str) -> Rejection:
+    """A score."""
+    return Rejection(
+        "UNIT_NOT_SPENDABLE",
+        f"{unit} is a qualifying unit: a score, which nobody spends",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"unit": unit},
+    )
+
+
+def insufficient_points(available: int, needed: int, held: int, pending: int) -> Rejection:
+    """Less than is needed."""
+    return Rejection(
+        "INSUFFICIENT_POINTS",
+        f"{needed} points are needed, {available} are available",
+        metadata={"available": str(available), "needed": str(needed), "held": str(held), "pending": str(pending)},
+    )
+
+
+def hold_unknown(hold_id: str) -> Rejection:
+    """No such hold."""
+    return Rejection("HOLD_UNKNOWN", "there is no such hold", code=StatusCode.NOT_FOUND, metadata={"hold_id": hold_id})
+
+
+def hold_not_open(state: str) -> Rejection:
+    """Its life is over."""
+    return Rejection("HOLD_NOT_OPEN", f"the hold is {state}", metadata={"state": state})
+
+
+def capture_exceeds_hold(held: int, requested: int) -> Rejection:
+    """More than it holds."""
+    return Rejection(
+        "CAPTURE_EXCEEDS_HOLD",
+        f"the hold holds {held}, {requested} were to be captured",
+        metadata={"held": str(held), "requested": str(requested)},
+    )
+
+
+def spend_unknown(spend_id: str) -> Rejection:
+    """No such spend."""
+    return Rejection(
+        "SPEND_UNKNOWN", "there is no such spend", code=StatusCode.NOT_FOUND, metadata={"spend_id": spend_id}
+    )
+
+
+def refund_exceeds_spend(refundable: int, requested: int) -> Rejection:
+    """More than is left to refund."""
+    return Rejection(
+        "REFUND_EXCEEDS_SPEND",
+        f"{refundable} can still be refunded, {requested} were asked for",
+        metadata={"refundable": str(refundable), "requested": str(requested)},
+    )
+
+
+def currency_mismatch(currency: str) -> Rejection:
+    """Another currency than the rules'."""
+    return Rejection(
+        "CURRENCY_MISMATCH",
+        f"amounts must be in {currency}",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"currency": currency},
+    )
+
+
+def amount_out_of_range(what: str) -> Rejection:
+    """Outside int64."""
+    return Rejection(
+        "AMOUNT_OUT_OF_RANGE",
+        f"{what} leaves the range of 64-bit integers",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"what": what},
+    )
+
+
+def time_out_of_range(field: str) -> Rejection:
+    """A time that cannot be."""
+    return Rejection(
+        "TIME_OUT_OF_RANGE",
+        f"{field} must be in the future, and before 9999",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"field": field},
+    )

@@ -1,0 +1,1 @@
+"""The books: entries, sums, proof."""

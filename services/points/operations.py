@@ -1,0 +1,196 @@
+"""The order of steps of points' unit of work: load what a batch needs, decide each command, fold it in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.feed_batch import FeedBatch
+from services.chassis.operations import Decided, Decision, Moment, Operations
+from services.points import queries
+from services.points.activities import operations as activities
+from services.points.commands import (
+    CaptureHold,
+    PlaceHold,
+    RecordActivity,
+    RefundSpend,
+    ReleaseHold,
+    ReverseActivity,
+    SettleWallets,
+    Spend,
+)
+from services.points.documents import PointsConfig
+from services.points.events import AccountHeard, Heard, MemberHeard
+from services.points.state import ActivityRow, PointsState
+from services.points.values import Account, CapKey, Wallet
+from services.points.wallets import operations as wallets
+
+Command = (
+    RecordActivity
+    | ReverseActivity
+    | Spend
+    | PlaceHold
+    | CaptureHold
+    | ReleaseHold
+    | RefundSpend
+    | SettleWallets
+    | FeedBatch
+)
+
+
+@dataclass(slots=True)
+class _Keys:
+    """The keys of the rows that a batch needs."""
+
+    earning: set[UUID] = field(default_factory=set)
+    members: set[UUID] = field(default_factory=set)
+    accounts: set[UUID] = field(default_factory=set)
+    activities: set[UUID] = field(default_factory=set)
+    natural_keys: set[UUID] = field(default_factory=set)
+    wallets: set[UUID] = field(default_factory=set)
+    holds: set[UUID] = field(default_factory=set)
+    spends: set[UUID] = field(default_factory=set)
+    standings: set[UUID] = field(default_factory=set)
+    caps: list[CapKey] = field(default_factory=list)
+
+
+def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
+    keys = _Keys()
+    for command in commands:
+        match command:
+            case RecordActivity():
+                keys.earning.add(command.member_id)
+                keys.accounts.add(command.account_id)
+                keys.activities.add(command.activity_id)
+                keys.natural_keys.add(command.natural_key)
+                keys.caps.extend(activities.cap_keys(command, config))
+            case Spend() | PlaceHold():
+                keys.wallets.add(command.member_id)
+                keys.accounts.add(command.account_id)
+            case CaptureHold() | ReleaseHold():
+                keys.holds.add(command.hold_id)
+            case RefundSpend():
+                keys.spends.add(command.spend_id)
+            case ReverseActivity():
+                keys.activities.add(command.activity_id)
+            case SettleWallets():
+                keys.wallets.update(command.member_ids)
+            case FeedBatch():
+                keys.standings.update(_heard_standings(command))
+    return keys
+
+
+def _heard_standings(batch: FeedBatch) -> set[UUID]:
+    if batch.source != "tiers":
+        return set()
+    return {event.member_id for record in batch.records for event in record.events}
+
+
+async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Command], state: PointsState) -> None:
+    """Read the rows that the commands concern: one statement for each table, whatever the size of the batch."""
+    config = state.config
+    keys = _keys(commands, config)
+    if keys.activities or keys.natural_keys:
+        await queries.load_activities(connection, partition, keys.activities, keys.natural_keys, state)
+    if keys.spends:
+        await queries.load_spends(connection, partition, keys.spends, state)
+    if keys.holds:
+        await queries.load_holds(connection, partition, keys.holds, (), state)
+    reversing = _rows_reversed(commands, state)
+    keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row, config))
+    wallet_members = (
+        keys.wallets
+        | {state.holds[hold_id].member_id for hold_id in keys.holds if hold_id in state.holds}
+        | {state.spends[spend_id].member_id for spend_id in keys.spends if spend_id in state.spends}
+        | {row.member_id for row in reversing}
+    )
+    if any(unit.slides for unit in config.units.values()):
+        wallet_members |= keys.earning
+    members = keys.earning | keys.members | wallet_members
+    if members:
+        await queries.load_members(connection, partition, members, state)
+        await queries.load_balances(connection, partition, members, state)
+    if keys.accounts:
+        await queries.load_accounts(connection, partition, keys.accounts, state)
+    if wallet_members:
+        await queries.load_open_lots(connection, partition, wallet_members, state)
+        await queries.load_holds(connection, partition, (), wallet_members, state)
+        closed = _closed_lots(state, keys.spends, reversing)
+        if closed:
+            await queries.load_lots(connection, partition, closed, state)
+    standing_members = keys.standings | (keys.earning if config.ladders else set())
+    if standing_members:
+        ladders = activities.ladders_of(commands, config)
+        await queries.load_standings(connection, partition, standing_members, ladders, state)
+    if keys.caps:
+        await queries.load_cap_uses(connection, partition, keys.caps, state)
+
+
+def _rows_reversed(commands: Sequence[Command], state: PointsState) -> list[ActivityRow]:
+    rows = (state.activities.get(c.activity_id) for c in commands if isinstance(c, ReverseActivity))
+    return [row for row in rows if row is not None]
+
+
+def _closed_lots(
+    state: PointsState, spend_ids: set[UUID], reversing: Sequence[ActivityRow]
+) -> list[tuple[UUID, UUID]]:
+    """Lots that refunds and reversals go back to, which may have nothing left in them."""
+    wanted = {
+        (state.spends[spend_id].member_id, use.lot_id)
+        for spend_id in spend_ids
+        if spend_id in state.spends
+        for use in state.spends[spend_id].uses
+    }
+    wanted |= {(row.member_id, lot_id) for row in reversing for lot_id in activities.lots_of(row)}
+    return sorted(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """Events of another service, to be folded in as they are."""
+
+    events: tuple[Heard, ...]
+
+
+def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -> Decided:
+    """Decide one command."""
+    match command:
+        case RecordActivity():
+            return activities.record(state, command, moment)
+        case ReverseActivity():
+            return activities.reverse(state, command, moment)
+        case FeedBatch():
+            heard = tuple(event for record in command.records for event in record.events)
+            return Decision(_Followed(heard), lambda: b"")
+        case _:
+            return wallets.decide(state, command, moment)
+
+
+def apply(state: PointsState, outcome: object, moment: Moment[PointsConfig]) -> None:
+    """Fold an outcome into the state."""
+    match outcome:
+        case activities.Recorded() | activities.Reversed():
+            outcome.apply(state, moment)
+        case _Followed():
+            for event in outcome.events:
+                _hear(state, event)
+        case list():
+            for wallet in outcome:
+                assert isinstance(wallet, Wallet)
+                state.put_wallet(wallet, wallets.position(state, moment), moment.at)
+        case _:
+            raise TypeError(f"no outcome of points: {outcome!r}")
+
+
+def _hear(state: PointsState, event: Heard) -> None:
+    match event:
+        case MemberHeard():
+            state.put_member(event.member_id, event.status)
+        case AccountHeard():
+            state.put_account(Account(event.account_id, event.member_id, event.domain, event.linked))
+        case _:
+            state.put_standing(event.member_id, event.ladder, event.effective_from, event.level)
+
+
+OPERATIONS: Operations[PointsState, PointsConfig] = Operations(PointsState, load, decide, apply)

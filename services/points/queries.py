@@ -1,0 +1,212 @@
+"""Every SQL statement with which a batch of points loads its state. Each is set-based and stays in one partition."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.points.state import ActivityRow, PointsState
+from services.points.values import Account, Balance, CapKey, Hold, Lot, LotUse, Spend
+
+_MEMBERS = """
+    SELECT member_id, status
+    FROM members
+    WHERE partition = $1
+      AND member_id = ANY($2)
+"""
+_ACCOUNTS = """
+    SELECT account_id, member_id, domain, linked
+    FROM accounts
+    WHERE partition = $1
+      AND account_id = ANY($2)
+"""
+_STANDINGS = """
+    SELECT member_id, ladder, effective_from, level
+    FROM standings
+    WHERE partition = $1
+      AND member_id = ANY($2)
+      AND ladder = ANY($3)
+      AND stands
+    ORDER BY member_id, ladder, effective_from
+"""
+_ACTIVITY_COLUMNS = """
+    activity_id, natural_key, member_id, effective_at, fingerprint, body, answer, lines, reversed_at
+"""
+_ACTIVITIES = f"""
+    SELECT {_ACTIVITY_COLUMNS}
+    FROM activities
+    WHERE partition = $1
+      AND activity_id = ANY($2)
+    UNION
+    SELECT {_ACTIVITY_COLUMNS}
+    FROM activities
+    WHERE partition = $1
+      AND natural_key = ANY($3)
+"""
+_BALANCES = """
+    SELECT member_id, unit, balance, debt, slides_to
+    FROM balances
+    WHERE partition = $1
+      AND member_id = ANY($2)
+"""
+_LOT_COLUMNS = """
+    member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id, account_id
+"""
+_OPEN_LOTS = f"""
+    SELECT {_LOT_COLUMNS}
+    FROM lots
+    WHERE partition = $1
+      AND member_id = ANY($2)
+      AND (remaining > 0 OR held > 0)
+"""
+_LOTS = f"""
+    SELECT {_LOT_COLUMNS}
+    FROM lots
+    JOIN unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, lot_id) USING (member_id, lot_id)
+    WHERE partition = $1
+"""
+_HOLDS = """
+    SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at,
+           closed_at
+    FROM holds
+    WHERE partition = $1
+      AND (hold_id = ANY($2) OR (member_id = ANY($3) AND state = 'open'))
+"""
+_SPENDS = """
+    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, reference, spent_at
+    FROM spends
+    WHERE partition = $1
+      AND spend_id = ANY($2)
+"""
+_USES = """
+    SELECT user_id, lot_id, amount, refunded
+    FROM lot_uses
+    WHERE partition = $1
+      AND user_id = ANY($2)
+    ORDER BY user_id, ordinal
+"""
+_CAP_USES = """
+    SELECT DISTINCT c.member_id, c.rule, c.period_start, c.used
+    FROM cap_uses AS c
+    JOIN unnest($2::uuid[], $3::text[], $4::date[]) AS wanted (member_id, rule, earliest)
+        ON c.member_id = wanted.member_id
+       AND c.rule = wanted.rule
+       AND c.period_start >= wanted.earliest
+    WHERE c.partition = $1
+"""
+
+
+async def load_members(
+    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
+) -> None:
+    """The statuses of members."""
+    for row in await connection.fetch(_MEMBERS, partition, list(member_ids)):
+        state.members[row["member_id"]] = row["status"]
+
+
+async def load_accounts(
+    connection: asyncpg.Connection, partition: int, account_ids: Iterable[UUID], state: PointsState
+) -> None:
+    """Accounts and whose they are."""
+    for row in await connection.fetch(_ACCOUNTS, partition, list(account_ids)):
+        state.accounts[row["account_id"]] = Account(*row)
+
+
+async def load_standings(
+    connection: asyncpg.Connection,
+    partition: int,
+    member_ids: Iterable[UUID],
+    ladders: Iterable[str],
+    state: PointsState,
+) -> None:
+    """The levels of members over time, on some ladders."""
+    for row in await connection.fetch(_STANDINGS, partition, list(member_ids), list(ladders)):
+        state.add_standing(row["member_id"], row["ladder"], row["effective_from"], row["level"])
+
+
+async def load_activities(
+    connection: asyncpg.Connection,
+    partition: int,
+    activity_ids: Iterable[UUID],
+    natural_keys: Iterable[UUID],
+    state: PointsState,
+) -> None:
+    """Activities by ID or natural key: whether they are recorded, and what they did."""
+    for row in await connection.fetch(_ACTIVITIES, partition, list(activity_ids), list(natural_keys)):
+        state.add_activity(ActivityRow(*row))
+
+
+async def load_balances(
+    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
+) -> None:
+    """Balances of all units."""
+    for row in await connection.fetch(_BALANCES, partition, list(member_ids)):
+        state.balances[row["member_id"], row["unit"]] = Balance(row["balance"], row["debt"], row["slides_to"])
+
+
+async def load_open_lots(
+    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
+) -> None:
+    """Lots in which something is left or held."""
+    for row in await connection.fetch(_OPEN_LOTS, partition, list(member_ids)):
+        state.add_lot(Lot(*_named(row)))
+
+
+async def load_lots(
+    connection: asyncpg.Connection, partition: int, wanted: Sequence[tuple[UUID, UUID]], state: PointsState
+) -> None:
+    """Lots by member and ID, closed ones too."""
+    member_ids, lot_ids = [member for member, _ in wanted], [lot for _, lot in wanted]
+    for row in await connection.fetch(_LOTS, partition, member_ids, lot_ids):
+        state.add_lot(Lot(*_named(row)))
+
+
+def _named(row: asyncpg.Record) -> tuple[Any, ...]:
+    """A lot's columns in the order of its fields."""
+    member_id, lot_id, *rest = row
+    return (lot_id, member_id, *rest)
+
+
+async def load_holds(
+    connection: asyncpg.Connection,
+    partition: int,
+    hold_ids: Iterable[UUID],
+    member_ids: Iterable[UUID],
+    state: PointsState,
+) -> None:
+    """Holds by ID, and the open ones of members, with the lots they hold."""
+    rows = await connection.fetch(_HOLDS, partition, list(hold_ids), list(member_ids))
+    uses = await _load_uses(connection, partition, [row["hold_id"] for row in rows])
+    for row in rows:
+        state.add_hold(Hold(*row, uses.get(row["hold_id"], ())))
+
+
+async def load_spends(
+    connection: asyncpg.Connection, partition: int, spend_ids: Iterable[UUID], state: PointsState
+) -> None:
+    """Spends by ID, with the lots they burnt."""
+    rows = await connection.fetch(_SPENDS, partition, list(spend_ids))
+    uses = await _load_uses(connection, partition, [row["spend_id"] for row in rows])
+    for row in rows:
+        state.spends[row["spend_id"]] = Spend(*row, uses.get(row["spend_id"], ()))
+
+
+async def _load_uses(
+    connection: asyncpg.Connection, partition: int, user_ids: Sequence[UUID]
+) -> dict[UUID, tuple[LotUse, ...]]:
+    if not user_ids:
+        return {}
+    uses: dict[UUID, list[LotUse]] = {}
+    for user_id, lot_id, amount, refunded in await connection.fetch(_USES, partition, user_ids):
+        uses.setdefault(user_id, []).append(LotUse(lot_id, amount, refunded))
+    return {user_id: tuple(items) for user_id, items in uses.items()}
+
+
+async def load_cap_uses(
+    connection: asyncpg.Connection, partition: int, keys: Sequence[CapKey], state: PointsState
+) -> None:
+    """How much of caps is used, in the periods given and later ones."""
+    columns = [key.member_id for key in keys], [key.rule for key in keys], [key.period_start for key in keys]
+    for row in await connection.fetch(_CAP_USES, partition, *columns):
+        state.cap_uses[CapKey(row["member_id"], row["rule"], row["period_start"])] = row["used"]

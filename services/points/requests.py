@@ -1,0 +1,149 @@
+"""Requests of the contract to commands. Raises Refused for what cannot be one."""
+
+from datetime import datetime
+from hashlib import blake2b
+from uuid import UUID
+
+from services.chassis import idempotency, ids
+from services.chassis.access import Caller, require_domain
+from services.chassis.errors import FieldViolation, Refused, Rejection
+from services.chassis.instants import checked_instant
+from services.points.commands import (
+    CaptureHold,
+    PlaceHold,
+    RecordActivity,
+    RefundSpend,
+    ReleaseHold,
+    ReverseActivity,
+    Spend,
+)
+from services.points.documents import MAX_AMOUNT
+from services.points.errors import amount_out_of_range
+from tessera.points.v1 import points_service_pb2 as pb
+
+
+def decode(prefix: str, text: str, field: str) -> UUID:
+    """The ID of a TypeID. Raises Refused (INVALID_REQUEST)."""
+    try:
+        return ids.decode(prefix, text)
+    except ValueError as error:
+        violation = FieldViolation(field, str(error))
+        raise Refused(Rejection("INVALID_REQUEST", f"{field}: {error}", violations=(violation,))) from None
+
+
+def natural_key(member_id: UUID, domain: str, activity_type: str, reference: str) -> UUID:
+    """What makes an activity unique: domain, type and reference for its member."""
+    name = b"\0".join((member_id.bytes, domain.encode(), activity_type.encode(), reference.encode()))
+    return ids.from_bytes(blake2b(name, digest_size=16).digest())
+
+
+def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_at: datetime) -> RecordActivity:
+    """The command to record an activity."""
+    activity = request.activity
+    require_domain(caller, activity.domain)
+    member_id = decode("member", activity.member_id, "activity.member_id")
+    cash_minor = sum([line.cash_minor for line in activity.lines])
+    if cash_minor > MAX_AMOUNT:
+        raise Refused(amount_out_of_range("the sum of the lines"))
+    body = activity.SerializeToString()
+    identified = idempotency.identify_body(caller.name, "points.RecordActivity", request.request_id, body)
+    return RecordActivity(
+        request=identified,
+        activity_id=ids.hashed(identified.key.bytes, ids.routing_of(member_id)),
+        natural_key=natural_key(member_id, activity.domain, activity.type, activity.reference),
+        member_id=member_id,
+        account_id=decode("account", activity.account_id, "activity.account_id"),
+        domain=activity.domain,
+        occurred_at=checked_instant(activity.occurred_at, "activity.occurred_at"),
+        received_at=received_at,
+        currency=activity.currency,
+        cash_minor=cash_minor,
+        activity=activity,
+        body=body,
+        validate_only=request.validate_only,
+    )
+
+
+def reverse_activity(request: pb.ReverseActivityRequest, caller: Caller) -> ReverseActivity:
+    """The command to reverse an activity."""
+    validate_only = request.validate_only
+    return ReverseActivity(
+        request=idempotency.identify(caller.name, "points.ReverseActivity", request),
+        activity_id=decode("activity", request.activity_id, "activity_id"),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def spend(request: pb.SpendRequest, caller: Caller) -> Spend:
+    """The command to spend."""
+    require_domain(caller, request.domain)
+    member_id = decode("member", request.member_id, "member_id")
+    validate_only = request.validate_only
+    return Spend(
+        request=idempotency.identify(caller.name, "points.Spend", request),
+        spend_id=ids.new_id(ids.routing_of(member_id)),
+        member_id=member_id,
+        account_id=decode("account", request.account_id, "account_id"),
+        domain=request.domain,
+        unit=request.unit,
+        amount=request.amount,
+        reference=request.reference,
+        validate_only=validate_only,
+    )
+
+
+def place_hold(request: pb.HoldRequest, caller: Caller) -> PlaceHold:
+    """The command to hold."""
+    require_domain(caller, request.domain)
+    member_id = decode("member", request.member_id, "member_id")
+    validate_only = request.validate_only
+    return PlaceHold(
+        request=idempotency.identify(caller.name, "points.Hold", request),
+        hold_id=ids.new_id(ids.routing_of(member_id)),
+        member_id=member_id,
+        account_id=decode("account", request.account_id, "account_id"),
+        domain=request.domain,
+        unit=request.unit,
+        amount=request.amount,
+        reference=request.reference,
+        expires_at=checked_instant(request.expires_at, "expires_at"),
+        validate_only=validate_only,
+    )
+
+
+def capture_hold(request: pb.CaptureHoldRequest, caller: Caller) -> CaptureHold:
+    """The command to capture a hold."""
+    hold_id = decode("hold", request.hold_id, "hold_id")
+    validate_only = request.validate_only
+    return CaptureHold(
+        request=idempotency.identify(caller.name, "points.CaptureHold", request),
+        hold_id=hold_id,
+        spend_id=ids.new_id(ids.routing_of(hold_id)),
+        amount=request.amount,
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def release_hold(request: pb.ReleaseHoldRequest, caller: Caller) -> ReleaseHold:
+    """The command to release a hold."""
+    validate_only = request.validate_only
+    return ReleaseHold(
+        request=idempotency.identify(caller.name, "points.ReleaseHold", request),
+        hold_id=decode("hold", request.hold_id, "hold_id"),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def refund_spend(request: pb.RefundSpendRequest, caller: Caller) -> RefundSpend:
+    """The command to refund a spend."""
+    validate_only = request.validate_only
+    return RefundSpend(
+        request=idempotency.identify(caller.name, "points.RefundSpend", request),
+        spend_id=decode("spend", request.spend_id, "spend_id"),
+        amount=request.amount,
+        caller=caller,
+        validate_only=validate_only,
+    )

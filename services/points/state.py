@@ -1,0 +1,294 @@
+"""What a batch has loaded of the points tables, and what it makes of them."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.chassis.store import Rows
+from services.points import events
+from services.points.documents import PointsConfig
+from services.points.values import (
+    EMPTY_BALANCE,
+    Account,
+    Balance,
+    CapKey,
+    Entry,
+    Hold,
+    Lot,
+    Spend,
+    Wallet,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRow:
+    """A recorded activity."""
+
+    activity_id: UUID
+    natural_key: UUID
+    member_id: UUID
+    effective_at: datetime
+    fingerprint: bytes
+    body: bytes
+    answer: bytes
+    lines: int
+    reversed_at: datetime | None
+
+
+class _Timeline:
+    """A member's levels on a ladder over time."""
+
+    __slots__ = ("_from", "_level")
+
+    def __init__(self) -> None:
+        self._from: list[datetime] = []
+        self._level: list[str] = []
+
+    def add(self, effective_from: datetime, level: str) -> list[datetime]:
+        """A later decision: what was known of the time from there on no longer holds. Returns what that takes back."""
+        place = bisect_right(self._from, effective_from)
+        if place and self._from[place - 1] == effective_from:
+            place -= 1
+        taken_back = [at for at in self._from[place:] if at != effective_from]
+        self._from[place:] = [effective_from]
+        self._level[place:] = [level]
+        return taken_back
+
+    def at(self, at: datetime) -> str:
+        """The level at an instant; empty before the first."""
+        place = bisect_right(self._from, at)
+        return self._level[place - 1] if place else ""
+
+    def level_from(self, effective_from: datetime) -> str:
+        """The level that begins at an instant."""
+        return self._level[self._from.index(effective_from)]
+
+
+class PointsState:
+    """Rows by key; what changed is noted and becomes rows to write and events to tell."""
+
+    def __init__(self, config: PointsConfig) -> None:
+        self.config = config
+        self.members: dict[UUID, int] = {}
+        self.accounts: dict[UUID, Account] = {}
+        self.activities: dict[UUID, ActivityRow] = {}
+        self.activity_by_natural_key: dict[UUID, UUID] = {}
+        self.balances: dict[tuple[UUID, str], Balance] = {}
+        self.lots: dict[tuple[UUID, str], dict[UUID, Lot]] = {}
+        self.holds: dict[UUID, Hold] = {}
+        self.open_holds: dict[tuple[UUID, str], set[UUID]] = {}
+        self.spends: dict[UUID, Spend] = {}
+        self.cap_uses: dict[CapKey, int] = {}
+        self._timelines: dict[tuple[UUID, str], _Timeline] = {}
+        self._changed: dict[str, dict[Any, tuple[Any, ...]]] = {}
+        self._entries: list[tuple[Any, ...]] = []
+        self._events: list[bytes] = []
+
+    # What rules look at
+
+    def levels(self, member_id: UUID, at: datetime) -> dict[str, str]:
+        """The member's level on each ladder that a rule looks at."""
+        return {
+            ladder: timeline.at(at)
+            for ladder in self.config.ladders
+            if (timeline := self._timelines.get((member_id, ladder))) is not None
+        }
+
+    def add_standing(self, member_id: UUID, ladder: str, effective_from: datetime, level: str) -> None:
+        """A standing as it was loaded."""
+        self._timelines.setdefault((member_id, ladder), _Timeline()).add(effective_from, level)
+
+    def balance(self, member_id: UUID, unit: str) -> Balance:
+        """A wallet's balance."""
+        return self.balances.get((member_id, unit), EMPTY_BALANCE)
+
+    def wallet(self, member_id: UUID, unit: str) -> Wallet:
+        """A copy of a wallet, for rules to change."""
+        key = (member_id, unit)
+        holds = {hold_id: self.holds[hold_id] for hold_id in self.open_holds.get(key, ())}
+        return Wallet(member_id, unit, self.balance(member_id, unit), dict(self.lots.get(key, {})), holds)
+
+    def add_lot(self, lot: Lot) -> None:
+        """A lot as it was loaded."""
+        self.lots.setdefault((lot.member_id, lot.unit), {})[lot.lot_id] = lot
+
+    def add_hold(self, hold: Hold) -> None:
+        """A hold as it was loaded."""
+        self.holds[hold.hold_id] = hold
+        open_holds = self.open_holds.setdefault((hold.member_id, hold.unit), set())
+        if hold.state == "open":
+            open_holds.add(hold.hold_id)
+        else:
+            open_holds.discard(hold.hold_id)
+
+    def add_activity(self, row: ActivityRow) -> None:
+        """An activity as it was loaded."""
+        self.activities[row.activity_id] = row
+        self.activity_by_natural_key[row.natural_key] = row.activity_id
+
+    # What becomes of it
+
+    def put_member(self, member_id: UUID, status: int) -> None:
+        """A member as it becomes."""
+        self.members[member_id] = status
+        self._put("members", member_id, (member_id, status))
+
+    def put_account(self, account: Account) -> None:
+        """An account as it becomes."""
+        self.accounts[account.account_id] = account
+        row = (account.account_id, account.member_id, account.domain, account.linked)
+        self._put("accounts", account.account_id, row)
+
+    def put_standing(self, member_id: UUID, ladder: str, effective_from: datetime, level: str) -> None:
+        """A standing that was heard of; later ones that it takes back no longer stand."""
+        timeline = self._timelines.setdefault((member_id, ladder), _Timeline())
+        for taken_back in timeline.add(effective_from, level):
+            self._put("standings", (member_id, ladder, taken_back), (member_id, ladder, taken_back, "", False))
+        row = (member_id, ladder, effective_from, level, True)
+        self._put("standings", (member_id, ladder, effective_from), row)
+
+    def put_activity(self, row: ActivityRow) -> None:
+        """An activity as it becomes."""
+        self.add_activity(row)
+        values = (
+            row.activity_id,
+            row.natural_key,
+            row.member_id,
+            row.effective_at,
+            row.fingerprint,
+            row.body,
+            row.answer,
+            row.lines,
+            row.reversed_at,
+        )
+        self._put("activities", row.activity_id, values)
+
+    def put_cap_use(self, key: CapKey, used: int) -> None:
+        """How much of a cap is used, as it becomes."""
+        self.cap_uses[key] = used
+        self._put("cap_uses", key, (key.member_id, key.rule, key.period_start, used))
+
+    def put_balance(self, member_id: UUID, unit: str, balance: Balance) -> None:
+        """A balance as it becomes."""
+        self.balances[member_id, unit] = balance
+        self._put("balances", (member_id, unit), (member_id, unit, balance.balance, balance.debt, balance.slides_to))
+
+    def put_lot(self, lot: Lot) -> None:
+        """A lot as it becomes."""
+        self.add_lot(lot)
+        values = (
+            lot.member_id,
+            lot.lot_id,
+            lot.unit,
+            lot.amount,
+            lot.remaining,
+            lot.held,
+            lot.expired,
+            lot.available_at,
+            lot.expires_at,
+            lot.funder,
+            lot.source_id,
+            lot.account_id,
+        )
+        self._put("lots", lot.lot_id, values)
+
+    def book(self, entry: Entry, position: int, recorded_at: datetime) -> int:
+        """Number an entry and keep it; returns its ordinal in the batch."""
+        ordinal = len(self._entries)
+        self._entries.append(
+            (
+                entry.member_id,
+                position,
+                ordinal,
+                entry.unit,
+                int(entry.kind),
+                entry.amount,
+                entry.balance_after,
+                entry.counterparty,
+                entry.effective_at,
+                recorded_at,
+                entry.account_id,
+                entry.source_id,
+                entry.level,
+            )
+        )
+        return ordinal
+
+    def put_wallet(self, wallet: Wallet, position: int, recorded_at: datetime) -> None:
+        """A wallet as rules made it: every change of it, and the events that tell them."""
+        for entry in wallet.entries:
+            self._events.append(events.entry_booked(self.book(entry, position, recorded_at), entry))
+        if wallet.balance != self.balance(wallet.member_id, wallet.unit):
+            self.put_balance(wallet.member_id, wallet.unit, wallet.balance)
+        for lot_id in sorted(wallet.changed_lots):
+            self.put_lot(wallet.lots[lot_id])
+            self._events.append(events.lot_changed(wallet.lots[lot_id]))
+        for hold_id in sorted(wallet.changed_holds):
+            self._put_hold(wallet.holds[hold_id])
+        for spend in wallet.spends:
+            self._put_spend(spend)
+
+    def _put_hold(self, hold: Hold) -> None:
+        self.add_hold(hold)
+        values = (
+            hold.hold_id,
+            hold.member_id,
+            hold.account_id,
+            hold.domain,
+            hold.unit,
+            hold.amount,
+            hold.captured,
+            hold.state,
+            hold.reference,
+            hold.placed_at,
+            hold.expires_at,
+            hold.closed_at,
+        )
+        self._put("holds", hold.hold_id, values)
+        self._put_uses(hold.hold_id, hold)
+        self._events.append(events.hold_changed(hold))
+
+    def _put_spend(self, spend: Spend) -> None:
+        self.spends[spend.spend_id] = spend
+        values = (
+            spend.spend_id,
+            spend.member_id,
+            spend.account_id,
+            spend.domain,
+            spend.unit,
+            spend.amount,
+            spend.refunded,
+            spend.reference,
+            spend.spent_at,
+        )
+        self._put("spends", spend.spend_id, values)
+        self._put_uses(spend.spend_id, spend)
+
+    def _put_uses(self, user_id: UUID, user: Hold | Spend) -> None:
+        for ordinal, use in enumerate(user.uses):
+            self._put("lot_uses", (user_id, ordinal), (user_id, ordinal, use.lot_id, use.amount, use.refunded))
+
+    def tell(self, event: bytes) -> None:
+        """Note an event."""
+        self._events.append(event)
+
+    def mark_reversed(self, activity_id: UUID, reversed_at: datetime) -> None:
+        """An activity is reversed."""
+        self.put_activity(replace(self.activities[activity_id], reversed_at=reversed_at))
+
+    def _put(self, table: str, key: Any, values: tuple[Any, ...]) -> None:
+        self._changed.setdefault(table, {})[key] = values
+
+    # What the chassis writes. Points' commands concern one partition, so a batch has one.
+
+    def rows(self, partition: int) -> Mapping[str, Rows]:
+        """Rows to write, by table."""
+        rows: dict[str, Rows] = {table: list(changed.values()) for table, changed in self._changed.items()}
+        return {**rows, "entries": self._entries}
+
+    def events(self, partition: int) -> Sequence[bytes]:
+        """Events to tell, in order."""
+        return self._events

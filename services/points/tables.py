@@ -1,0 +1,179 @@
+"""The tables of the points service."""
+
+import sqlalchemy as sa
+
+from services.chassis.tables import UPSERT, chassis_tables
+
+METADATA = sa.MetaData()
+chassis_tables(METADATA)
+
+_TIME = sa.DateTime(timezone=True)
+
+
+def _partition() -> sa.Column[int]:
+    return sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False)
+
+
+# What identity and tiers have told: projections, no more than points needs.
+MEMBERS = sa.Table(
+    "members",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    info=UPSERT,
+)
+ACCOUNTS = sa.Table(
+    "accounts",
+    METADATA,
+    _partition(),
+    sa.Column("account_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("linked", sa.Boolean, nullable=False),
+    info=UPSERT,
+)
+STANDINGS = sa.Table(
+    "standings",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("ladder", sa.Text, primary_key=True),
+    sa.Column("effective_from", _TIME, primary_key=True),
+    sa.Column("level", sa.Text, nullable=False),
+    # False when a later decision took back what was known of the time from here on.
+    sa.Column("stands", sa.Boolean, nullable=False),
+    info=UPSERT,
+)
+
+# Facts. An activity's ID follows from caller and request id, its natural key from member, domain, type and reference:
+# the two indexes are the idempotency of recording.
+ACTIVITIES = sa.Table(
+    "activities",
+    METADATA,
+    _partition(),
+    sa.Column("activity_id", sa.Uuid, primary_key=True),
+    sa.Column("natural_key", sa.Uuid, nullable=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("effective_at", _TIME, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    # The serialised Activity, and the serialised RecordActivityResponse: what happened, and its recorded effects.
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("lines", sa.Integer, nullable=False),
+    sa.Column("reversed_at", _TIME),
+    sa.Index("activities_natural_key", "partition", "natural_key", unique=True),
+    info=UPSERT,
+)
+ENTRIES = sa.Table(
+    "entries",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("balance_after", sa.BigInteger, nullable=False),
+    sa.Column("counterparty", sa.Text, nullable=False),
+    sa.Column("effective_at", _TIME, nullable=False),
+    sa.Column("recorded_at", _TIME, nullable=False),
+    sa.Column("account_id", sa.Uuid),
+    sa.Column("source_id", sa.Uuid, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+)
+
+# The state that entries make, kept so that nobody has to sum.
+BALANCES = sa.Table(
+    "balances",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("unit", sa.Text, primary_key=True),
+    sa.Column("balance", sa.BigInteger, nullable=False),
+    # What the member owes: taken back and not there. balance = lots − debt.
+    sa.Column("debt", sa.BigInteger, nullable=False),
+    # When lots without an expiry of their own expire: set for units that slide on activity.
+    sa.Column("slides_to", _TIME),
+    info=UPSERT,
+)
+LOTS = sa.Table(
+    "lots",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("lot_id", sa.Uuid, primary_key=True),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("remaining", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False),
+    sa.Column("expired", sa.BigInteger, nullable=False),
+    sa.Column("available_at", _TIME, nullable=False),
+    sa.Column("expires_at", _TIME),
+    sa.Column("funder", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid),
+    sa.CheckConstraint(
+        "remaining >= 0 AND held >= 0 AND expired >= 0 AND remaining + held + expired <= amount", "lots_within"
+    ),
+    sa.Index("lots_due", "partition", "expires_at", postgresql_where=sa.text("remaining > 0")),
+    info=UPSERT,
+)
+HOLDS = sa.Table(
+    "holds",
+    METADATA,
+    _partition(),
+    sa.Column("hold_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("captured", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("placed_at", _TIME, nullable=False),
+    sa.Column("expires_at", _TIME, nullable=False),
+    sa.Column("closed_at", _TIME),
+    sa.Index("holds_of_member", "partition", "member_id"),
+    sa.Index("holds_due", "partition", "expires_at", postgresql_where=sa.text("state = 'open'")),
+    info=UPSERT,
+)
+SPENDS = sa.Table(
+    "spends",
+    METADATA,
+    _partition(),
+    sa.Column("spend_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("spent_at", _TIME, nullable=False),
+    info=UPSERT,
+)
+# Which lots a hold holds and a spend burnt, in order of use.
+LOT_USES = sa.Table(
+    "lot_uses",
+    METADATA,
+    _partition(),
+    sa.Column("user_id", sa.Uuid, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("lot_id", sa.Uuid, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
+    info=UPSERT,
+)
+CAP_USES = sa.Table(
+    "cap_uses",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("rule", sa.Text, primary_key=True),
+    sa.Column("period_start", sa.Date, primary_key=True),
+    sa.Column("used", sa.BigInteger, nullable=False),
+    info=UPSERT,
+)

@@ -1,0 +1,167 @@
+"""The plain values that points reckons with."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntEnum
+from uuid import UUID
+
+
+class EntryKind(IntEnum):
+    """Why points moved; the numbers of `tessera.points.v1.EntryKind`."""
+
+    EARN = 1
+    SPEND = 2
+    REFUND = 3
+    EXPIRE = 4
+    REFUND_EXPIRED = 5
+    CLAWBACK = 6
+    FORGIVE = 7
+    CASH_DEDUCTION = 8
+
+
+BREAKAGE = "breakage"
+REDEMPTION = "redemption"
+FORGIVENESS = "forgiveness"
+CASH_DEDUCTION = "cash-deduction"
+
+
+def funder_account(funder: str) -> str:
+    """The ledger account of a funder: what it owes for points that members hold."""
+    return f"funder:{funder}"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A member's account in a domain, as identity told it, with the member's status."""
+
+    account_id: UUID
+    member_id: UUID
+    domain: str
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What the entries of a wallet come to. `balance` = lots − `debt`."""
+
+    balance: int = 0
+    debt: int = 0
+    slides_to: datetime | None = None
+
+
+EMPTY_BALANCE = Balance()
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Points received at once from one funder: `amount` = `remaining` + `held` + `expired` + what was used."""
+
+    lot_id: UUID
+    member_id: UUID
+    unit: str
+    amount: int
+    remaining: int
+    held: int
+    expired: int
+    available_at: datetime
+    expires_at: datetime | None
+    funder: str
+    source_id: UUID
+    account_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class LotUse:
+    """A part of a lot that a hold holds or a spend burnt; `refunded` of it came back."""
+
+    lot_id: UUID
+    amount: int
+    refunded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Points put aside. `state` is open, captured, released or expired."""
+
+    hold_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    unit: str
+    amount: int
+    captured: int
+    state: str
+    reference: str
+    placed_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None
+    uses: tuple[LotUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Points used. `uses` in the order in which lots burnt."""
+
+    spend_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    unit: str
+    amount: int
+    refunded: int
+    reference: str
+    spent_at: datetime
+    uses: tuple[LotUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A movement between a wallet and another ledger account, not yet numbered; `amount` is what the wallet got."""
+
+    member_id: UUID
+    account_id: UUID | None
+    unit: str
+    kind: EntryKind
+    amount: int
+    balance_after: int
+    counterparty: str
+    effective_at: datetime
+    source_id: UUID
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CapKey:
+    """A rule's cap for one member in one period."""
+
+    member_id: UUID
+    rule: str
+    period_start: date
+
+
+@dataclass(slots=True)
+class Wallet:
+    """A member's wallet of one unit while a command is decided on it: what it was, and what it becomes.
+
+    A copy that rules change freely; nothing of it counts until it is applied.
+    """
+
+    member_id: UUID
+    unit: str
+    balance: Balance
+    lots: dict[UUID, Lot]
+    holds: dict[UUID, Hold]
+    entries: list[Entry] = field(default_factory=list)
+    spends: list[Spend] = field(default_factory=list)
+    changed_lots: set[UUID] = field(default_factory=set)
+    changed_holds: set[UUID] = field(default_factory=set)
+
+    def put_lot(self, lot: Lot) -> None:
+        """Note a lot as it becomes."""
+        self.lots[lot.lot_id] = lot
+        self.changed_lots.add(lot.lot_id)
+
+    def put_hold(self, hold: Hold) -> None:
+        """Note a hold as it becomes."""
+        self.holds[hold.hold_id] = hold
+        self.changed_holds.add(hold.hold_id)

@@ -1,0 +1,141 @@
+"""Commands on wallets: who may, what is decided, how it is answered."""
+
+from services.chassis.access import domain_not_allowed
+from services.chassis.errors import Rejection
+from services.chassis.operations import Decided, Decision, Moment
+from services.points import errors, wire
+from services.points.commands import CaptureHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
+from services.points.documents import PointsConfig, Unit
+from services.points.members import member_rejection
+from services.points.state import PointsState
+from services.points.wallets import rules
+
+WalletCommand = Spend | PlaceHold | CaptureHold | ReleaseHold | RefundSpend | SettleWallets
+
+
+def decide(state: PointsState, command: WalletCommand, moment: Moment[PointsConfig]) -> Decided:
+    """Decide one command on wallets. Its outcome is the wallets as they become."""
+    match command:
+        case Spend():
+            return _spend(state, command, moment)
+        case PlaceHold():
+            return _place_hold(state, command, moment)
+        case CaptureHold():
+            return _capture(state, command, moment)
+        case ReleaseHold():
+            return _release(state, command, moment)
+        case RefundSpend():
+            return _refund(state, command, moment)
+        case SettleWallets():
+            return _settle(state, command, moment)
+
+
+def position(state: PointsState, moment: Moment[PointsConfig]) -> int:
+    """The position of the batch: points' commands concern one partition."""
+    (only,) = moment.positions.values()
+    return only
+
+
+def spendable_unit(code: str, config: PointsConfig) -> Unit | Rejection:
+    """The unit, if it is one that can be spent."""
+    if not config.units:
+        return errors.NOT_CONFIGURED
+    unit = config.units.get(code)
+    if unit is None:
+        return errors.unit_unknown(code)
+    return unit if unit.is_spendable else errors.unit_not_spendable(code)
+
+
+def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> Decided:
+    rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
+    if rejection is not None:
+        return rejection
+    unit = spendable_unit(command.unit, moment.config)
+    if isinstance(unit, Rejection):
+        return unit
+    wallet = state.wallet(command.member_id, command.unit)
+    spent = rules.spend(
+        wallet, command.spend_id, command.account_id, command.domain, command.amount, command.reference, moment.at
+    )
+    if isinstance(spent, Rejection):
+        return spent
+    return Decision([wallet], lambda: wire.spend_response(spent, wallet.balance, wire.position_of(moment)))
+
+
+def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsConfig]) -> Decided:
+    rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
+    if rejection is not None:
+        return rejection
+    unit = spendable_unit(command.unit, moment.config)
+    if isinstance(unit, Rejection):
+        return unit
+    wallet = state.wallet(command.member_id, command.unit)
+    hold = rules.place_hold(
+        wallet,
+        command.hold_id,
+        command.account_id,
+        command.domain,
+        command.amount,
+        command.reference,
+        command.expires_at,
+        moment.at,
+    )
+    if isinstance(hold, Rejection):
+        return hold
+    left = rules.available(wallet, moment.at)
+    return Decision([wallet], lambda: wire.hold_response(hold, left, wire.position_of(moment)))
+
+
+def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConfig]) -> Decided:
+    hold = state.holds.get(command.hold_id)
+    if hold is None:
+        return errors.hold_unknown(wire.hold_id(command.hold_id))
+    if not command.caller.may_act_in(hold.domain):
+        return domain_not_allowed(command.caller, hold.domain)
+    wallet = state.wallet(hold.member_id, hold.unit)
+    wallet.holds[hold.hold_id] = hold
+    captured = rules.capture(wallet, hold.hold_id, command.spend_id, command.amount, moment.at)
+    if isinstance(captured, Rejection):
+        return captured
+    return Decision([wallet], lambda: wire.capture_response(captured, wallet.balance, wire.position_of(moment)))
+
+
+def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConfig]) -> Decided:
+    hold = state.holds.get(command.hold_id)
+    if hold is None:
+        return errors.hold_unknown(wire.hold_id(command.hold_id))
+    if not command.caller.may_act_in(hold.domain):
+        return domain_not_allowed(command.caller, hold.domain)
+    wallet = state.wallet(hold.member_id, hold.unit)
+    wallet.holds[hold.hold_id] = hold
+    released = rules.release(wallet, hold.hold_id, moment.at)
+    if isinstance(released, Rejection):
+        return released
+    return Decision([wallet], lambda: wire.release_response(released, wire.position_of(moment)))
+
+
+def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfig]) -> Decided:
+    spent = state.spends.get(command.spend_id)
+    if spent is None:
+        return errors.spend_unknown(wire.spend_id(command.spend_id))
+    if not command.caller.may_act_in(spent.domain):
+        return domain_not_allowed(command.caller, spent.domain)
+    unit = spendable_unit(spent.unit, moment.config)
+    if isinstance(unit, Rejection):
+        return unit
+    wallet = state.wallet(spent.member_id, spent.unit)
+    refunded = rules.refund(wallet, unit, spent, command.amount, moment.at)
+    if isinstance(refunded, Rejection):
+        return refunded
+    return Decision([wallet], lambda: wire.refund_response(refunded, wallet.balance, wire.position_of(moment)))
+
+
+def _settle(state: PointsState, command: SettleWallets, moment: Moment[PointsConfig]) -> Decided:
+    settled = []
+    for member_id in command.member_ids:
+        for unit in moment.config.units.values():
+            wallet = state.wallet(member_id, unit.code)
+            rules.settle(wallet, moment.at)
+            if wallet.changed_lots or wallet.changed_holds:
+                settled.append(wallet)
+    return Decision(settled, lambda: b"")

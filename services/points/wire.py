@@ -1,0 +1,218 @@
+"""Messages of the contract to values, and values to messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.chassis import ids
+from services.chassis.instants import timestamp
+from services.chassis.operations import Moment
+from services.points.activities.rules import Earned
+from services.points.commands import RecordActivity
+from services.points.values import Balance, Entry, Hold, Lot, LotUse, Spend
+from services.points.wallets.rules import Captured, Refunded, Released
+from tessera.points.v1 import activity_pb2
+from tessera.points.v1 import points_service_pb2 as pb
+from tessera.type.v1 import position_pb2
+
+SERVICE = "points"
+
+
+def member_id(value: UUID) -> str:
+    """A member's ID on the wire."""
+    return ids.encode("member", value)
+
+
+def account_id(value: UUID) -> str:
+    """An account's ID on the wire."""
+    return ids.encode("account", value)
+
+
+def activity_id(value: UUID) -> str:
+    """An activity's ID on the wire."""
+    return ids.encode("activity", value)
+
+
+def hold_id(value: UUID) -> str:
+    """A hold's ID on the wire."""
+    return ids.encode("hold", value)
+
+
+def spend_id(value: UUID) -> str:
+    """A spend's ID on the wire."""
+    return ids.encode("spend", value)
+
+
+def lot_id(value: UUID) -> str:
+    """A lot's ID on the wire."""
+    return ids.encode("lot", value)
+
+
+def decode_account(text: str) -> UUID:
+    """An account's ID."""
+    return ids.decode("account", text)
+
+
+def activity_of(body: bytes) -> activity_pb2.Activity:
+    """A recorded activity."""
+    return activity_pb2.Activity.FromString(body)
+
+
+def position_of(moment: Moment[Any]) -> position_pb2.Position:
+    """Where a batch of one partition is committed."""
+    ((partition, position),) = moment.positions.items()
+    return position_pb2.Position(service=SERVICE, partition=partition, position=position)
+
+
+def _whole_second(at: datetime) -> Timestamp:
+    """A time on a whole second, which civil times are."""
+    return Timestamp(seconds=int(at.timestamp())) if at.microsecond == 0 else timestamp(at)
+
+
+def record_response(
+    command: RecordActivity,
+    earnings: Sequence[Earned],
+    booked: Sequence[tuple[Entry, Lot | None, Balance]],
+    effective_at: datetime,
+    moment: Moment[Any],
+) -> bytes:
+    """What recording did, which is also what is kept of it as its recorded effects."""
+    response = pb.RecordActivityResponse(
+        activity_id=activity_id(command.activity_id),
+        config_version=moment.config_version,
+        booked_at_receipt=command.occurred_at > effective_at,
+        position=position_of(moment),
+    )
+    by_unit = {(entry.unit, entry.counterparty): (entry, lot) for entry, lot, _ in booked}
+    for earned in earnings:
+        message = response.earnings.add(unit=earned.unit.code, amount=earned.amount, funder=earned.funder)
+        found = by_unit.get((earned.unit.code, f"funder:{earned.funder}"))
+        if found is not None:
+            _fill_earning(message, *found, effective_at)
+        for outcome in earned.rules:
+            added = message.rules.add(
+                rule=outcome.rule.code,
+                amount=outcome.amount,
+                base_minor=outcome.base_minor,
+                level=outcome.level,
+                capped=outcome.capped,
+                verdict=activity_pb2.RuleOutcome.Verdict.ValueType(outcome.verdict),
+            )
+            multiplier = outcome.rule.multipliers.get(outcome.level)
+            added.multiplier = str(multiplier) if multiplier is not None else "1"
+    return response.SerializeToString()
+
+
+def _fill_earning(message: activity_pb2.Earning, entry: Entry, lot: Lot | None, effective_at: datetime) -> None:
+    message.balance_after = entry.balance_after
+    if lot is None:
+        return
+    message.lot_id = lot_id(lot.lot_id)
+    if lot.available_at != effective_at:
+        message.available_at.CopyFrom(_whole_second(lot.available_at))
+    if lot.expires_at is not None:
+        message.expires_at.CopyFrom(_whole_second(lot.expires_at))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEffect:
+    """What a recorded activity did to one unit."""
+
+    unit: str
+    amount: int
+    funder: str
+    lot_id: UUID | None
+    rules: tuple[tuple[str, int], ...]
+
+
+def recorded_effects(answer: bytes) -> list[RecordedEffect]:
+    """What an activity was recorded to have done, from its first answer."""
+    return [
+        RecordedEffect(
+            earning.unit,
+            earning.amount,
+            earning.funder,
+            ids.decode("lot", earning.lot_id) if earning.lot_id else None,
+            tuple((rule.rule, rule.amount) for rule in earning.rules),
+        )
+        for earning in pb.RecordActivityResponse.FromString(answer).earnings
+        if earning.amount
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Clawback:
+    """What reversing took back of one unit."""
+
+    unit: str
+    earned: int
+    taken: int
+    forgiven: int
+    deducted: int
+    balance_after: int
+
+
+def reverse_response(clawbacks: Sequence[Clawback], position: position_pb2.Position) -> bytes:
+    """What reversing did."""
+    response = pb.ReverseActivityResponse(position=position)
+    for clawback in clawbacks:
+        response.clawbacks.add(
+            unit=clawback.unit,
+            earned=clawback.earned,
+            taken=clawback.taken,
+            forgiven=clawback.forgiven,
+            deducted=clawback.deducted,
+            balance_after=clawback.balance_after,
+        )
+    return response.SerializeToString()
+
+
+def _parts(uses: Sequence[LotUse]) -> list[pb.LotPart]:
+    return [pb.LotPart(lot_id=lot_id(use.lot_id), amount=use.amount) for use in uses]
+
+
+def spend_response(spent: Spend, balance: Balance, position: position_pb2.Position) -> bytes:
+    """What spending did."""
+    return pb.SpendResponse(
+        spend_id=spend_id(spent.spend_id), balance_after=balance.balance, lots=_parts(spent.uses), position=position
+    ).SerializeToString()
+
+
+def hold_response(hold: Hold, available_after: int, position: position_pb2.Position) -> bytes:
+    """What holding did."""
+    return pb.HoldResponse(
+        hold_id=hold_id(hold.hold_id), available_after=available_after, position=position
+    ).SerializeToString()
+
+
+def capture_response(captured: Captured, balance: Balance, position: position_pb2.Position) -> bytes:
+    """What capturing did."""
+    return pb.CaptureHoldResponse(
+        spend_id=spend_id(captured.spend.spend_id),
+        captured=captured.spend.amount,
+        released=captured.released,
+        balance_after=balance.balance,
+        position=position,
+    ).SerializeToString()
+
+
+def release_response(released: Released, position: position_pb2.Position) -> bytes:
+    """What releasing did."""
+    return pb.ReleaseHoldResponse(
+        released=released.released, expired=released.expired, position=position
+    ).SerializeToString()
+
+
+def refund_response(refunded: Refunded, balance: Balance, position: position_pb2.Position) -> bytes:
+    """What refunding did."""
+    return pb.RefundSpendResponse(
+        refunded=refunded.amount,
+        expired=refunded.expired,
+        balance_after=balance.balance,
+        lots=_parts(refunded.uses),
+        position=position,
+    ).SerializeToString()
