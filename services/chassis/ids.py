@@ -4,7 +4,6 @@ A UUIDv7 keeps 48 bits of time and 74 random ones. The last 16 of the random one
 other owner) whose row it is, so `partition = bits & (partitions - 1)` is known to every service without asking.
 """
 
-import base64
 import os
 import re
 import time
@@ -21,10 +20,10 @@ _RANDOM_A_MASK = 0xFFF
 _RANDOM_B_MASK = (1 << 46) - 1
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-_TO_BASE32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD.encode())
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
+_SHIFTS = tuple(range(120, -1, -10))
 _TO_DIGITS = str.maketrans(_CROCKFORD, "0123456789abcdefghijklmnopqrstuv")
 _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
-_LEADING_ZEROS = 6
 
 
 def from_bytes(raw: bytes) -> UUID:
@@ -70,8 +69,9 @@ def routing_of(value: UUID) -> int:
 
 def encode(prefix: str, value: UUID) -> str:
     """The TypeID of an ID: `member_01j…`."""
-    digits = base64.b32encode(b"\0\0\0\0" + value.bytes)[_LEADING_ZEROS:]
-    return f"{prefix}_{digits.translate(_TO_BASE32).decode()}"
+    number = value.int
+    pairs = [_PAIRS[number >> shift & 1023] for shift in _SHIFTS]
+    return f"{prefix}_{''.join(pairs)}"
 
 
 def decode(prefix: str, text: str) -> UUID:

@@ -22,8 +22,8 @@ from services.points.commands import (
 )
 from services.points.documents import PointsConfig
 from services.points.events import AccountHeard, Heard, MemberHeard
-from services.points.state import ActivityRow, PointsState
-from services.points.values import Account, CapKey, Wallet
+from services.points.state import PointsState
+from services.points.values import Account, ActivityRow, CapKey, Wallet
 from services.points.wallets import operations as wallets
 
 Command = (
@@ -132,9 +132,7 @@ def _rows_reversed(commands: Sequence[Command], state: PointsState) -> list[Acti
     return [row for row in rows if row is not None]
 
 
-def _closed_lots(
-    state: PointsState, spend_ids: set[UUID], reversing: Sequence[ActivityRow]
-) -> list[tuple[UUID, UUID]]:
+def _closed_lots(state: PointsState, spend_ids: set[UUID], reversing: Sequence[ActivityRow]) -> list[tuple[UUID, UUID]]:
     """Lots that refunds and reversals go back to, which may have nothing left in them."""
     wanted = {
         (state.spends[spend_id].member_id, use.lot_id)

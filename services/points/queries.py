@@ -1,13 +1,12 @@
 """Every SQL statement with which a batch of points loads its state. Each is set-based and stays in one partition."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from services.points.state import ActivityRow, PointsState
-from services.points.values import Account, Balance, CapKey, Hold, Lot, LotUse, Spend
+from services.points.state import PointsState
+from services.points.values import Account, ActivityRow, Balance, CapKey, Hold, Lot, LotUse, Spend
 
 _MEMBERS = """
     SELECT member_id, status
@@ -142,7 +141,7 @@ async def load_balances(
 ) -> None:
     """Balances of all units."""
     for row in await connection.fetch(_BALANCES, partition, list(member_ids)):
-        state.balances[row["member_id"], row["unit"]] = Balance(row["balance"], row["debt"], row["slides_to"])
+        state.balances[row[0], row[1]] = Balance(*row[2:])
 
 
 async def load_open_lots(
@@ -150,7 +149,7 @@ async def load_open_lots(
 ) -> None:
     """Lots in which something is left or held."""
     for row in await connection.fetch(_OPEN_LOTS, partition, list(member_ids)):
-        state.add_lot(Lot(*_named(row)))
+        state.add_lot(Lot(*row))
 
 
 async def load_lots(
@@ -159,13 +158,7 @@ async def load_lots(
     """Lots by member and ID, closed ones too."""
     member_ids, lot_ids = [member for member, _ in wanted], [lot for _, lot in wanted]
     for row in await connection.fetch(_LOTS, partition, member_ids, lot_ids):
-        state.add_lot(Lot(*_named(row)))
-
-
-def _named(row: asyncpg.Record) -> tuple[Any, ...]:
-    """A lot's columns in the order of its fields."""
-    member_id, lot_id, *rest = row
-    return (lot_id, member_id, *rest)
+        state.add_lot(Lot(*row))
 
 
 async def load_holds(
@@ -179,7 +172,7 @@ async def load_holds(
     rows = await connection.fetch(_HOLDS, partition, list(hold_ids), list(member_ids))
     uses = await _load_uses(connection, partition, [row["hold_id"] for row in rows])
     for row in rows:
-        state.add_hold(Hold(*row, uses.get(row["hold_id"], ())))
+        state.add_hold(Hold(**dict(row), uses=uses.get(row["hold_id"], ())))
 
 
 async def load_spends(
@@ -189,7 +182,7 @@ async def load_spends(
     rows = await connection.fetch(_SPENDS, partition, list(spend_ids))
     uses = await _load_uses(connection, partition, [row["spend_id"] for row in rows])
     for row in rows:
-        state.spends[row["spend_id"]] = Spend(*row, uses.get(row["spend_id"], ()))
+        state.spends[row["spend_id"]] = Spend(**dict(row), uses=uses.get(row["spend_id"], ()))
 
 
 async def _load_uses(

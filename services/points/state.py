@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from services.points.documents import PointsConfig
 from services.points.values import (
     EMPTY_BALANCE,
     Account,
+    ActivityRow,
     Balance,
     CapKey,
     Entry,
@@ -21,21 +21,6 @@ from services.points.values import (
     Spend,
     Wallet,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ActivityRow:
-    """A recorded activity."""
-
-    activity_id: UUID
-    natural_key: UUID
-    member_id: UUID
-    effective_at: datetime
-    fingerprint: bytes
-    body: bytes
-    answer: bytes
-    lines: int
-    reversed_at: datetime | None
 
 
 class _Timeline:
@@ -139,8 +124,7 @@ class PointsState:
     def put_account(self, account: Account) -> None:
         """An account as it becomes."""
         self.accounts[account.account_id] = account
-        row = (account.account_id, account.member_id, account.domain, account.linked)
-        self._put("accounts", account.account_id, row)
+        self._put("accounts", account.account_id, account)
 
     def put_standing(self, member_id: UUID, ladder: str, effective_from: datetime, level: str) -> None:
         """A standing that was heard of; later ones that it takes back no longer stand."""
@@ -153,47 +137,22 @@ class PointsState:
     def put_activity(self, row: ActivityRow) -> None:
         """An activity as it becomes."""
         self.add_activity(row)
-        values = (
-            row.activity_id,
-            row.natural_key,
-            row.member_id,
-            row.effective_at,
-            row.fingerprint,
-            row.body,
-            row.answer,
-            row.lines,
-            row.reversed_at,
-        )
-        self._put("activities", row.activity_id, values)
+        self._put("activities", row.activity_id, row)
 
     def put_cap_use(self, key: CapKey, used: int) -> None:
         """How much of a cap is used, as it becomes."""
         self.cap_uses[key] = used
-        self._put("cap_uses", key, (key.member_id, key.rule, key.period_start, used))
+        self._put("cap_uses", key, (*key, used))
 
     def put_balance(self, member_id: UUID, unit: str, balance: Balance) -> None:
         """A balance as it becomes."""
         self.balances[member_id, unit] = balance
-        self._put("balances", (member_id, unit), (member_id, unit, balance.balance, balance.debt, balance.slides_to))
+        self._put("balances", (member_id, unit), (member_id, unit, *balance))
 
     def put_lot(self, lot: Lot) -> None:
         """A lot as it becomes."""
         self.add_lot(lot)
-        values = (
-            lot.member_id,
-            lot.lot_id,
-            lot.unit,
-            lot.amount,
-            lot.remaining,
-            lot.held,
-            lot.expired,
-            lot.available_at,
-            lot.expires_at,
-            lot.funder,
-            lot.source_id,
-            lot.account_id,
-        )
-        self._put("lots", lot.lot_id, values)
+        self._put("lots", lot.lot_id, lot)
 
     def book(self, entry: Entry, position: int, recorded_at: datetime) -> int:
         """Number an entry and keep it; returns its ordinal in the batch."""
@@ -277,7 +236,7 @@ class PointsState:
 
     def mark_reversed(self, activity_id: UUID, reversed_at: datetime) -> None:
         """An activity is reversed."""
-        self.put_activity(replace(self.activities[activity_id], reversed_at=reversed_at))
+        self.put_activity(self.activities[activity_id]._replace(reversed_at=reversed_at))
 
     def _put(self, table: str, key: Any, values: tuple[Any, ...]) -> None:
         self._changed.setdefault(table, {})[key] = values

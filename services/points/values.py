@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -30,9 +31,8 @@ def funder_account(funder: str) -> str:
     return f"funder:{funder}"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A member's account in a domain, as identity told it, with the member's status."""
+class Account(NamedTuple):
+    """A member's account in a domain, as identity told it: a row of its table, in the table's order."""
 
     account_id: UUID
     member_id: UUID
@@ -40,8 +40,7 @@ class Account:
     linked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """What the entries of a wallet come to. `balance` = lots − `debt`."""
 
     balance: int = 0
@@ -52,12 +51,14 @@ class Balance:
 EMPTY_BALANCE = Balance()
 
 
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Points received at once from one funder: `amount` = `remaining` + `held` + `expired` + what was used."""
+class Lot(NamedTuple):
+    """Points received at once from one funder: `amount` = `remaining` + `held` + `expired` + what was used.
 
-    lot_id: UUID
+    A row of its table, in the table's order.
+    """
+
     member_id: UUID
+    lot_id: UUID
     unit: str
     amount: int
     remaining: int
@@ -114,8 +115,7 @@ class Spend:
     uses: tuple[LotUse, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A movement between a wallet and another ledger account, not yet numbered; `amount` is what the wallet got."""
 
     member_id: UUID
@@ -130,13 +130,26 @@ class Entry:
     level: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CapKey:
+class CapKey(NamedTuple):
     """A rule's cap for one member in one period."""
 
     member_id: UUID
     rule: str
     period_start: date
+
+
+class ActivityRow(NamedTuple):
+    """A recorded activity: a row of its table, in the table's order."""
+
+    activity_id: UUID
+    natural_key: UUID
+    member_id: UUID
+    effective_at: datetime
+    fingerprint: bytes
+    body: bytes
+    answer: bytes
+    lines: int
+    reversed_at: datetime | None
 
 
 @dataclass(slots=True)

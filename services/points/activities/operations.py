@@ -1,7 +1,7 @@
 """Commands on activities: recording what happened, and reversing it by its recorded effects."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -18,8 +18,8 @@ from services.points.commands import RecordActivity, ReverseActivity
 from services.points.documents import MAX_AMOUNT, PointsConfig, Unit
 from services.points.expiry import available_at, expires_at, slides_to
 from services.points.members import member_rejection
-from services.points.state import ActivityRow, PointsState
-from services.points.values import Balance, CapKey, Entry, EntryKind, Lot, Wallet, funder_account
+from services.points.state import PointsState
+from services.points.values import ActivityRow, Balance, CapKey, Entry, EntryKind, Lot, Wallet, funder_account
 from services.points.wallets import rules as wallet_rules
 
 
@@ -176,7 +176,7 @@ def _slide(
         wallet_rules.settle(wallet, moment.at)
         until = slides_to(unit, effective_at)
         if wallet.balance.slides_to is None or until > wallet.balance.slides_to:
-            wallet.balance = replace(wallet.balance, slides_to=until)
+            wallet.balance = wallet.balance._replace(slides_to=until)
         wallets[unit.code] = wallet
     return wallets
 
@@ -200,7 +200,7 @@ def _book(
         if total > MAX_AMOUNT:
             return errors.amount_out_of_range(f"the balance of {code}")
         lot, paid = _lot(command, earned, effective_at, before.debt, len(booked) + 1)
-        after = replace(before, balance=total, debt=before.debt - paid)
+        after = before._replace(balance=total, debt=before.debt - paid)
         balances[code] = after
         entry = Entry(
             command.member_id,
@@ -228,8 +228,8 @@ def _lot(
     available = available_at(unit, effective_at)
     paid = min(debt, earned.amount)
     lot = Lot(
-        derived(command.activity_id, ordinal),
         command.member_id,
+        derived(command.activity_id, ordinal),
         unit.code,
         amount=earned.amount,
         remaining=earned.amount - paid,

@@ -48,12 +48,12 @@ def settle(wallet: Wallet, now: datetime) -> None:
     for lot in in_burn_order(wallet):
         expires_at = expiry_of(lot, wallet.balance)
         if expires_at <= now:
-            _expire(wallet, replace(lot, remaining=0), lot.remaining, expires_at)
+            _expire(wallet, lot._replace(remaining=0), lot.remaining, expires_at)
 
 
 def _expire(wallet: Wallet, lot: Lot, amount: int, at: datetime) -> None:
     """Book that a part of a lot expired; `lot` is already without it."""
-    wallet.put_lot(replace(lot, expired=lot.expired + amount))
+    wallet.put_lot(lot._replace(expired=lot.expired + amount))
     _book(wallet, EntryKind.EXPIRE, -amount, BREAKAGE, at, lot.lot_id, lot.account_id)
 
 
@@ -68,7 +68,7 @@ def _book(
 ) -> None:
     """Move points between the wallet and another ledger account."""
     balance = wallet.balance.balance + amount
-    wallet.balance = replace(wallet.balance, balance=balance)
+    wallet.balance = wallet.balance._replace(balance=balance)
     wallet.entries.append(
         Entry(wallet.member_id, account_id, wallet.unit, kind, amount, balance, counterparty, at, source_id)
     )
@@ -83,7 +83,7 @@ def burn(wallet: Wallet, amount: int, now: datetime) -> tuple[LotUse, ...]:
         if lot.available_at > now:
             continue
         used = min(amount, lot.remaining)
-        wallet.put_lot(replace(lot, remaining=lot.remaining - used))
+        wallet.put_lot(lot._replace(remaining=lot.remaining - used))
         uses.append(LotUse(lot.lot_id, used))
         amount -= used
     return tuple(uses)
@@ -146,7 +146,7 @@ def place_hold(
     uses = burn(wallet, amount, now)
     for use in uses:
         lot = wallet.lots[use.lot_id]
-        wallet.put_lot(replace(lot, held=lot.held + use.amount))
+        wallet.put_lot(lot._replace(held=lot.held + use.amount))
     hold = Hold(
         hold_id,
         wallet.member_id,
@@ -186,7 +186,7 @@ def capture(wallet: Wallet, hold_id: UUID, spend_id: UUID, amount: int, now: dat
     captured, rest = _split(hold.uses, amount)
     for use in captured:
         lot = wallet.lots[use.lot_id]
-        wallet.put_lot(replace(lot, held=lot.held - use.amount))
+        wallet.put_lot(lot._replace(held=lot.held - use.amount))
     made = _spent(wallet, spend_id, hold.account_id, hold.domain, captured, hold.reference, now)
     _give_back(wallet, rest, now)
     wallet.put_hold(replace(hold, state="captured", captured=amount, closed_at=now))
@@ -230,12 +230,12 @@ def _give_back(wallet: Wallet, uses: Iterable[LotUse], at: datetime) -> int:
     expired = 0
     for use in uses:
         lot = wallet.lots[use.lot_id]
-        lot = replace(lot, held=lot.held - use.amount)
+        lot = lot._replace(held=lot.held - use.amount)
         if expiry_of(lot, wallet.balance) <= at:
             _expire(wallet, lot, use.amount, at)
             expired += use.amount
         else:
-            wallet.put_lot(replace(lot, remaining=lot.remaining + use.amount))
+            wallet.put_lot(lot._replace(remaining=lot.remaining + use.amount))
     pay_debt(wallet, at)
     return expired
 
@@ -284,16 +284,16 @@ def _restore(
     original = expiry_of(lot, wallet.balance)
     expires_at = restored_expiry(unit, None if original == NEVER else original, now)
     if expires_at is not None and expires_at <= now:
-        wallet.put_lot(replace(lot, expired=lot.expired + given))
+        wallet.put_lot(lot._replace(expired=lot.expired + given))
         return lot.lot_id, given
     if expires_at is None or expires_at == original:
-        wallet.put_lot(replace(lot, remaining=lot.remaining + given))
+        wallet.put_lot(lot._replace(remaining=lot.remaining + given))
         return lot.lot_id, 0
     restored_id = derived(spent.spend_id, (ordinal + 1) * MAX_REFUNDS + use.refunded % MAX_REFUNDS)
     wallet.put_lot(
         Lot(
-            restored_id,
             lot.member_id,
+            restored_id,
             lot.unit,
             amount=given,
             remaining=given,
@@ -322,7 +322,7 @@ def pay_debt(wallet: Wallet, now: datetime) -> None:
     paid = min(debt, max(free, 0))
     if paid:
         burn(wallet, paid, now)
-        wallet.balance = replace(wallet.balance, debt=debt - paid)
+        wallet.balance = wallet.balance._replace(debt=debt - paid)
 
 
 def claw_back(
@@ -342,7 +342,7 @@ def claw_back(
     left = owed
     if own_lot is not None and (lot := wallet.lots.get(own_lot)) is not None:
         taken = min(left, lot.remaining)
-        wallet.put_lot(replace(lot, remaining=lot.remaining - taken))
+        wallet.put_lot(lot._replace(remaining=lot.remaining - taken))
         left -= taken
     there = max(available(wallet, now) + wallet.balance.debt, 0)
     others = min(left, there)
@@ -350,7 +350,7 @@ def claw_back(
     left -= others
     _book(wallet, EntryKind.CLAWBACK, -owed, counterparty, now, source_id, account_id)
     if left and unit.spec.negative_balance == "allow-negative":
-        wallet.balance = replace(wallet.balance, debt=wallet.balance.debt + left)
+        wallet.balance = wallet.balance._replace(debt=wallet.balance.debt + left)
     elif left:
         forgive = unit.spec.negative_balance == "forgive"
         kind, payer = (EntryKind.FORGIVE, "forgiveness") if forgive else (EntryKind.CASH_DEDUCTION, "cash-deduction")
