@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.chassis.access import Caller
@@ -11,8 +11,7 @@ from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of
 
 
-@dataclass(frozen=True, slots=True)
-class RecordActivity:
+class RecordActivity(NamedTuple):
     """Record what happened. `activity` and its lines are read-only messages of the contract."""
 
     request: Request

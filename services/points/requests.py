@@ -17,8 +17,8 @@ from services.points.commands import (
     ReverseActivity,
     Spend,
 )
-from services.points.documents import MAX_AMOUNT
 from services.points.errors import amount_out_of_range
+from services.points.specs import MAX_AMOUNT
 from tessera.points.v1 import points_service_pb2 as pb
 
 

@@ -94,16 +94,15 @@ def record_response(
         if found is not None:
             _fill_earning(message, *found, effective_at)
         for outcome in earned.rules:
-            added = message.rules.add(
+            message.rules.add(
                 rule=outcome.rule.code,
                 amount=outcome.amount,
                 base_minor=outcome.base_minor,
+                multiplier=outcome.multiplier,
                 level=outcome.level,
                 capped=outcome.capped,
-                verdict=activity_pb2.RuleOutcome.Verdict.ValueType(outcome.verdict),
+                verdict=outcome.verdict,
             )
-            multiplier = outcome.rule.multipliers.get(outcome.level)
-            added.multiplier = str(multiplier) if multiplier is not None else "1"
     return response.SerializeToString()
 
 

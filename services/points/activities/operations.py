@@ -15,10 +15,11 @@ from services.chassis.verdicts import accepted
 from services.points import errors, events, wire
 from services.points.activities import rules
 from services.points.commands import RecordActivity, ReverseActivity
-from services.points.documents import MAX_AMOUNT, PointsConfig, Unit
-from services.points.expiry import available_at, expires_at, slides_to
+from services.points.documents import PointsConfig
 from services.points.members import member_rejection
+from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
+from services.points.units import Unit
 from services.points.values import ActivityRow, Balance, CapKey, Entry, EntryKind, Lot, Wallet, funder_account
 from services.points.wallets import rules as wallet_rules
 
@@ -174,7 +175,7 @@ def _slide(
             continue
         wallet = state.wallet(command.member_id, unit.code)
         wallet_rules.settle(wallet, moment.at)
-        until = slides_to(unit, effective_at)
+        until = unit.slides_to(effective_at)
         if wallet.balance.slides_to is None or until > wallet.balance.slides_to:
             wallet.balance = wallet.balance._replace(slides_to=until)
         wallets[unit.code] = wallet
@@ -225,7 +226,7 @@ def _lot(
     unit = earned.unit
     if not unit.is_spendable:
         return None, 0
-    available = available_at(unit, effective_at)
+    available = unit.available_at(effective_at)
     paid = min(debt, earned.amount)
     lot = Lot(
         command.member_id,
@@ -236,7 +237,7 @@ def _lot(
         held=0,
         expired=0,
         available_at=available,
-        expires_at=expires_at(unit, available),
+        expires_at=unit.expires_at(available),
         funder=earned.funder,
         source_id=command.activity_id,
         account_id=command.account_id,

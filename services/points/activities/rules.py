@@ -4,13 +4,14 @@ Sources: model.md "Points"; cases.md E4, E7, E15, E80.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.chassis.civil import civil_day, period_start
-from services.points.documents import MAX_AMOUNT, EarnRule, Unit
+from services.points.documents import EarnRule, Factor
+from services.points.specs import MAX_AMOUNT
+from services.points.units import Unit
 from services.points.values import CapKey
 
 FIRED = 1
@@ -18,32 +19,27 @@ CAPPED = 2
 BELOW_ONE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RuleOutcome:
+class RuleOutcome(NamedTuple):
     """What one rule did: the numbers of `tessera.points.v1.RuleOutcome.Verdict`."""
 
     rule: EarnRule
     amount: int
     base_minor: int
     level: str
+    multiplier: str
     capped: int
     verdict: int
     cap_key: CapKey | None
 
 
-@dataclass(frozen=True, slots=True)
-class Earned:
-    """What an activity earns of one unit from one funder."""
+class Earned(NamedTuple):
+    """What an activity earns of one unit from one funder; `level` is the one its multiplier was chosen by, if any."""
 
     unit: Unit
     funder: str
     amount: int
-    rules: tuple[RuleOutcome, ...]
-
-    @property
-    def level(self) -> str:
-        """The level that the multiplier was chosen by; empty when none was."""
-        return next((outcome.level for outcome in self.rules if outcome.level), "")
+    level: str
+    rules: list[RuleOutcome]
 
 
 class OutOfRange(Exception):
@@ -71,7 +67,8 @@ def earn(
         amount = sum(outcome.amount for outcome in outcomes)
         if amount > MAX_AMOUNT:
             raise OutOfRange
-        earned.append(Earned(outcomes[0].rule.unit, funder, amount, tuple(outcomes)))
+        level = next((outcome.level for outcome in outcomes if outcome.level), "")
+        earned.append(Earned(outcomes[0].rule.unit, funder, amount, level, outcomes))
     return earned
 
 
@@ -94,7 +91,8 @@ def _apply(
     if rule.line_condition is not None and base == 0:
         return None
     level = levels.get(rule.ladder, "") if rule.ladder else ""
-    amount = rounded(base, rule.factors.get(level, rule.factor), rule.rounding)
+    factor = rule.factors.get(level, rule.factor)
+    amount = rounded(base, factor, rule.rounding)
     if amount > MAX_AMOUNT:
         raise OutOfRange
     capped = 0
@@ -107,7 +105,7 @@ def _apply(
         amount -= capped
         used[key] = so_far + amount
     verdict = CAPPED if capped else FIRED if amount else BELOW_ONE
-    return RuleOutcome(rule, amount, base, level, capped, verdict, key)
+    return RuleOutcome(rule, amount, base, level, factor.multiplier, capped, verdict, key)
 
 
 def _is_valid(rule: EarnRule, at: datetime) -> bool:
@@ -126,9 +124,9 @@ def _base(rule: EarnRule, activity: Any, levels: Mapping[str, str], totals: dict
     return total
 
 
-def rounded(base: int, factor: tuple[int, int], rounding: str) -> int:
+def rounded(base: int, factor: Factor, rounding: str) -> int:
     """base × factor, exact, rounded once. No floats."""
-    numerator, denominator = factor
+    numerator, denominator, _ = factor
     product = base * numerator
     match rounding:
         case "floor":

@@ -5,9 +5,10 @@ from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
 from services.points.commands import CaptureHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
-from services.points.documents import PointsConfig, Unit
+from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.state import PointsState
+from services.points.units import Unit
 from services.points.wallets import rules
 
 WalletCommand = Spend | PlaceHold | CaptureHold | ReleaseHold | RefundSpend | SettleWallets

@@ -12,8 +12,7 @@ from uuid import UUID
 from services.chassis.errors import Rejection
 from services.chassis.ids import derived
 from services.points import errors
-from services.points.documents import Unit
-from services.points.expiry import restored_expiry
+from services.points.units import Unit
 from services.points.values import BREAKAGE, REDEMPTION, Balance, Entry, EntryKind, Hold, Lot, LotUse, Spend, Wallet
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -282,7 +281,7 @@ def _restore(
     """Put points back; returns the lot that has them now, and how much expired at once."""
     lot = wallet.lots[use.lot_id]
     original = expiry_of(lot, wallet.balance)
-    expires_at = restored_expiry(unit, None if original == NEVER else original, now)
+    expires_at = unit.restored_expiry(None if original == NEVER else original, now)
     if expires_at is not None and expires_at <= now:
         wallet.put_lot(lot._replace(expired=lot.expired + given))
         return lot.lot_id, given
