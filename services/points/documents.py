@@ -47,7 +47,9 @@ class PointsConfig:
     """Everything configured, at one version."""
 
     units: Mapping[str, Unit]
+    sliding_units: tuple[Unit, ...]
     rules: tuple[EarnRule, ...]
+    capped_rules: tuple[EarnRule, ...]
     ladders: tuple[str, ...]
     """Ladders that a multiplier looks at."""
     zone: ZoneInfo
@@ -83,7 +85,9 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
     programmes = [ZoneInfo(spec.time_zone) for spec in specs["programme"].values()]
     return PointsConfig(
         units,
+        tuple(unit for unit in units.values() if unit.slides),
         tuple(rules),
+        tuple(rule for rule in rules if rule.cap is not None),
         tuple(sorted({rule.ladder for rule in rules if rule.ladder})),
         programmes[0] if programmes else ZoneInfo("UTC"),
     )

@@ -105,7 +105,7 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
         | {state.spends[spend_id].member_id for spend_id in keys.spends if spend_id in state.spends}
         | {row.member_id for row in reversing}
     )
-    if any(unit.slides for unit in config.units.values()):
+    if config.sliding_units:
         wallet_members |= keys.earning
     members = keys.earning | keys.members | wallet_members
     if members:

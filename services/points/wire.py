@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -63,14 +64,20 @@ def activity_of(body: bytes) -> activity_pb2.Activity:
 
 
 def position_of(moment: Moment[Any]) -> position_pb2.Position:
-    """Where a batch of one partition is committed."""
+    """Where a batch of one partition is committed. The same message for the whole batch: it is only ever copied."""
     ((partition, position),) = moment.positions.items()
+    return _position(partition, position)
+
+
+@lru_cache(maxsize=64)
+def _position(partition: int, position: int) -> position_pb2.Position:
     return position_pb2.Position(service=SERVICE, partition=partition, position=position)
 
 
-def _whole_second(at: datetime) -> Timestamp:
-    """A time on a whole second, which civil times are."""
-    return Timestamp(seconds=int(at.timestamp())) if at.microsecond == 0 else timestamp(at)
+@lru_cache(maxsize=4096)
+def _civil(at: datetime) -> Timestamp:
+    """A civil time, of which a year has few: remembered, and only ever copied."""
+    return timestamp(at)
 
 
 def record_response(
@@ -112,9 +119,9 @@ def _fill_earning(message: activity_pb2.Earning, entry: Entry, lot: Lot | None, 
         return
     message.lot_id = lot_id(lot.lot_id)
     if lot.available_at != effective_at:
-        message.available_at.CopyFrom(_whole_second(lot.available_at))
+        message.available_at.CopyFrom(_civil(lot.available_at))
     if lot.expires_at is not None:
-        message.expires_at.CopyFrom(_whole_second(lot.expires_at))
+        message.expires_at.CopyFrom(_civil(lot.expires_at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,20 +27,12 @@ from services.points.wallets import rules as wallet_rules
 def cap_keys(command: RecordActivity, config: PointsConfig) -> list[CapKey]:
     """The caps that an activity may draw on, each from its earliest period on: one from the future is booked at receipt."""
     earliest = min(command.occurred_at, command.received_at)
-    return [
-        CapKey(command.member_id, rule.code, rules.cap_period(rule, earliest))
-        for rule in config.rules
-        if rule.cap is not None
-    ]
+    return [CapKey(command.member_id, rule.code, rules.cap_period(rule, earliest)) for rule in config.capped_rules]
 
 
 def cap_keys_of(row: ActivityRow, config: PointsConfig) -> list[CapKey]:
     """The caps that a recorded activity drew on."""
-    return [
-        CapKey(row.member_id, rule.code, rules.cap_period(rule, row.effective_at))
-        for rule in config.rules
-        if rule.cap is not None
-    ]
+    return [CapKey(row.member_id, rule.code, rules.cap_period(rule, row.effective_at)) for rule in config.capped_rules]
 
 
 def lots_of(row: ActivityRow) -> list[UUID]:
@@ -170,9 +162,7 @@ def _slide(
 ) -> dict[str, Wallet]:
     """Wallets whose lots slide with activity: what expired before is booked, then the rest lives longer."""
     wallets = {}
-    for unit in moment.config.units.values():
-        if not unit.slides:
-            continue
+    for unit in moment.config.sliding_units:
         wallet = state.wallet(command.member_id, unit.code)
         wallet_rules.settle(wallet, moment.at)
         until = unit.slides_to(effective_at)
@@ -319,6 +309,6 @@ def _given_back(effect: wire.RecordedEffect, row: ActivityRow, config: PointsCon
     amounts = dict(effect.rules)
     return [
         (CapKey(row.member_id, rule.code, rules.cap_period(rule, row.effective_at)), amounts[rule.code])
-        for rule in config.rules
-        if rule.cap is not None and amounts.get(rule.code)
+        for rule in config.capped_rules
+        if amounts.get(rule.code)
     ]
