@@ -1,11 +1,11 @@
-"""The documents of benefits: programmes and benefits, checked when published and compiled once a version."""
+"""The documents of benefits: programmes, ladders and benefits, checked when published and compiled once a version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from services.benefits.eligibility import Eligibility
 from services.benefits.values import (
@@ -72,8 +72,8 @@ class DaysSpec(Spec):
 class ValiditySpec(Spec):
     """How long an entitlement is valid.
 
-    hours after its issue; days, months or years, which end at 00:00 so many civil days, months or years after the day of
-    its issue; through end-of-month; or from a day through another, both included.
+    hours after its issue; days, months or years, which end at 00:00 so many civil days, months or years after the day
+    of its issue; through end-of-month; or from a day through another, both included.
     """
 
     hours: Annotated[int, Field(ge=1, le=87_600)] | None = None
@@ -96,23 +96,33 @@ class ValiditySpec(Spec):
         return self
 
 
-class LevelUpSpec(Spec):
-    """Issued when a member rises on a ladder.
+class LevelSpec(Spec):
+    """A level of a ladder; what it takes to reach it concerns tiers."""
 
-    every-rise: each time, to one of `levels` (none named: to any); all-crossed: for each level once in a member's life,
-    those between included; top-only: for the topmost alone, and those between count as given.
+    model_config = ConfigDict(extra="ignore")
+
+    code: Code
+
+
+class LadderSpec(Spec):
+    """A ladder, whose document tiers has as well: here it only says which levels there are, the lowest first."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    levels: Annotated[tuple[LevelSpec, ...], Field(min_length=1)]
+
+
+class LevelUpSpec(Spec):
+    """Issued when a member rises on a ladder to one of `levels` (none named: any but the lowest).
+
+    every-rise: each time; all-crossed: for each level once in a member's life, those between included; top-only: for
+    the topmost alone, and those between count as given.
     """
 
     when: Literal["level-up"]
     ladder: Code
     levels: tuple[Code, ...] = ()
     gifts: Literal["every-rise", "all-crossed", "top-only"] = "every-rise"
-
-    @model_validator(mode="after")
-    def _levels_are_told(self) -> "LevelUpSpec":
-        if self.levels and self.gifts != "every-rise":
-            raise ValueError(f"{self.gifts} counts every level above the lowest: leave levels out")
-        return self
 
 
 class MonthSpec(Spec):
@@ -181,28 +191,46 @@ class BenefitSpec(Spec):
         return self
 
 
-MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "benefit": BenefitSpec}
+MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "ladder": LadderSpec, "benefit": BenefitSpec}
+
+Ladders = Mapping[str, tuple[str, ...]]
+"""The levels of each ladder, the lowest first."""
 
 
 def compile_documents(documents: Sequence[Document]) -> BenefitsConfig:
     """Compile a version. Raises DocumentErrors with everything that is wrong."""
     specs = parse_specs(documents, MODELS)
+    ladders = {code: tuple(level.code for level in spec.levels) for code, spec in specs["ladder"].items()}
     violations: list[FieldViolation] = []
     benefits: dict[str, Benefit] = {}
     for document in documents:
         if document.kind != "benefit":
             continue
         spec = specs["benefit"][document.code]
-        eligibility = _eligibility(document, spec, violations)
+        eligibility = _eligibility(document, spec, ladders, violations)
+        violations += _unknown_levels(document, spec, ladders)
         programme = specs["programme"].get(document.programme)
         if programme is None:
             violations.append(FieldViolation(document.name, f"there is no programme {document.programme}"))
-            continue
-        benefits[document.code] = _benefit(document.code, spec, eligibility, ZoneInfo(programme.time_zone))
+        elif not violations:
+            benefits[document.code] = _benefit(document.code, spec, eligibility, ladders, ZoneInfo(programme.time_zone))
     if violations:
         located = any(" column " in violation.description for violation in violations)
         raise DocumentErrors(violations, "EXPRESSION_INVALID" if located else "DOCUMENT_INVALID")
     return _config(benefits)
+
+
+def _unknown_levels(document: Document, spec: BenefitSpec, ladders: Ladders) -> Iterator[FieldViolation]:
+    for number, way in enumerate(spec.issue):
+        if not isinstance(way, LevelUpSpec):
+            continue
+        field = f"{document.name}.issue.{number}"
+        if way.ladder not in ladders:
+            yield FieldViolation(f"{field}.ladder", f"there is no ladder {way.ladder}")
+            continue
+        unknown = [level for level in way.levels if level not in ladders[way.ladder]]
+        if unknown:
+            yield FieldViolation(f"{field}.levels", f"the ladder {way.ladder} has no {', '.join(unknown)}")
 
 
 def _config(benefits: Mapping[str, Benefit]) -> BenefitsConfig:
@@ -219,17 +247,21 @@ def _config(benefits: Mapping[str, Benefit]) -> BenefitsConfig:
     )
 
 
-def _eligibility(document: Document, spec: BenefitSpec, violations: list[FieldViolation]) -> Eligibility | None:
+def _eligibility(
+    document: Document, spec: BenefitSpec, ladders: Ladders, violations: list[FieldViolation]
+) -> Eligibility | None:
     if not spec.eligibility:
         return None
     try:
-        return Eligibility(spec.eligibility)
+        return Eligibility(spec.eligibility, {ladder: levels[0] for ladder, levels in ladders.items()})
     except cel.ExpressionError as error:
         violations.append(error.violation(f"{document.name}.eligibility"))
         return None
 
 
-def _benefit(code: str, spec: BenefitSpec, eligibility: Eligibility | None, zone: ZoneInfo) -> Benefit:
+def _benefit(
+    code: str, spec: BenefitSpec, eligibility: Eligibility | None, ladders: Ladders, zone: ZoneInfo
+) -> Benefit:
     offered_from, offered_until = _instants(spec.offered.first, spec.offered.last, zone)
     return Benefit(
         code=code,
@@ -239,17 +271,18 @@ def _benefit(code: str, spec: BenefitSpec, eligibility: Eligibility | None, zone
         judged_at_use=spec.judged == "at-issue-and-use",
         offered_from=offered_from,
         offered_until=offered_until,
-        ways=tuple(_way(way) for way in spec.issue),
+        ways=tuple(_way(way, ladders) for way in spec.issue),
         lifetime=_lifetime(spec.validity, zone),
         uses=None if spec.uses == "unlimited" else spec.uses,
         quota=Quota(spec.quota.uses, spec.quota.period) if spec.quota is not None else None,
     )
 
 
-def _way(spec: LevelUpSpec | MonthSpec | ListedSpec) -> Way:
+def _way(spec: LevelUpSpec | MonthSpec | ListedSpec, ladders: Ladders) -> Way:
     match spec:
         case LevelUpSpec():
-            return LevelUp(spec.ladder, frozenset(spec.levels), spec.gifts)
+            ranks = ladders[spec.ladder]
+            return LevelUp(spec.ladder, frozenset(spec.levels or ranks), spec.gifts, ranks)
         case MonthSpec():
             return Monthly()
         case ListedSpec():

@@ -1,9 +1,11 @@
 """Eligibility: a condition over what is known of a member, judged once for each standing there is."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from services.benefits import errors
 from services.chassis import cel
 
 MAX_REMEMBERED = 10_000
@@ -22,14 +24,18 @@ _CONDITIONS = cel.Conditions(
 class Eligibility:
     """A compiled condition over `level` and `rank` (by ladder) and `member.enrolled_at`."""
 
-    __slots__ = ("_condition", "_remembered", "asks_for_enrolment", "source")
+    __slots__ = ("_condition", "_lowest", "_remembered", "asks_for_enrolment", "refusal")
 
-    def __init__(self, source: str) -> None:
-        """Raises cel.ExpressionError for unknown names, wrong types, and what is not true or false."""
+    def __init__(self, source: str, lowest: Mapping[str, str]) -> None:
+        """`lowest` is the lowest level of each ladder, where everybody stands of whom tiers has told nothing else.
+
+        Raises cel.ExpressionError for unknown names, wrong types, and what is not true or false.
+        """
         self._condition = _CONDITIONS.compile(source)
+        self._lowest = lowest
         self._remembered: dict[Any, bool] = {}
         self.asks_for_enrolment = "member" in source
-        self.source = source
+        self.refusal = errors.not_eligible(source)
 
     def holds(self, standing: str, enrolled_at: datetime | None) -> bool:
         """Whether a member of that standing (standings.py) is eligible. What is not known does not hold."""
@@ -44,8 +50,8 @@ class Eligibility:
     def _judge(self, standing: str, enrolled_at: datetime | None) -> bool:
         places = json.loads(standing)
         data: dict[str, Any] = {
-            "level": {ladder: level for ladder, level, _ in places},
-            "rank": {ladder: rank for ladder, _, rank in places},
+            "level": {**self._lowest, **{ladder: level for ladder, level, _ in places}},
+            "rank": {**dict.fromkeys(self._lowest, 0), **{ladder: rank for ladder, _, rank in places}},
         }
         if enrolled_at is not None:
             data[_ENROLLED_AT] = enrolled_at

@@ -105,7 +105,6 @@ def parse_tiers_event(raw: bytes) -> Told | None:
         level=changed.level,
         rank=changed.rank,
         effective_from=_time(changed.effective_from_us),
-        previous_rank=changed.previous_rank,
     )
 
 

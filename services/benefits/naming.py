@@ -3,7 +3,6 @@
 from hashlib import blake2b
 from uuid import UUID
 
-from services.chassis.idempotency import Request
 from services.chassis.ids import hashed, routing_of
 
 _DIGEST_BYTES = 16
@@ -15,6 +14,6 @@ def entitlement_id(member_id: UUID, benefit: str, cause: str, reference: str) ->
     return hashed(blake2b(body, digest_size=_DIGEST_BYTES).digest(), routing_of(member_id))
 
 
-def redemption_id(request: Request, member_id: UUID) -> UUID:
+def redemption_id(request_key: UUID, member_id: UUID) -> UUID:
     """The redemption that a member's request makes."""
-    return hashed(request.key.bytes, routing_of(member_id))
+    return hashed(request_key.bytes, routing_of(member_id))

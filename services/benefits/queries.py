@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -60,6 +60,13 @@ _ENTITLEMENTS = f"""
      AND e.member_id = wanted.member_id
      AND e.benefit = wanted.benefit
      AND e.state = 1
+    UNION ALL
+    SELECT {_ENTITLEMENT_COLUMNS}
+    FROM unnest($5::uuid[], $6::text[]) AS wanted (member_id, benefit)
+    JOIN entitlements AS e
+      ON e.partition = $1
+     AND e.member_id = wanted.member_id
+     AND e.benefit = wanted.benefit
 """
 _QUOTA_USES = """
     SELECT q.member_id, q.benefit, q.period_start, q.used
@@ -100,11 +107,19 @@ async def redemptions(connection: Connection, partition: int, redemption_ids: Se
 
 
 async def entitlements(
-    connection: Connection, partition: int, entitlement_ids: Sequence[UUID], pairs: Sequence[tuple[UUID, str]]
+    connection: Connection,
+    partition: int,
+    entitlement_ids: Sequence[UUID],
+    granted: Sequence[tuple[UUID, str]],
+    issued: Sequence[tuple[UUID, str]],
 ) -> list[Entitlement]:
-    """The entitlements of these IDs, and those still granted of these members to these benefits; some perhaps twice."""
-    member_ids, benefits = _columns(pairs, 2)
-    rows = await connection.fetch(_ENTITLEMENTS, partition, entitlement_ids, member_ids, benefits)
+    """The entitlements of these IDs; those still granted of some members to benefits, and all ever issued of others.
+
+    One may come more than once.
+    """
+    rows = await connection.fetch(
+        _ENTITLEMENTS, partition, entitlement_ids, *_columns(granted, 2), *_columns(issued, 2)
+    )
     return [Entitlement(*row) for row in rows]
 
 
@@ -132,7 +147,7 @@ _CHECKS = """
         CASE WHEN asked.number = 1 THEN (SELECT now FROM clock) END,
         m.status, m.enrolled_at, m.standing, m.upcoming,
         q.period_start, q.used,
-        e.entitlement_id, e.valid_from, e.valid_until, e.uses_left, e.issued_at
+        e.entitlement_id, e.state, e.valid_from, e.valid_until, e.uses_left, e.issued_at
     FROM unnest($1::int[], $2::uuid[], $3::text[]) WITH ORDINALITY AS asked (partition, member_id, benefit, number)
     LEFT JOIN members AS m
       ON m.partition = asked.partition
@@ -174,16 +189,59 @@ _SUMMARY = """
 """
 
 
+class Granted(NamedTuple):
+    """What decides whether an entitlement, still booked as granted, can be used."""
+
+    entitlement_id: UUID
+    state: int
+    valid_from: datetime
+    valid_until: datetime | None
+    uses_left: int | None
+    issued_at: datetime
+
+
+class Facts(NamedTuple):
+    """What bears on whether a member may use a benefit."""
+
+    member: Member | None
+    use: QuotaUse | None
+    rights: list[Granted]
+
+
+class Checked(NamedTuple):
+    """What bears on some questions, and by what they are to be judged: all of one instant."""
+
+    facts: Sequence[Facts]
+    config_version: int
+    virtual_now: datetime | None
+
+
 async def checks(
     connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], benefits: Sequence[str]
-) -> Sequence[asyncpg.Record]:
-    """What bears on whether members may use benefits, some rows for each question (by its number, from 1).
+) -> Checked:
+    """What bears on whether members may use benefits, one pair after the other; there is at least one."""
+    rows = await connection.fetch(_CHECKS, partitions, member_ids, benefits)
+    facts: list[Facts | None] = [None] * len(member_ids)
+    version, virtual_now = 0, None
+    for row in rows:
+        number = row[0] - 1
+        known = facts[number]
+        if known is not None:
+            known.rights.append(Granted(*row[9:15]))
+            continue
+        facts[number] = _facts(member_ids[number], benefits[number], row)
+        if number == 0:
+            version, virtual_now = row[1], row[2]
+    return Checked(facts, version, virtual_now)  # type: ignore[arg-type]  # every question has a row
 
-    A row has the question's number; with the first question the configuration version and the virtual clock's time; the
-    member's row; the quota's period and use; and one of the entitlements still granted.
-    """
-    rows: Sequence[asyncpg.Record] = await connection.fetch(_CHECKS, partitions, member_ids, benefits)
-    return rows
+
+def _facts(member_id: UUID, benefit: str, row: asyncpg.Record) -> Facts:
+    """The facts of a question's first row."""
+    return Facts(
+        Member(member_id, row[3], row[4], row[5], row[6]) if row[3] is not None else None,
+        QuotaUse(member_id, benefit, row[7], row[8]) if row[7] is not None else None,
+        [Granted(*row[9:15])] if row[9] is not None else [],
+    )
 
 
 async def list_entitlements(

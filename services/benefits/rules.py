@@ -1,9 +1,11 @@
 """What a member may use, and what falls to whom: pure decisions on values and an instant."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.benefits import errors
 from services.benefits.naming import entitlement_id
@@ -30,20 +32,36 @@ from services.chassis.errors import Rejection
 INSTANT = timedelta(microseconds=1)
 """The smallest difference between two times."""
 
+_ACTIVE = int(MemberStatus.ACTIVE)
 _GRANTED = int(EntitlementState.GRANTED)
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Yes:
-    """A benefit may be used: by this entitlement, or (None) by the quota. `uses_left` (None: no limit) is before the use."""
+class Right(Protocol):
+    """What of an entitlement decides whether it can be used."""
+
+    @property
+    def entitlement_id(self) -> UUID: ...
+    @property
+    def state(self) -> int: ...
+    @property
+    def valid_from(self) -> datetime: ...
+    @property
+    def valid_until(self) -> datetime | None: ...
+    @property
+    def uses_left(self) -> int | None: ...
+    @property
+    def issued_at(self) -> datetime: ...
+
+
+class Yes(NamedTuple):
+    """A benefit may be used: by this entitlement or (None) by the quota; `uses_left` (None: endless) counts it."""
 
     uses_left: int | None
-    entitlement: Entitlement | None = None
+    entitlement_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class No:
+class No(NamedTuple):
     """A benefit may not be used; at `next_eligible_at` it may, where time alone makes it so."""
 
     rejection: Rejection
@@ -52,15 +70,13 @@ class No:
 
 def member_refusal(member: Member | None) -> Rejection | None:
     """Why a member may do nothing, whatever the benefit."""
-    match member.status if member is not None else MemberStatus.UNHEARD:
-        case MemberStatus.ACTIVE:
-            return None
-        case MemberStatus.SUSPENDED:
-            return errors.MEMBER_SUSPENDED
-        case MemberStatus.CLOSED:
-            return errors.MEMBER_CLOSED
-        case _:
-            return errors.MEMBER_UNKNOWN
+    if member is None:
+        return errors.MEMBER_UNKNOWN
+    if member.status == _ACTIVE:
+        return None
+    if member.status == MemberStatus.UNHEARD:
+        return errors.MEMBER_UNKNOWN
+    return errors.MEMBER_SUSPENDED if member.status == MemberStatus.SUSPENDED else errors.MEMBER_CLOSED
 
 
 def account_refusal(account: Account | None, member_id: UUID, domain: str) -> Rejection | None:
@@ -80,33 +96,26 @@ def judge(
     member: Member,
     domain: str,
     now: datetime,
-    entitlements: Iterable[Entitlement],
+    rights: Sequence[Right],
     use: QuotaUse | None,
     wanted: UUID | None = None,
 ) -> Yes | No:
     """Whether a member may use a benefit now in a domain ("": the domain does not matter), and by what.
 
-    `entitlements` are those that the member has to the benefit; `wanted` names one, otherwise it is the one that ends
-    first. `use` is what was used of its quota.
+    `rights` are the entitlements that the member has to the benefit; `wanted` names one, otherwise it is the one that
+    ends first. `use` is what was used of its quota.
     """
-    refusal = _benefit_refusal(benefit, member, domain, now)
-    if refusal is not None:
-        return refusal
-    if benefit.quota is not None:
-        return _judge_quota(benefit, benefit.quota, use, now)
-    if wanted is not None:
-        return _judge_wanted(benefit, entitlements, wanted, now)
-    return _judge_coupon(benefit, entitlements, now)
-
-
-def _benefit_refusal(benefit: Benefit, member: Member, domain: str, now: datetime) -> No | None:
     if domain and benefit.domains and domain not in benefit.domains:
         return No(errors.domain_not_in_scope(benefit.code, benefit.domains))
     if not is_offered(benefit, now):
         return _not_offered(benefit, now)
     if benefit.eligibility is not None and benefit.judged_at_use and not is_eligible(benefit, member, now):
-        return No(errors.not_eligible(benefit.eligibility.source))
-    return None
+        return No(benefit.eligibility.refusal)
+    if benefit.quota is not None:
+        return _judge_quota(benefit, benefit.quota, use, now)
+    if wanted is not None:
+        return _judge_wanted(benefit, rights, wanted, now)
+    return _judge_coupon(benefit, rights, now)
 
 
 def is_offered(benefit: Benefit, at: datetime) -> bool:
@@ -130,7 +139,13 @@ def is_eligible(benefit: Benefit, member: Member, at: datetime) -> bool:
 
 def quota_period(benefit: Benefit, quota: Quota, at: datetime) -> date:
     """The first day of the period that counts at an instant."""
-    return civil.period_start(civil.civil_day(at, benefit.zone), quota.period)
+    return _period(benefit.zone, quota.period, at)
+
+
+@lru_cache(maxsize=256)
+def _period(zone: ZoneInfo, period: str, at: datetime) -> date:
+    """Remembered, since all questions of a call are asked at one instant."""
+    return civil.period_start(civil.civil_day(at, zone), period)
 
 
 def _judge_quota(benefit: Benefit, quota: Quota, use: QuotaUse | None, now: datetime) -> Yes | No:
@@ -159,77 +174,71 @@ def _next_period(benefit: Benefit, quota: Quota, period: date) -> datetime | Non
     return civil.start_of_day(following, benefit.zone)
 
 
-def _judge_coupon(benefit: Benefit, entitlements: Iterable[Entitlement], now: datetime) -> Yes | No:
-    live = [e for e in entitlements if state_at(e, now) is EntitlementState.GRANTED]
-    usable = [e for e in live if e.valid_from <= now]
+def _judge_coupon(benefit: Benefit, rights: Sequence[Right], now: datetime) -> Yes | No:
+    live = [right for right in rights if _is_live(right, now)]
+    usable = [right for right in live if right.valid_from <= now]
+    if len(usable) == 1:
+        return Yes(usable[0].uses_left, usable[0].entitlement_id)
     if usable:
-        return Yes(_uses_left(usable), min(usable, key=_ends_first))
-    if not live:
-        return _NOT_ENTITLED
-    return _not_yet(benefit, min(live, key=lambda e: e.valid_from))
-
-
-def _judge_wanted(benefit: Benefit, entitlements: Iterable[Entitlement], wanted: UUID, now: datetime) -> Yes | No:
-    usable = [e for e in entitlements if e.entitlement_id == wanted or _is_usable(e, now)]
-    entitlement = next((e for e in usable if e.entitlement_id == wanted), None)
-    if entitlement is None:
-        return No(errors.entitlement_not_usable("unknown"))
-    state = state_at(entitlement, now)
-    if state is not EntitlementState.GRANTED:
-        return No(errors.entitlement_not_usable(state.name.lower()))
-    if entitlement.valid_from > now:
-        return _not_yet(benefit, entitlement)
-    return Yes(_uses_left(usable), entitlement)
+        return Yes(_uses_left(usable), min(usable, key=_ends_first).entitlement_id)
+    if live:
+        return _not_yet(benefit, min(live, key=lambda right: right.valid_from))
+    return _NOT_ENTITLED
 
 
 _NOT_ENTITLED = No(errors.NOT_ENTITLED)
 
 
-def _not_yet(benefit: Benefit, entitlement: Entitlement) -> No:
-    start = entitlement.valid_from
-    return No(
-        errors.outside_validity(start, entitlement.valid_until), start if is_offered(benefit, start) else None
-    )
+def _judge_wanted(benefit: Benefit, rights: Sequence[Right], wanted: UUID, now: datetime) -> Yes | No:
+    right = next((right for right in rights if right.entitlement_id == wanted), None)
+    if right is None:
+        return No(errors.entitlement_not_usable("unknown"))
+    if not _is_live(right, now):
+        return No(errors.entitlement_not_usable(state_at(right, now).name.lower()))
+    if right.valid_from > now:
+        return _not_yet(benefit, right)
+    return Yes(_uses_left([right for right in rights if _is_live(right, now) and right.valid_from <= now]), wanted)
 
 
-def state_at(entitlement: Entitlement, now: datetime) -> EntitlementState:
+def _not_yet(benefit: Benefit, right: Right) -> No:
+    start = right.valid_from
+    return No(errors.outside_validity(start, right.valid_until), start if is_offered(benefit, start) else None)
+
+
+def _is_live(right: Right, now: datetime) -> bool:
+    return right.state == _GRANTED and (right.valid_until is None or now < right.valid_until)
+
+
+def state_at(right: Right, now: datetime) -> EntitlementState:
     """What became of an entitlement, whether it is booked yet or not."""
-    if entitlement.state == _GRANTED and entitlement.valid_until is not None and entitlement.valid_until <= now:
+    if right.state == _GRANTED and not _is_live(right, now):
         return EntitlementState.EXPIRED
-    return EntitlementState(entitlement.state)
+    return EntitlementState(right.state)
 
 
-def _is_usable(entitlement: Entitlement, now: datetime) -> bool:
-    return state_at(entitlement, now) is EntitlementState.GRANTED and entitlement.valid_from <= now
-
-
-def _uses_left(usable: Iterable[Entitlement]) -> int | None:
+def _uses_left(usable: Iterable[Right]) -> int | None:
     total = 0
-    for entitlement in usable:
-        if entitlement.uses_left is None:
+    for right in usable:
+        if right.uses_left is None:
             return None
-        total += entitlement.uses_left
+        total += right.uses_left
     return total
 
 
-def _ends_first(entitlement: Entitlement) -> tuple[datetime, datetime, UUID]:
-    return entitlement.valid_until or _FOREVER, entitlement.issued_at, entitlement.entitlement_id
+def _ends_first(right: Right) -> tuple[datetime, datetime, UUID]:
+    return right.valid_until or _FOREVER, right.issued_at, right.entitlement_id
 
 
-def use_entitlement(entitlement: Entitlement) -> Entitlement:
-    """An entitlement used once more."""
-    if entitlement.uses_left is None:
-        return entitlement
-    left = entitlement.uses_left - 1
+def use_entitlement(entitlement: Entitlement, uses_left: int) -> Entitlement:
+    """An entitlement with so many uses left, used once more."""
+    left = uses_left - 1
     return entitlement._replace(uses_left=left, state=_GRANTED if left else EntitlementState.REDEEMED)
 
 
-def return_entitlement(entitlement: Entitlement) -> Entitlement:
-    """An entitlement of which a use was taken back. It keeps its expiry."""
-    if entitlement.uses_left is None:
-        return entitlement
+def return_entitlement(entitlement: Entitlement, uses_left: int) -> Entitlement:
+    """An entitlement with so many uses left, of which one was taken back. It keeps its expiry."""
     state = _GRANTED if entitlement.state == EntitlementState.REDEEMED else entitlement.state
-    return entitlement._replace(uses_left=entitlement.uses_left + 1, state=state)
+    return entitlement._replace(uses_left=uses_left + 1, state=state)
 
 
 def use_quota(use: QuotaUse | None, member_id: UUID, benefit: str, period: date) -> QuotaUse:
@@ -263,11 +272,13 @@ def lifetime(benefit: Benefit, issued_at: datetime) -> tuple[datetime, datetime 
     return life.starts_at or issued_at, life.ends_at
 
 
-def issue(grant: Grant, member_id: UUID, issued_at: datetime, config_version: int) -> Entitlement | Rejection:
-    """The entitlement of a grant, unless its time would be over already."""
+def issue(
+    grant: Grant, member_id: UUID, issued_at: datetime, now: datetime, config_version: int
+) -> Entitlement | Rejection:
+    """The entitlement of a grant that is issued as of an instant, unless its time is over by now."""
     benefit = grant.benefit
     valid_from, valid_until = lifetime(benefit, issued_at)
-    if valid_until is not None and valid_until <= issued_at:
+    if valid_until is not None and valid_until <= now:
         return errors.outside_validity(valid_from, valid_until)
     return Entitlement(
         entitlement_id=entitlement_id(member_id, benefit.code, grant.cause, grant.reference),
@@ -291,14 +302,14 @@ def issue_refusal(benefit: Benefit, member: Member, now: datetime) -> Rejection 
     if not is_offered(benefit, now):
         return _not_offered(benefit, now).rejection
     if benefit.eligibility is not None and not is_eligible(benefit, member, now):
-        return errors.not_eligible(benefit.eligibility.source)
+        return benefit.eligibility.refusal
     return None
 
 
 def grants_of_change(config: BenefitsConfig, told: StandingChanged, rise: Rise) -> list[Grant]:
     """What falls to a member whose standing changes, before eligibility is judged.
 
-    A change that takes effect with a month also brings what that month brings: its job may have looked before tiers told.
+    A change that takes effect with a month also brings what that month brings: its job may have looked before.
     """
     grants = [
         grant
@@ -310,18 +321,12 @@ def grants_of_change(config: BenefitsConfig, told: StandingChanged, rise: Rise) 
 
 def _grants_of_rise(benefit: Benefit, way: LevelUp, told: StandingChanged, rise: Rise) -> list[Grant]:
     if way.gifts == "every-rise":
-        is_meant = rise.is_rise and (not way.levels or told.level in way.levels)
-        reference = f"{told.ladder}:{told.level}:{told.effective_from.isoformat()}"
-        return [Grant(benefit, LEVEL_UP, reference)] if is_meant else []
-    reached = range(rise.highest_before + 1, rise.to_rank + 1)
+        is_meant = rise.ordinal > 0 and told.level in way.levels
+        return [Grant(benefit, LEVEL_UP, f"{told.ladder}:{told.level}:{rise.ordinal}")] if is_meant else []
+    reached = way.ranks[rise.highest_before + 1 : rise.rank + 1]
     if way.gifts == "top-only":
         reached = reached[-1:]
-    return [Grant(benefit, LEVEL_UP, f"{told.ladder}:{rank}") for rank in reached]
-
-
-def possible_grants(config: BenefitsConfig, told: StandingChanged) -> list[Grant]:
-    """Everything that a change of standing could bring, whatever the member's standing before."""
-    return grants_of_change(config, told, Rise(from_rank=-1, highest_before=0, to_rank=told.rank))
+    return [Grant(benefit, LEVEL_UP, f"{told.ladder}:{level}") for level in reached if level in way.levels]
 
 
 def grants_of_month(monthly: Sequence[Benefit], at: datetime) -> list[Grant]:

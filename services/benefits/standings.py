@@ -19,16 +19,14 @@ NOWHERE = "[]"
 
 @dataclass(frozen=True, slots=True)
 class Rise:
-    """How a change of standing lifts a member: from which rank, and how high it had ever been on the ladder before."""
+    """How a change of standing lifts a member."""
 
-    from_rank: int
+    ordinal: int
+    """Which of the member's rises to the level it is, from 1, in the history as it is known now; 0: it is none."""
     highest_before: int
-    to_rank: int
-
-    @property
-    def is_rise(self) -> bool:
-        """Whether the member stands higher than before, and than what the change takes back."""
-        return self.to_rank > self.from_rank
+    """The highest rank that the member had ever been told to be on."""
+    rank: int
+    """The rank it is on now."""
 
 
 def unheard(member_id: UUID) -> Member:
@@ -39,27 +37,26 @@ def unheard(member_id: UUID) -> Member:
 def change(known: Iterable[Interval], told: StandingChanged) -> tuple[list[Interval], Rise]:
     """The intervals that a change makes of what was known of its ladder, and how it lifts the member.
 
-    The change ends the interval before it and takes back those that begin with it or after it. What it takes back still
-    counts as reached: a rise that is told anew with an earlier instant is not a second one.
+    The change ends the interval before it and takes back those that begin with it or after it. When tiers learns of
+    something late it tells again what followed: such a rise has the ordinal that it had before, whatever its instant.
     """
     start = told.effective_from
     own = [interval for interval in known if interval.ladder == told.ladder]
     standing = [interval for interval in own if interval.ends_at is None or interval.ends_at > interval.effective_from]
-    void = [interval for interval in standing if interval.effective_from >= start]
-    from_rank = max([told.previous_rank, 0, *(interval.rank for interval in void)])
-    highest = max([told.previous_rank, 0, *(interval.highest_rank for interval in own)])
-    changed = [
-        interval._replace(ends_at=interval.effective_from) for interval in void if interval.effective_from > start
-    ]
-    changed += [
-        interval._replace(ends_at=start)
-        for interval in standing
-        if interval.effective_from < start and (interval.ends_at is None or interval.ends_at > start)
-    ]
-    changed.append(
-        Interval(told.member_id, told.ladder, start, None, told.level, told.rank, max(highest, told.rank))
-    )
-    return changed, Rise(from_rank, highest, told.rank)
+    before = sorted([i for i in standing if i.effective_from < start], key=lambda interval: interval.effective_from)
+    changed = [i._replace(ends_at=i.effective_from) for i in standing if i.effective_from > start]
+    changed += [i._replace(ends_at=start) for i in before if i.ends_at is None or i.ends_at > start]
+    highest = max((interval.highest_rank for interval in own), default=0)
+    now = Interval(told.member_id, told.ladder, start, None, told.level, told.rank, max(highest, told.rank))
+    return [*changed, now], Rise(_ordinal([*before, now]), highest, told.rank)
+
+
+def _ordinal(history: Sequence[Interval]) -> int:
+    """Which of the rises to its level the last interval begins with, from the lowest level on; 0 for none."""
+    last = history[-1]
+    ranks = [0, *(interval.rank for interval in history)]
+    rises = [interval for rank, interval in zip(ranks, history, strict=False) if interval.rank > rank]
+    return sum(interval.level == last.level for interval in rises) if last in rises else 0
 
 
 def standing_of(intervals: Iterable[Interval], at: datetime) -> str:

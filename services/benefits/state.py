@@ -60,9 +60,10 @@ class State:
         for account_id, account in draft.accounts.items():
             self.accounts[account_id] = account
             self._change("accounts", account_id, account)
-        for interval in draft.intervals:
-            self._put_interval(interval)
-            self._change("standings", (interval.member_id, interval.ladder, interval.effective_from), interval)
+        for member_id, intervals in draft.intervals.items():
+            for key, interval in intervals.items():
+                self._put_interval(interval)
+                self._change("standings", (member_id, *key), interval)
         for entitlement in draft.entitlements.values():
             self._put_entitlement(entitlement)
             self._change("entitlements", entitlement.entitlement_id, entitlement)
@@ -117,7 +118,7 @@ class Draft:
         self._state = state
         self.members: dict[UUID, Member] = {}
         self.accounts: dict[UUID, Account] = {}
-        self.intervals: list[Interval] = []
+        self.intervals: dict[UUID, dict[IntervalKey, Interval]] = {}
         self.entitlements: dict[UUID, Entitlement] = {}
         self.redemptions: list[Redemption] = []
         self.quota_uses: list[QuotaUse] = []
@@ -135,9 +136,14 @@ class Draft:
 
     def intervals_of(self, member_id: UUID) -> list[Interval]:
         """A member's intervals as they stand."""
-        known = dict(self._state.intervals.get(member_id, {}))
-        known |= {(i.ladder, i.effective_from): i for i in self.intervals if i.member_id == member_id}
-        return list(known.values())
+        known = self._state.intervals.get(member_id, {})
+        return list((known | self.intervals.get(member_id, {})).values())
+
+    def put_intervals(self, intervals: Iterable[Interval]) -> None:
+        """Intervals as they become."""
+        for interval in intervals:
+            own = self.intervals.setdefault(interval.member_id, {})
+            own[interval.ladder, interval.effective_from] = interval
 
     def has_entitlement(self, entitlement_id: UUID) -> bool:
         """Whether it was issued."""

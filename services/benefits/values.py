@@ -1,4 +1,4 @@
-"""The plain values that benefits decides on. Rows are tuples in the order of their table's columns after `partition`."""
+"""The plain values that benefits decides on. Rows are tuples in the order of their table's columns after the first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -154,15 +154,13 @@ class AccountUnlinked:
 
 @dataclass(frozen=True, slots=True)
 class StandingChanged:
-    """Tiers told: a member stands on another level from an instant on; what was known of the time after is void."""
+    """Tiers told: a member stands on a level from an instant on; what was known of the time from then on is void."""
 
     member_id: UUID
     ladder: str
     level: str
     rank: int
     effective_from: datetime
-    previous_rank: int
-    """-1 for the first."""
 
 
 Told = MemberEnrolled | StatusChanged | AccountLinked | AccountUnlinked | StandingChanged
@@ -172,13 +170,15 @@ Told = MemberEnrolled | StatusChanged | AccountLinked | AccountUnlinked | Standi
 class LevelUp:
     """Issued when a member rises on a ladder.
 
-    `levels` are those that count (none named: all). `gifts`: every rise brings one; or each level does once in a
-    member's life, where rising over several at once brings all of them or the topmost alone.
+    Every rise to one of `levels` brings one; or each of them does once in a member's life, where rising over several at
+    once brings all of them or the topmost alone.
     """
 
     ladder: str
     levels: frozenset[str]
     gifts: Literal["every-rise", "all-crossed", "top-only"]
+    ranks: tuple[str, ...]
+    """All levels of the ladder, by rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Benefit:
-    """A benefit, ready to be decided on. It is offered in [offered_from, offered_until), and used in `domains` (none: all).
+    """A benefit, ready to be decided on: offered in [offered_from, offered_until), used in `domains` (none: all).
 
     Of a coupon members have entitlements, each good for `uses` (None: without limit); a quota is counted.
     """

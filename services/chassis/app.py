@@ -64,7 +64,7 @@ class Platform(Generic[Config]):
 
     @asynccontextmanager
     async def long_reads(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of its own for a read that takes longer than a call usually may, such as a proof of everything."""
+        """A connection of its own for a read that takes longer than a call usually may, such as a proof of it all."""
         connection = await connect_for_long_reads(
             self.settings.database_dsn.get_secret_value(), f"{self.settings.service}-long-reads"
         )
@@ -136,7 +136,13 @@ async def start(settings: ServiceSettings, definition: Definition[State, Config]
             (definition.contract, definition.servicer(platform)),
             (
                 event_feed_pb2.DESCRIPTOR.services_by_name["EventFeed"],
-                EventFeedServicer(definition.name, pool, heads, definition.follows.keys() & settings.feeds.keys()),
+                EventFeedServicer(
+                    definition.name,
+                    pool,
+                    heads,
+                    definition.follows.keys() & settings.feeds.keys(),
+                    platform.at_least,
+                ),
             ),
             (
                 config_service_pb2.DESCRIPTOR.services_by_name["ConfigService"],

@@ -10,6 +10,9 @@ from services.chassis.follower import Cursors
 from services.chassis.rpc import Call
 from tessera.type.v1 import position_pb2
 
+ANSWER_MARGIN_S = 0.05
+"""Kept of a call's time for the answer, which would not arrive if the wait used it up."""
+
 
 def _not_reached(position: position_pb2.Position, reached: int) -> Rejection:
     return Rejection(
@@ -38,11 +41,12 @@ class AtLeast:
 
     async def wait(self, positions: Iterable[position_pb2.Position], call: Call) -> None:
         """Raises Refused (POSITION_NOT_REACHED) when the deadline comes first."""
+        deadline = call.deadline - min(ANSWER_MARGIN_S, call.remaining_s() / 2)
         for position in positions:
             place = (position.service, position.partition)
             if position.service not in self._sources or position.partition < 0:
                 continue
-            if not await self._cursors.wait_until(self._reaches(place, position.position), call.deadline):
+            if not await self._cursors.wait_until(self._reaches(place, position.position), deadline):
                 raise Refused(_not_reached(position, self._cursors.reached(place)))
 
     def _reaches(self, place: tuple[str, int], target: int) -> Callable[[], bool]:

@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import asyncpg
-from grpc import StatusCode
+import structlog
 
 from services.chassis import heads, idempotency, journal
 from services.chassis.configurations import Configurations
 from services.chassis.cursors import load_cursors
 from services.chassis.database import WriteConnection
 from services.chassis.errors import Rejection
-from services.chassis.failures import STORAGE_UNAVAILABLE, is_storage_failure
+from services.chassis.failures import CommitUnknownError, is_storage_failure, rejection_of
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.heads import Head
 from services.chassis.operations import BatchState, Command, Decision, Moment, Operations
 from services.chassis.store import Store
 from services.chassis.verdicts import Verdict, accepted, refused
+
+_LOG = structlog.stdlib.get_logger(__name__)
 
 Outcome = Verdict | BaseException
 """What becomes of a command: a verdict, or the unexpected exception that it alone caused."""
@@ -27,13 +29,6 @@ Outcome = Verdict | BaseException
 MAX_TRACEPARENTS = 16
 """Links to the calls that a batch served; a feed need not carry a thousand."""
 
-_RETRY_SOON = timedelta(milliseconds=100)
-COMMIT_UNKNOWN = Rejection(
-    "COMMIT_UNKNOWN",
-    "the connection broke during COMMIT; retry with the same request id to learn what happened",
-    code=StatusCode.UNAVAILABLE,
-    retry_after=_RETRY_SOON,
-)
 CommitListener = Callable[[int, int], None]
 """Told of every commit of this process: the partition and its new position."""
 
@@ -47,10 +42,6 @@ class Entry:
 
     command: Command
     traceparent: str = ""
-
-
-class CommitUnknownError(Exception):
-    """The connection broke between sending COMMIT and its answer."""
 
 
 class BatchWriter(Generic[State, Config]):
@@ -86,13 +77,12 @@ class BatchWriter(Generic[State, Config]):
         """
         try:
             return list(await self._transact(entries))
-        except CommitUnknownError:
-            return [self.refuse(COMMIT_UNKNOWN)] * len(entries)
         except Exception as error:
-            if is_storage_failure(error):
-                return [self.refuse(STORAGE_UNAVAILABLE)] * len(entries)
+            if isinstance(error, CommitUnknownError) or is_storage_failure(error):
+                return [self.refuse(rejection_of(error))] * len(entries)
             if len(entries) == 1:
                 return [error]
+            _LOG.warning("batch is run again one command at a time", commands=len(entries), exc_info=error)
         return [(await self.write([entry]))[0] for entry in entries]
 
     async def _transact(self, entries: Sequence[Entry]) -> list[Verdict]:
@@ -109,7 +99,9 @@ class BatchWriter(Generic[State, Config]):
         except BaseException:
             await self._connection.roll_back()
             raise
-        await self._commit(connection, links)
+        await heads.commit(self._connection, links)
+        for link in links:
+            self._on_commit(link.partition, link.position)
         return verdicts
 
     async def _load(
@@ -160,21 +152,6 @@ class BatchWriter(Generic[State, Config]):
                 links.append(link)
             await self._store.write(connection, head.partition, batch.rows(head.partition), link)
         return links
-
-    async def _commit(self, connection: asyncpg.Connection, links: Sequence[journal.Link]) -> None:
-        try:
-            await heads.commit(connection, links)
-        except asyncpg.PostgresError as error:
-            if not is_storage_failure(error):
-                await self._connection.roll_back()
-                raise
-            self._connection.discard()
-            raise CommitUnknownError from error
-        except Exception as error:
-            self._connection.discard()
-            raise CommitUnknownError from error
-        for link in links:
-            self._on_commit(link.partition, link.position)
 
 
 class Batch(Generic[State, Config]):

@@ -1,4 +1,4 @@
-"""Conditions in CEL: checked against declared variables when they are published, compiled once, evaluated in microseconds."""
+"""Conditions in CEL: checked against declared variables when published, compiled once, evaluated in microseconds."""
 
 import re
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Civil time: days, months and years as a programme's zone counts them.
 
-A skipped civil time becomes the first instant after the gap; a repeated one is its first occurrence (cases.md, default 9).
+A skipped civil time becomes the first instant after the gap; a repeated one is its first occurrence.
 """
 
 import calendar
@@ -61,7 +61,7 @@ def next_midnight(after: datetime, zone: ZoneInfo) -> datetime:
 
 
 def period_start(day: date, period: str) -> date:
-    """The first day of the period that a day is in: day, week (from Monday), month, quarter, year or ever."""
+    """The first day of the period a day is in: day, week (from Monday), month, quarter, year, all time (ever, once)."""
     match period:
         case "day":
             return day
@@ -73,5 +73,7 @@ def period_start(day: date, period: str) -> date:
             return date(day.year, (day.month - 1) // MONTHS_A_QUARTER * MONTHS_A_QUARTER + 1, 1)
         case "year":
             return date(day.year, 1, 1)
-        case _:
+        case "ever" | "once":
             return date.min
+        case _:
+            raise ValueError(f"not a period: {period}")

@@ -1,10 +1,11 @@
 """Publishing documents: all of them or none, in every partition at once."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from grpc import StatusCode
@@ -67,6 +68,16 @@ class Change:
 
     before: Document | None
     after: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What would be in force after publishing: made of a version, compiled, with the answer so far."""
+
+    made_of: int
+    documents: Sequence[Document]
+    config: Any
+    response: pb.PublishDocumentsResponse
 
 
 def merged(current: Sequence[Document], given: Sequence[Document], *, complete: bool) -> list[Document]:
@@ -193,79 +204,79 @@ class ConfigServicer:
 
         All heads are locked, so no batch is half old and half new; if somebody published meanwhile, it starts over.
         """
-        while True:
-            version = await current_version(self._pool)
-            before = await load_documents(self._pool, version)
-            after = make(before)
-            self._check(after)
-            response = pb.PublishDocumentsResponse(
-                version=version, changes=[_change_message(change) for change in changes_between(before, after)]
-            )
+        answer = _first_answer(await idempotency.load(self._pool, SYSTEM_PARTITION, [request.key]), request)
+        while answer is None:
+            candidate = await self._candidate(make)
             if validate_only:
-                return response
-            if await self._switch(version, after, response, request, call):
-                return response
+                return candidate.response
+            async with self._connection.exclusive() as connection:
+                try:
+                    answer = await self._switch(connection, candidate, request, call.caller.name)
+                except BaseException:
+                    await self._connection.roll_back()
+                    raise
+        return answer
 
-    def _check(self, documents: Sequence[Document]) -> None:
+    async def _candidate(self, make: Make) -> Candidate:
+        version = await current_version(self._pool)
+        before = await load_documents(self._pool, version)
+        after = make(before)
         try:
-            self._configurations.compile(documents)
+            config = self._configurations.compile(after)
         except DocumentErrors as error:
             raise error.refused() from None
+        changes = [_change_message(change) for change in changes_between(before, after)]
+        return Candidate(version, after, config, pb.PublishDocumentsResponse(version=version, changes=changes))
 
     async def _switch(
-        self,
-        version: int,
-        documents: Sequence[Document],
-        response: pb.PublishDocumentsResponse,
-        request: Request,
-        call: Call,
-    ) -> bool:
-        """Put a version in force; fills `response` in. False when another version came first."""
-        async with self._connection.exclusive() as connection:
-            try:
-                locked = await heads.lock(connection, range(SYSTEM_PARTITION, self._partitions))
-                system = locked[0]
-                kept = (await idempotency.load(connection, SYSTEM_PARTITION, [request.key])).get(request.key)
-                if kept is not None:
-                    await self._connection.roll_back()
-                    _replay(kept, request, response)
-                    return True
-                if system.config_version != version:
-                    await self._connection.roll_back()
-                    return False
-                links = []
-                if response.changes:
-                    response.version = version + 1
-                    links.append(await _write_version(connection, system, documents, call.caller.name))
-                position = links[0].position if links else system.position
-                response.position.CopyFrom(
-                    position_pb2.Position(service=self._service, partition=SYSTEM_PARTITION, position=position)
-                )
-                row = idempotency.row(request, accepted(response.SerializeToString()), datetime.now(UTC).date())
-                await connection.execute(_INSERT_REQUEST, SYSTEM_PARTITION, *row)
-                await heads.commit(connection, links)
-            except BaseException:
-                await self._connection.roll_back()
-                raise
+        self, connection: asyncpg.Connection, candidate: Candidate, request: Request, caller: str
+    ) -> pb.PublishDocumentsResponse | None:
+        """Put a candidate in force, or find the request's first answer; None when another version came first."""
+        system = (await heads.lock(connection, range(SYSTEM_PARTITION, self._partitions)))[0]
+        answer = _first_answer(await idempotency.load(connection, SYSTEM_PARTITION, [request.key]), request)
+        if answer is not None or system.config_version != candidate.made_of:
+            await self._connection.roll_back()
+            return answer
+        response = candidate.response
+        links = []
+        if response.changes:
+            response.version = candidate.made_of + 1
+            links.append(await _write_version(connection, system, candidate.documents, caller))
+        position = links[0].position if links else system.position
+        response.position.CopyFrom(
+            position_pb2.Position(service=self._service, partition=SYSTEM_PARTITION, position=position)
+        )
+        row = idempotency.row(request, accepted(response.SerializeToString()), datetime.now(UTC).date())
+        await connection.execute(_INSERT_REQUEST, SYSTEM_PARTITION, *row)
+        await heads.commit(self._connection, links)
+        self._configurations.keep(response.version, candidate.config)
         for link in links:
             self._on_commit(link.partition, link.position)
-        return True
+        return response
 
 
 def _parse(messages: Iterable[pb.Document]) -> list[Document]:
-    try:
-        documents = [from_message(message) for message in messages]
-    except DocumentErrors as error:
-        raise error.refused() from None
-    if violations := _duplicates(documents):
+    documents = []
+    violations: list[FieldViolation] = []
+    for message in messages:
+        try:
+            documents.append(from_message(message))
+        except DocumentErrors as error:
+            violations.extend(error.violations)
+    violations.extend(_duplicates(documents))
+    if violations:
         raise DocumentErrors(violations).refused()
     return documents
 
 
-def _replay(kept: idempotency.Kept, request: Request, response: pb.PublishDocumentsResponse) -> None:
-    if kept.fingerprint != request.fingerprint:
+def _first_answer(kept: Mapping[UUID, idempotency.Kept], request: Request) -> pb.PublishDocumentsResponse | None:
+    """What the request was answered first, if it was. Raises Refused when its id was used for another one."""
+    first = kept.get(request.key)
+    if first is None:
+        return None
+    if first.fingerprint != request.fingerprint:
         raise Refused(idempotency.REUSED)
-    response.ParseFromString(kept.verdict.payload)
+    return pb.PublishDocumentsResponse.FromString(first.verdict.payload)
 
 
 async def _write_version(

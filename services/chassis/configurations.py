@@ -1,5 +1,6 @@
-"""Configuration versions: stored whole, compiled once a version and process, switched at one position of each partition."""
+"""Configuration versions: stored whole, compiled once in each process, switched at one position of each partition."""
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from services.chassis.database import Connection
 from services.chassis.documents import Document
 
 KEPT_COMPILED = 8
-"""Compiled versions kept in memory: the one in force, and a few that reads or a rollback may ask for."""
+"""Compiled versions kept in memory: those used last, the one in force among them."""
 
 Config = TypeVar("Config")
 
@@ -50,16 +51,26 @@ class Configurations(Generic[Config]):
         """`compile_documents` makes a version's documents into what rules use; it raises DocumentErrors."""
         self.compile = compile_documents
         self._compiled: OrderedDict[int, Config] = OrderedDict()
+        self._compiling = asyncio.Lock()
+        self.newest_version = 0
+        """The newest version that this process has met."""
 
     async def at(self, connection: Connection | asyncpg.Pool, version: int) -> Config:
-        """The configuration of a version; reads and compiles it the first time this process meets it."""
-        compiled = self._compiled.get(version)
-        if compiled is None:
-            compiled = self.compile(await load_documents(connection, version))
-            self._compiled[version] = compiled
-            while len(self._compiled) > KEPT_COMPILED:
-                self._compiled.popitem(last=False)
-        return compiled
+        """The configuration of a version; read and compiled once, when this process first meets it."""
+        if version in self._compiled:
+            self._compiled.move_to_end(version)
+            return self._compiled[version]
+        async with self._compiling:  # all lanes meet a new version at the same time
+            if version not in self._compiled:
+                self.keep(version, self.compile(await load_documents(connection, version)))
+            return self._compiled[version]
+
+    def keep(self, version: int, config: Config) -> None:
+        """Remember what a version compiles to."""
+        self._compiled[version] = config
+        self.newest_version = max(self.newest_version, version)
+        while len(self._compiled) > KEPT_COMPILED:
+            self._compiled.popitem(last=False)
 
     async def current(self, connection: Connection | asyncpg.Pool) -> tuple[int, Config]:
         """The version in force and its configuration, for reads."""

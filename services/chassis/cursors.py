@@ -1,4 +1,4 @@
-"""How far a follower has read the feeds of other services: one row for each source and partition, in its own database."""
+"""How far a follower has read the feeds of other services: a row for each source and partition, in its own database."""
 
 from collections.abc import Iterable
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+
+from services.chassis.failures import CommitUnknownError, is_storage_failure
 
 READ_TIMEOUT_MS = 10_000
 """A read that takes longer than its caller would wait."""
@@ -55,8 +57,14 @@ class WriteConnection:
     """The connection of one writer, opened when it is first needed and again after it was lost."""
 
     def __init__(
-        self, dsn: str, application_name: str, *, transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS
+        self,
+        dsn: str,
+        application_name: str,
+        *,
+        transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS,
+        warm: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
     ) -> None:
+        """`warm` prepares a connection just opened for what it will be used for, while it holds no lock."""
         self._dsn = dsn
         self._settings = {
             **_SHARED,
@@ -64,15 +72,18 @@ class WriteConnection:
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
             "transaction_timeout": str(transaction_timeout_ms),
         }
+        self._warm = warm
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
 
     async def get(self) -> asyncpg.Connection:
-        """The connection, open before any lock is taken with it."""
+        """The connection, open and warm before any lock is taken with it."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
                 self._dsn, server_settings=self._settings, timeout=CONNECT_TIMEOUT_S, statement_cache_size=512
             )
+            if self._warm is not None:
+                await self._warm(self._connection)
         return self._connection
 
     @contextlib.asynccontextmanager
@@ -81,14 +92,38 @@ class WriteConnection:
         async with self._lock:
             yield await self.get()
 
+    async def commit(self, last_statements: str) -> None:
+        """Run the last statements of a transaction and COMMIT, in one round trip.
+
+        Raises CommitUnknownError unless the database says which it is: done, or (any PostgresError) not done.
+        """
+        assert self._connection is not None, "a transaction is begun on a connection"
+        try:
+            await self._connection.execute(f"{last_statements}COMMIT")
+        except asyncpg.PostgresError as error:
+            if not is_storage_failure(error):
+                await self.roll_back()
+                raise
+            self.discard()
+            raise CommitUnknownError from error
+        except Exception as error:
+            self.discard()
+            raise CommitUnknownError from error
+        except BaseException:  # cancelled: whoever waited is gone, and nobody may go on with half a transaction
+            self.discard()
+            raise
+
     async def roll_back(self) -> None:
-        """End the transaction without a trace; a connection that cannot is thrown away."""
+        """End the transaction without a trace; a connection that cannot is thrown away, which ends it as well."""
         if self._connection is None:
             return
         try:
-            await asyncio.shield(self._connection.execute("ROLLBACK"))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.CancelledError):
+            await self._connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             self.discard()
+        except BaseException:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         """Throw the connection away; the next writer opens a new one."""

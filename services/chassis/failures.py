@@ -24,6 +24,12 @@ STORAGE_UNAVAILABLE = Rejection(
     StatusCode.UNAVAILABLE,
     retry_after=timedelta(milliseconds=200),
 )
+COMMIT_UNKNOWN = Rejection(
+    "COMMIT_UNKNOWN",
+    "the connection broke during COMMIT; retry with the same request id to learn what happened",
+    StatusCode.UNAVAILABLE,
+    retry_after=timedelta(milliseconds=100),
+)
 INTERRUPTED = Rejection(
     "INTERRUPTED",
     "the service stopped working on the call; its outcome is unknown, the same request may be sent again",
@@ -46,12 +52,19 @@ _CLOSED = ("clos", "released", "terminat")
 """How asyncpg words an InterfaceError for a connection or pool that is gone; all others are programming errors."""
 
 
+class CommitUnknownError(Exception):
+    """The connection broke between sending COMMIT and its answer."""
+
+
 def rejection_of(error: BaseException) -> Rejection:
     """The rejection that stands for `error`; one that nobody expected is logged under an incident number."""
     if isinstance(error, Refused):
         return error.rejection
     if isinstance(error, asyncio.CancelledError):
         return INTERRUPTED
+    if isinstance(error, CommitUnknownError):
+        _LOG.warning("commit unknown", exc_info=error.__cause__)
+        return COMMIT_UNKNOWN
     if is_storage_failure(error):
         _LOG.warning("storage unavailable", exc_info=error)
         return STORAGE_UNAVAILABLE

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import asyncpg
 
+from services.chassis.at_least import AtLeast
 from services.chassis.cursors import all_cursors
 from services.chassis.instants import timestamp
 from services.chassis.progress import Progress
@@ -12,9 +13,11 @@ from services.chassis.rpc import Call
 from tessera.events.v1 import event_feed_pb2 as pb
 
 DEFAULT_RECORDS = 256
-MAX_PARTITION_BYTES = 1 << 20
-"""At most about so much of one partition in one answer (one record at least), so that no answer outgrows a message."""
+MAX_ANSWER_BYTES = 4 << 20
+MAX_PARTITION_BYTES = 512 << 10
+"""At most about so much of one partition in an answer, or one record: a follower applies it in one transaction."""
 
+# Positions have no gaps, so `position - after` counts a partition's records from 1: all partitions get their turns.
 _READ = """
     SELECT c.partition, j.position, j.recorded_at, j.payload, j.chain_hash
     FROM unnest($1::int[], $2::bigint[]) AS c (partition, after)
@@ -32,7 +35,8 @@ _READ = """
         ) AS r
     ) AS j
     WHERE j.bytes_before < $4
-    ORDER BY c.partition, j.position
+    ORDER BY j.position - c.after, c.partition
+    LIMIT $3
 """
 _HEADS = """
     SELECT partition, position
@@ -49,10 +53,13 @@ async def read_heads(pool: asyncpg.Pool) -> dict[int, int]:
 class EventFeedServicer:
     """Serves `tessera.events.v1.EventFeed` for any service."""
 
-    def __init__(self, service: str, pool: asyncpg.Pool, heads: Progress[int], follows: Iterable[str] = ()) -> None:
+    def __init__(
+        self, service: str, pool: asyncpg.Pool, heads: Progress[int], follows: Iterable[str], at_least: AtLeast
+    ) -> None:
         self._service = service
         self._pool = pool
         self._heads = heads
+        self._at_least = at_least
         self._follows = tuple(follows)
 
     async def Read(self, request: pb.ReadRequest, call: Call) -> pb.ReadResponse:  # the contract's name
@@ -63,17 +70,19 @@ class EventFeedServicer:
         rows = await self._read(cursors, limit)
         while not rows and await self._heads.wait_until(lambda: self._has_more(cursors), deadline):
             rows = await self._read(cursors, limit)
-        return pb.ReadResponse(records=[_record(row) for row in rows[:limit]])
+        return pb.ReadResponse(records=[_record(row) for row in rows])
 
     async def GetPositions(  # the contract's name
         self, request: pb.GetPositionsRequest, call: Call
     ) -> pb.GetPositionsResponse:
         """Heads of this service's partitions, and its cursors in the feeds it follows."""
-        heads = await read_heads(self._pool)
+        await self._at_least.wait(request.at_least, call)
         # A feed of which nothing was read yet is followed, too.
         followed: dict[str, list[pb.Cursor]] = {source: [] for source in self._follows}
         for (source, partition), position in (await all_cursors(self._pool)).items():
             followed.setdefault(source, []).append(pb.Cursor(partition=partition, position=position))
+        # After the cursors, so that the heads include whatever was done with what the cursors say was read.
+        heads = await read_heads(self._pool)
         return pb.GetPositionsResponse(
             service=self._service,
             heads=[pb.Cursor(partition=partition, position=position) for partition, position in heads.items()],
@@ -87,8 +96,9 @@ class EventFeedServicer:
         return any(self._heads.reached(partition) > position for partition, position in cursors.items())
 
     async def _read(self, cursors: Mapping[int, int], limit: int) -> Sequence[asyncpg.Record]:
+        partition_bytes = min(MAX_PARTITION_BYTES, MAX_ANSWER_BYTES // len(cursors))
         rows: Sequence[asyncpg.Record] = await self._pool.fetch(
-            _READ, list(cursors), list(cursors.values()), limit, MAX_PARTITION_BYTES
+            _READ, list(cursors), list(cursors.values()), limit, partition_bytes
         )
         return rows
 

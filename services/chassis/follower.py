@@ -1,11 +1,14 @@
 """Following another service's feed: read, parse, and hand each partition's records to its lane.
 
-The lane applies them and moves the cursor in one transaction, so each record is applied exactly once whatever crashes. One
-process follows each feed (an advisory lock decides which); a second one would do no harm, only work.
+The lane applies them and moves the cursor in one transaction, so each record is applied exactly once whatever crashes.
+One process follows each feed (an advisory lock decides which); a second one would do no harm, only work.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -19,7 +22,9 @@ from services.chassis.cursors import all_cursors
 from services.chassis.database import Connection
 from services.chassis.failures import is_storage_failure
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
+from services.chassis.instants import instant
 from services.chassis.lanes import Lanes
+from services.chassis.leadership import leadership
 from services.chassis.progress import Progress
 from services.chassis.telemetry import Telemetry, current_traceparent
 from services.chassis.verdicts import OK
@@ -28,8 +33,10 @@ from tessera.events.v1 import event_feed_pb2, event_feed_pb2_grpc, journal_pb2
 POLL_WAIT_S = 20
 POLL_TIMEOUT_S = 25
 RETRY_DELAY_S = 0.2
-LEADER_RETRY_S = 1.0
+LEADER_RETRY_S = 0.5
 MAX_RECORDS = 512
+MAX_SPAN_LINKS = 128
+"""As many as OpenTelemetry keeps of one span."""
 
 _LOG = structlog.stdlib.get_logger(__name__)
 
@@ -38,6 +45,18 @@ ParseEvent = Callable[[bytes], Any]
 
 Cursors = Progress[tuple[str, int]]
 """How far each source was followed, by source and partition."""
+
+
+@dataclass(slots=True)
+class Lag:
+    """How far behind a follower is, as its last reading of the feed showed."""
+
+    records_behind: int = 0
+    """Records read and not yet applied; a reading has at most MAX_RECORDS."""
+    oldest_at: datetime | None = None
+    """When the first of them was recorded, by the source's clock."""
+    heard_at: float = 0.0
+    """The time.monotonic() of the source's last answer; 0 before the first and while another process follows."""
 
 
 class Follower:
@@ -65,32 +84,36 @@ class Follower:
         self._token_file = token_file
         self._telemetry = telemetry
         self._credentials: tuple[tuple[str, str], ...] = ()
+        self._lock = crc32(f"follow {source}".encode())
+        self.lag = Lag()
 
     async def run(self) -> None:
         """Follow until cancelled, whatever the network and the databases do."""
         while True:
+            delay_s = RETRY_DELAY_S
             try:
-                async with self._pool.acquire() as connection:
-                    await self._follow_as_leader(connection)
+                async with leadership(self._pool, self._lock, wait=False) as connection:
+                    if connection is None:
+                        delay_s = LEADER_RETRY_S
+                    else:
+                        await self._follow(connection)
             except RpcError as error:
                 _LOG.info("feed not reachable", source=self.source, code=getattr(error, "code", lambda: None)())
             except Exception as error:
                 if not is_storage_failure(error):
                     _LOG.exception("feed cannot be applied", source=self.source)
-            await asyncio.sleep(RETRY_DELAY_S)
+            await asyncio.sleep(delay_s)
 
-    async def _follow_as_leader(self, connection: Connection) -> None:
-        lock = crc32(f"follow {self.source}".encode())
-        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
-            await asyncio.sleep(LEADER_RETRY_S)
+    async def _follow(self, connection: Connection) -> None:
+        """Follow for as long as `connection` lasts, with which leadership would be lost."""
+        self._credentials = self._read_credentials()
+        reached = await self._starting_point()
         try:
-            self._credentials = self._read_credentials()
-            reached = await self._starting_point()
             while not connection.is_closed():
-                await self._step(reached)
+                if not await self._step(reached):
+                    await asyncio.sleep(RETRY_DELAY_S)
         finally:
-            if not connection.is_closed():
-                await connection.execute("SELECT pg_advisory_unlock($1)", lock)
+            self.lag = Lag()
 
     def _read_credentials(self) -> tuple[tuple[str, str], ...]:
         """Read again whenever following begins anew, so that a rotated token is picked up."""
@@ -106,8 +129,8 @@ class Follower:
                 self._cursors.advance((source, partition), position)
         return reached
 
-    async def _step(self, reached: dict[int, int]) -> None:
-        """Read what comes next and apply it; `reached` moves as far as it was applied."""
+    async def _step(self, reached: dict[int, int]) -> bool:
+        """Read what comes next and apply it; `reached` moves as far as it was applied. False when nothing could be."""
         response = await self._stub.Read(
             event_feed_pb2.ReadRequest(
                 cursors=[event_feed_pb2.Cursor(partition=p, position=position) for p, position in reached.items()],
@@ -117,22 +140,37 @@ class Follower:
             timeout=POLL_TIMEOUT_S,
             metadata=self._credentials,
         )
-        batches = self._batches(response)
+        self._note_lag(response.records)
+        if not response.records:
+            return True
+        is_applied = await self._apply(self._batches(response.records), reached)
+        self._note_lag(())
+        return is_applied
+
+    def _note_lag(self, waiting: Sequence[event_feed_pb2.Record]) -> None:
+        oldest_at = instant(waiting[0].recorded_at) if waiting else None
+        self.lag = Lag(len(waiting), oldest_at, time.monotonic())
+
+    async def _apply(self, batches: Mapping[int, FeedBatch], reached: dict[int, int]) -> bool:
+        """Hand each partition's records to its lane; tells whether any of them was applied."""
         traceparents = {
             parent for batch in batches.values() for record in batch.records for parent in record.traceparents
         }
-        with self._telemetry.span(f"follow {self.source}", sorted(traceparents)):
+        with self._telemetry.span(f"follow {self.source}", sorted(traceparents)[:MAX_SPAN_LINKS]):
             outcomes = await self._lanes.submit(list(batches.values()), traceparent=current_traceparent())
+        is_applied = False
         for (partition, batch), outcome in zip(batches.items(), outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 raise outcome
             if outcome.code == OK:
+                is_applied = True
                 reached[partition] = batch.last_position
                 self._cursors.advance((self.source, partition), batch.last_position)
+        return is_applied
 
-    def _batches(self, response: event_feed_pb2.ReadResponse) -> Mapping[int, FeedBatch]:
+    def _batches(self, feed: Sequence[event_feed_pb2.Record]) -> Mapping[int, FeedBatch]:
         records: dict[int, list[FollowedRecord]] = {}
-        for record in response.records:
+        for record in feed:
             journal = journal_pb2.Journal.FromString(record.payload)
             events = [event for raw in journal.events if (event := self._parse_event(raw)) is not None]
             records.setdefault(record.partition, []).append(

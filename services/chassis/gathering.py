@@ -10,8 +10,6 @@ from typing import Generic, TypeVar
 
 MAX_KEYS = 1000
 """Keys of one query: as many as a bulk call has."""
-QUERIES_AT_ONCE = 2
-"""While one query is answered the next is under way; more would only make each smaller."""
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -24,28 +22,33 @@ class Gathered(Generic[Key, Found]):
         """`find` answers keys in their order, each with what it found."""
         self._find = find
         self._waiting: list[tuple[Key, asyncio.Future[Found]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: Key) -> Found:
         """What is found by a query that began after this call, so that it sees everything committed before."""
         future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, future))
-        if len(self._tasks) < QUERIES_AT_ONCE:
-            task = asyncio.create_task(self._read(), name="gathered-read")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._task is None:
+            self._task = asyncio.create_task(self._read(), name="gathered-read")
         return await future
 
     async def _read(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_KEYS], self._waiting[MAX_KEYS:]
-            try:
-                found = await self._find([key for key, _ in batch])
-            except Exception as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for (_, future), answer in zip(batch, found, strict=True):
+        """Ask query after query until nobody waits."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MAX_KEYS], self._waiting[MAX_KEYS:]
+                await self._answer(batch)
+        finally:
+            self._task = None
+
+    async def _answer(self, batch: Sequence[tuple[Key, asyncio.Future[Found]]]) -> None:
+        try:
+            found = await self._find([key for key, _ in batch])
+        except Exception as error:
+            for _, future in batch:
                 if not future.done():
-                    future.set_result(answer)
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(batch, found, strict=True):
+            if not future.done():
+                future.set_result(answer)

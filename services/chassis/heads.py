@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from services.chassis.database import Connection
+from services.chassis.database import Connection, WriteConnection
 from services.chassis.journal import Link
 from services.chassis.partitions import SYSTEM_PARTITION
 
@@ -49,7 +49,7 @@ def _head(row: asyncpg.Record) -> Head:
     return Head(row["partition"], row["position"], row["chain_hash"], row["config_version"], max(now, row["last_at"]))
 
 
-async def commit(connection: asyncpg.Connection, links: Sequence[Link]) -> None:
+async def commit(connection: WriteConnection, links: Sequence[Link]) -> None:
     """Write what the batch makes of its heads and commit. A batch without a link leaves its head as it was.
 
     Values are numbers, hexadecimal digits and a time that we made: nothing here comes from outside.
@@ -59,7 +59,12 @@ async def commit(connection: asyncpg.Connection, links: Sequence[Link]) -> None:
         f"last_at = '{link.recorded_at.isoformat()}' WHERE partition = {link.partition:d}; "
         for link in links
     )
-    await connection.execute(f"{updates}COMMIT")
+    await connection.commit(updates)
+
+
+async def warm(connection: asyncpg.Connection) -> None:
+    """Prepare the statement that is run while a head is held, on a connection that holds none yet."""
+    await connection.fetch(_READ, SYSTEM_PARTITION)
 
 
 async def check_partitions(connection: Connection, partitions: int) -> None:

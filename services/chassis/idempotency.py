@@ -1,7 +1,7 @@
 """The first answer again: verdicts kept by request id, for at least thirty days of real time.
 
-A request is known by caller, method and request id, in the partition of the ID as it was sent. Its fingerprint is the rest
-of the request, so the same id with another body is noticed. Rows live in one table a month, dropped whole.
+A request is known by caller, method and request id, in the partition of the ID as it was sent. Its fingerprint is the
+rest of the request, so the same id with another body is noticed. Rows live in one table a month, dropped whole.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,14 @@ _LOAD = """
     WHERE partition = $1
       AND request_key = ANY($2)
 """
+
+_MONTHS = """
+    SELECT inhrelid::regclass::text
+    FROM pg_inherits
+    WHERE inhparent = 'requests'::regclass
+"""
+_MONTHS_LOCK = 5_830_172
+"""The advisory lock of whoever changes the tables of the months."""
 
 REUSED = Rejection(
     "REQUEST_ID_REUSED", "the request id was used for another request of this method", code=StatusCode.ALREADY_EXISTS
@@ -74,7 +82,7 @@ def digest_of(body: bytes) -> bytes:
     return blake2b(body, digest_size=_DIGEST_BYTES).digest()
 
 
-async def load(connection: asyncpg.Connection, partition: int, keys: Sequence[UUID]) -> dict[UUID, Kept]:
+async def load(connection: Connection | asyncpg.Pool, partition: int, keys: Sequence[UUID]) -> dict[UUID, Kept]:
     """The verdicts kept for these requests."""
     if not keys:
         return {}
@@ -87,20 +95,28 @@ def row(request: Request, verdict: Verdict, today: date) -> tuple[UUID, date, by
     return request.key, today, request.fingerprint, verdict.code, verdict.payload
 
 
-async def maintain_months(connection: Connection) -> None:
-    """Make the tables of the months ahead and drop those past retention. Safe to run twice or on two replicas."""
-    today = datetime.now(UTC).date()
-    month = today.replace(day=1)
-    for _ in range(MONTHS_AHEAD + 1):
-        following = (month + timedelta(days=32)).replace(day=1)
-        await connection.execute(
-            f"CREATE TABLE IF NOT EXISTS requests_{month:%Y_%m} PARTITION OF requests "
-            f"FOR VALUES FROM ('{month}') TO ('{following}')"
-        )
-        month = following
-    oldest_kept = f"requests_{today - RETENTION:%Y_%m}"
-    for (name,) in await connection.fetch(
-        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'requests'::regclass"
-    ):
-        if name < oldest_kept:
-            await connection.execute(f"DROP TABLE IF EXISTS {name}")
+async def maintain_months(connection: Connection, today: date | None = None) -> None:
+    """Make the tables of the months ahead and drop those past retention; two replicas may do it at once.
+
+    `today` is real time, whatever the domain's clock says.
+    """
+    today = today or datetime.now(UTC).date()
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MONTHS_LOCK)
+        months = {name for (name,) in await connection.fetch(_MONTHS)}
+        month = today.replace(day=1)
+        for _ in range(MONTHS_AHEAD + 1):
+            following = (month + timedelta(days=32)).replace(day=1)
+            if _table_of(month) not in months:
+                await connection.execute(
+                    f"CREATE TABLE {_table_of(month)} PARTITION OF requests "
+                    f"FOR VALUES FROM ('{month}') TO ('{following}')"
+                )
+            month = following
+        for name in months:
+            if name < _table_of(today - RETENTION):
+                await connection.execute(f"DROP TABLE {name}")
+
+
+def _table_of(day: date) -> str:
+    return f"requests_{day:%Y_%m}"

@@ -23,7 +23,7 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 _SHIFTS = tuple(range(120, -1, -10))
 _SUFFIX_LENGTH = 26
-_DIGITS_ONLY = {code: "!" for code in range(128)} | {
+_DIGITS_ONLY = dict.fromkeys(range(128), "!") | {
     ord(digit): character for digit, character in zip(_CROCKFORD, "0123456789abcdefghijklmnopqrstuv", strict=True)
 }
 

@@ -1,24 +1,27 @@
 """Timed work: what falls due at civil instants, run in order, once, with its instant as now.
 
-A job is safe to run twice and on two replicas: what it does are commands of the lanes, which decide on what is there. What
-it has done up to is kept in `job_runs`, so that after a stop every missed instant is made up in order.
+A job is safe to run twice and on two replicas: what it does are commands of the lanes, which decide on what is there.
+What it has done up to is kept in `job_runs`, so that after a stop every missed instant is made up in order.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 import asyncpg
 import structlog
 
-from services.chassis.clock import Clock, set_clock
+from services.chassis.clock import EPOCH, Clock, set_clock
 from services.chassis.configurations import Configurations
 from services.chassis.database import Connection
+from services.chassis.leadership import leadership
 
 RUN_INTERVAL_S = 1.0
 """How often a service on the real clock looks whether something is due."""
+NOTE_INTERVAL = timedelta(minutes=1)
+"""How often it notes how far it looked when nothing was due: so far back goes what a new configuration makes due."""
 LEADER_LOCK = 41_237_891
 """The advisory lock of the process that runs the jobs of a database."""
 
@@ -64,26 +67,27 @@ class JobRunner(Generic[Config]):
         self._configurations = configurations
         self._clock = clock
         self._running = asyncio.Lock()
+        self._noted_to = EPOCH
 
     async def run_until(self, to: datetime) -> int:
         """Run everything due up to and including `to`; returns how many instants there were.
 
-        A virtual clock is set to each instant before its jobs run, and to `to` at the end.
+        A virtual clock is set to each instant before its jobs run, and to `to` at the end. On the real clock whoever
+        comes second has nothing to do.
         """
         instants_run = 0
-        async with self._running, self._pool.acquire() as connection:
-            await connection.fetchval("SELECT pg_advisory_lock($1)", LEADER_LOCK)
-            try:
-                while (due := await self._next_due(connection, to)) is not None:
-                    instant, jobs = due
-                    await self._run_instant(connection, instant, jobs)
-                    instants_run += 1
+        async with self._running, leadership(self._pool, LEADER_LOCK, wait=self._clock.virtual) as connection:
+            if connection is None:
+                return 0
+            while (due := await self._next_due(connection, to)) is not None:
+                instant, jobs = due
+                await self._run_instant(connection, instant, jobs)
+                instants_run += 1
+            if self._clock.virtual:
+                await set_clock(connection, to)
+            if self._clock.virtual or to - self._noted_to >= NOTE_INTERVAL:
                 await self._note(connection, self._jobs, to)
-                if self._clock.virtual:
-                    await set_clock(connection, to)
-            finally:
-                if not connection.is_closed():
-                    await connection.fetchval("SELECT pg_advisory_unlock($1)", LEADER_LOCK)
+                self._noted_to = to
         return instants_run
 
     async def _next_due(self, connection: Connection, to: datetime) -> tuple[datetime, list[Job[Config]]] | None:
@@ -106,7 +110,11 @@ class JobRunner(Generic[Config]):
         if self._clock.virtual:
             await set_clock(connection, instant)
         for job in jobs:
-            await job.run(instant)
+            try:
+                await job.run(instant)
+            except Exception as error:
+                error.add_note(f"in the job {job.name}, due at {instant.isoformat()}")
+                raise
         await self._note(connection, jobs, instant)
 
     async def _note(self, connection: Connection, jobs: Sequence[Job[Config]], instant: datetime) -> None:

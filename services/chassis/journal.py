@@ -1,6 +1,7 @@
 """The journal: one row for each batch that did something, hash-chained, in position order.
 
-Tables are the journal materialised; feeds are the journal read. The bytes that are stored are the bytes that are hashed.
+Tables are the journal materialised; feeds are the journal read. The bytes that are stored are the bytes that are
+hashed.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from services.chassis.clock import to_microseconds
 from tessera.events.v1 import journal_pb2
 
 POSITION_BYTES = 8
@@ -41,6 +43,10 @@ def link(
 ) -> Link:
     """The journal row of a batch; `events` are serialised events of the service, in order."""
     payload = journal_pb2.Journal(
-        config_version=config_version, events=events, traceparents=traceparents, published_version=published_version
+        config_version=config_version,
+        events=events,
+        traceparents=traceparents,
+        published_version=published_version,
+        recorded_at_us=to_microseconds(recorded_at),
     ).SerializeToString(deterministic=True)
     return Link(partition, position, recorded_at, payload, chain(previous_hash, position, payload))

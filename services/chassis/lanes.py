@@ -1,8 +1,8 @@
 """Lanes: who waits is written together.
 
 One lane for each partition in each process: a bounded queue and one writer. Its batch is whatever queued while its last
-batch committed; an idle lane writes at once, and there are no timers. Work between two owners has a lane of its own that
-locks all the heads it needs.
+batch committed; an idle lane writes at once, and there are no timers. Work between two owners has a lane of its own
+that locks all the heads it needs.
 """
 
 import asyncio

@@ -23,7 +23,7 @@ def migrate(dsn: str, service: str, partitions: int) -> None:
 
 async def migrate_async(dsn: str, service: str, partitions: int) -> None:
     """`migrate` for a running event loop."""
-    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
+    engine = create_async_engine(f"postgresql+asyncpg://{dsn.partition('://')[2]}")
     try:
         async with engine.begin() as connection:
             await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
@@ -48,7 +48,7 @@ def run_environment() -> None:
 
 
 def create_chassis_tables() -> None:
-    """The first migration's share of the chassis: its tables, and one head for each partition and the system partition."""
+    """The chassis' share of the first migration: its tables, and a head for each partition and the system partition."""
     partitions: int = context.config.attributes["partitions"]
     timestamp = sa.DateTime(timezone=True)
     op.create_table(
@@ -117,7 +117,7 @@ def create_chassis_tables() -> None:
 
 
 def distribute_tables(*tables: str) -> None:
-    """Distribute tables by partition where the Citus extension is present, beside the chassis' own; elsewhere do nothing."""
+    """Where the Citus extension is present, distribute tables by partition, the chassis' own too; else do nothing."""
     connection = op.get_bind()
     if not connection.scalar(sa.text("SELECT 1 FROM pg_extension WHERE extname = 'citus'")):
         return

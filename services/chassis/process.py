@@ -41,7 +41,7 @@ CLOSE_MARGIN_S = 10.0
 """What a worker may take beyond the drain grace, to close its tasks and pools, before it is killed."""
 
 GC_THRESHOLD = 50_000
-"""Objects made, less those ended, between two collections of the young: a batch of a thousand makes tens of thousands."""
+"""Objects made, less those ended, between two collections of the young: a batch makes tens of thousands."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

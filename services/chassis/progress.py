@@ -1,7 +1,7 @@
 """Waiting for positions: what feeds' readers and `at_least` wait for.
 
-Commits of this process are noticed at once. Those of other processes on the same database are noticed by looking, and only
-while somebody waits.
+Commits of this process are noticed at once. Those of other processes on the same database are noticed by looking, and
+only while somebody waits.
 """
 
 import asyncio
@@ -28,15 +28,16 @@ class Progress(Generic[Place]):
         """`look` reads the positions from the database."""
         self._look = look
         self._reached: dict[Place, int] = {}
-        self._changed = asyncio.Event()
-        self._waiting = 0
+        self._waiting: set[asyncio.Future[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
 
     def close(self) -> None:
         """Let everybody who waits go with what there is: the service is shutting down."""
         self._closed = True
-        self._changed.set()
+        self._wake()
+        if self._looking is not None:
+            self._looking.cancel()
 
     def reached(self, place: Place) -> int:
         """The position a place is known to have reached."""
@@ -46,28 +47,35 @@ class Progress(Generic[Place]):
         """Note that a place has reached a position."""
         if position > self._reached.get(place, 0):
             self._reached[place] = position
-            self._changed.set()
+            self._wake()
+
+    def _wake(self) -> None:
+        for news in self._waiting:
+            if not news.done():
+                news.set_result(None)
 
     async def wait_until(self, is_enough: Callable[[], bool], deadline: float) -> bool:
-        """Wait until `is_enough`, at most until `deadline` (time.monotonic()); tells whether it is."""
-        if is_enough() or self._closed:
-            return is_enough()
-        self._waiting += 1
+        """Wait until `is_enough`, at most until `deadline` (time.monotonic()); tells whether it is.
+
+        Each waits for a future of its own, made before it yields, so that no news is lost between two looks at it.
+        """
+        loop = asyncio.get_running_loop()
+        while not is_enough() and not self._closed:
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                return False
+            news: asyncio.Future[None] = loop.create_future()
+            self._waiting.add(news)
+            self._look_out()
+            try:
+                await asyncio.wait([news], timeout=remaining_s)
+            finally:
+                self._waiting.discard(news)
+        return is_enough()
+
+    def _look_out(self) -> None:
         if self._looking is None:
             self._looking = asyncio.create_task(self._keep_looking(), name="progress-look")
-        try:
-            while not is_enough() and not self._closed:
-                remaining_s = deadline - time.monotonic()
-                if remaining_s <= 0:
-                    return False
-                self._changed.clear()
-                try:
-                    await asyncio.wait_for(self._changed.wait(), remaining_s)
-                except TimeoutError:
-                    break
-            return is_enough()
-        finally:
-            self._waiting -= 1
 
     async def _keep_looking(self) -> None:
         try:

@@ -34,8 +34,8 @@ async def bulk_reply(
 ) -> Response:
     """Answer a bulk call: make a command of each item, submit those, and give each item its own result, in order.
 
-    An item that is malformed, or that `to_command` refuses (raises Refused), is its own status and leaves its neighbours
-    alone.
+    An item that is malformed, or that `to_command` refuses (raises Refused), is its own status and leaves its
+    neighbours alone.
     """
     commands: list[Command] = []
     places: list[Rejection | None] = []

@@ -1,8 +1,8 @@
 """Writing a batch: every row of every table, and the journal row, in one statement.
 
-The statement is a chain of `INSERT … SELECT h.partition, u.* FROM head h, unnest(…) u WHERE h.partition = $1` under a main
-`INSERT … VALUES`. On a distributed database this shape stays on one connection and one shard (partitions.md); on a plain
-one it saves a round trip for each table. It is the one place where batches are written.
+The statement is a chain of `INSERT … SELECT h.partition, u.* FROM head h, unnest(…) u WHERE h.partition = $1` under a
+main `INSERT … VALUES`. On a distributed database this shape stays on one connection and one shard (partitions.md); on a
+plain one it saves a round trip for each table. It is the one place where batches are written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,8 @@ def _insert(table: sa.Table, first_parameter: int) -> str:
     arrays = ", ".join(f"${first_parameter + number}::{_array_type(column)}" for number, column in enumerate(columns))
     keys = ", ".join(column.name for column in table.primary_key.columns)
     settings = ", ".join(f"{column.name} = EXCLUDED.{column.name}" for column in columns if not column.primary_key)
-    conflict = f"ON CONFLICT ({keys}) DO UPDATE SET {settings}" if table.info.get("upsert") else ""
+    action = f"DO UPDATE SET {settings}" if settings else "DO NOTHING"
+    conflict = f"ON CONFLICT ({keys}) {action}" if table.info.get("upsert") else ""
     return (
         f"INSERT INTO {table.name} (partition, {names})\n"
         f"SELECT h.partition, u.*\n"

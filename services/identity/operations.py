@@ -79,7 +79,7 @@ def apply(state: State, change: Change, moment: Moment[Config]) -> None:
 def _resolve(state: State, command: ResolveAccount, moment: Moment[Config]) -> Decided:
     """A name that leads to a member is answered; another one enrols a member, if that is wanted."""
     route = state.route(command.route.blind_index)
-    if route is not None and route.member_id is not None:
+    if route is not None and route.is_linked:
         known = route
         return Decision(NO_CHANGE, lambda: wire.known_answer(known), keeps_itself=True)
     refusal = rules.enrolment_refusal(state.config, command.domain)

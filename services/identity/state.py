@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.chassis import ids
 from services.chassis.store import Rows
-from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Route
+from services.identity import wire
+from services.identity.values import Account, Config, Member, Route
 
 
 class State:
@@ -81,10 +81,11 @@ class State:
             route.blind_index,
             (
                 route.blind_index,
-                None if route.account_id is None else ids.encode(ACCOUNT, route.account_id),
-                None if route.member_id is None else ids.encode(MEMBER, route.member_id),
+                route.account_id,
+                route.member_id,
                 int(route.status),
                 route.enrolled_by,
+                wire.route_reply(route) if route.is_linked else None,
             ),
         )
 

@@ -43,16 +43,17 @@ ACCOUNTS = sa.Table(
     sa.Index("accounts_of_member", "partition", "member_id"),
     info=UPSERT,
 )
-# Where an account's name leads. Its partition follows from the blind index, not from the member. It holds IDs in the
-# form in which they are sent: encoding them would cost more than the rest of a resolve.
+# Where an account's name leads. Its partition follows from the blind index, not from the member. `reply` is the rest of
+# the row as it is sent, serialised when it is written, so that resolving is copying.
 ROUTES = sa.Table(
     "routes",
     METADATA,
     _partition(),
     sa.Column("blind_index", sa.LargeBinary, primary_key=True),
-    sa.Column("account_id", sa.Text),
-    sa.Column("member_id", sa.Text),
+    sa.Column("account_id", sa.Uuid),
+    sa.Column("member_id", sa.Uuid),
     sa.Column("status", sa.SmallInteger, nullable=False),
     sa.Column("enrolled_by", sa.BigInteger, nullable=False),
+    sa.Column("reply", sa.LargeBinary),
     info=UPSERT,
 )

@@ -65,6 +65,11 @@ class Route:
     enrolled_by: int
     """A checksum of the request id that enrolled it, which tells a retry of the enrolment; 0 when it was linked."""
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether it leads anywhere."""
+        return self.member_id is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

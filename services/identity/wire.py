@@ -34,6 +34,16 @@ Place = tuple[int, int] | None
 """A partition and a position in it; None when nothing was written."""
 
 
+def route_reply(route: Route) -> bytes:
+    """What is sent to who resolves a name: a bulk answer of one result.
+
+    Serialised messages that stand one behind the other are one message, so these make up an answer to many.
+    """
+    return pb.BulkResolveAccountsResponse(
+        results=[pb.BulkResolveAccountsResponse.Result(response=_resolved(route))]
+    ).SerializeToString()
+
+
 def known_answer(route: Route) -> bytes:
     """A name that leads to a member already."""
     return _resolved(route).SerializeToString()

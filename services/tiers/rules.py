@@ -1,9 +1,9 @@
 """Decisions on standings: when a level is reached and when it is lost. Pure.
 
-A standing is a history. It begins on the lowest level, rises when an entry brings the window's score to a higher level's
-threshold, and falls at an evaluation (00:00 of a civil day) when the window that ended the day before no longer has what
-the level needs. At one instant the evaluation comes before the entries. `live` is that history; everything else serves it.
-Sources: model.md "Tiers"; cases.md E21, E23, E25.
+A standing is a history. It begins on the lowest level, rises when an entry brings the window's score to the threshold
+of a higher one, and falls at an evaluation (00:00 of a civil day) when the window that ended the day before no longer
+has what the level needs. At one instant the evaluation comes before the entries. `live` is that history; everything
+else serves it. Sources: model.md "Tiers"; cases.md E21, E23, E25.
 """
 
 from collections.abc import Iterable, Sequence
@@ -95,7 +95,7 @@ def _fall(
         due = fall.day
         at = ladder.evaluated_at(due)
         if at <= until:
-            rank, due = fall.rank, _due_after(ladder, fall.rank, scores, at)
+            rank, due = fall.rank, due_after(ladder, fall.rank, scores, at)
             steps.append(Step(rank, at, fall.score, due))
     return rank, due
 
@@ -109,33 +109,31 @@ def _score(
     rises = entry.amount > 0 and reached > rank
     falls = entry.amount < 0 and reached < rank and ladder.falls_at_once
     if rises or falls:
-        due = _due_after(ladder, reached, scores, entry.at)
+        due = due_after(ladder, reached, scores, entry.at)
         steps.append(Step(reached, entry.at, score, due))
         return reached, due
     if entry.amount < 0:
-        return rank, _due_after(ladder, rank, scores, entry.at)
+        return rank, due_after(ladder, rank, scores, entry.at)
     return rank, due
 
 
-def _due_after(ladder: Ladder, rank: int, scores: Scores, at: datetime) -> date | None:
+def due_after(ladder: Ladder, rank: int, scores: Scores, at: datetime) -> date | None:
+    """The day of the first evaluation after an instant that a rank does not survive if nothing more is earned."""
     fall = next_fall(ladder, rank, scores, ladder.evaluation_after(at))
     return None if fall is None else fall.day
 
 
-def evaluate(ladder: Ladder, rank: int, due: date | None, scores: Scores, at: datetime, *, anew: bool) -> History:
-    """What the evaluation at `at` makes of a standing, those before it that were missed included.
+def look_anew(ladder: Ladder, rank: int, scores: Scores, at: datetime, *, may_fall: bool) -> Step | None:
+    """What a new definition of the ladder makes of a standing, if it makes another one of it.
 
-    An evaluation lowers. `anew`, when the ladder is new or has changed, it also raises: the standing becomes what the
-    window that ended the day before is enough for.
+    At an evaluation the window that ended the day before is looked at, at any other time the window of the day itself.
     """
-    lived = live(ladder, rank, due, scores, (), at)
-    if not anew:
-        return lived
-    score = window_score(ladder, scores, civil_day(at, ladder.zone) - _DAY)
+    day = civil_day(at, ladder.zone)
+    score = window_score(ladder, scores, ladder.day_judged_at(day) if ladder.is_evaluated_at(at) else day)
     reached = ladder.rank_of_score(score)
-    due = _due_after(ladder, reached, scores, at)
-    steps = lived.steps if reached == lived.rank else (*lived.steps, Step(reached, at, score, due))
-    return History(steps, reached, lived.scores, due)
+    if reached > rank or (may_fall and reached < rank):
+        return Step(reached, at, score, due_after(ladder, reached, scores, at))
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ Scores = Mapping[date, int]
 class Window:
     """How far back a ladder looks: the last `days` civil days, or the last `months` months, the day itself included.
 
-    Exactly one of the two is not 0. With months, the window of a day D begins the day after the same day of the month so
-    many months before; a month that is too short ends it on its last day. So one month back from 31 March begins on
-    1 March, twelve months back from 29 February begin on 1 March of the year before.
+    Exactly one of the two is not 0. With months, the window of a day begins the day after the same day of the month so
+    many months before, or after the last day of a month that is too short for it: one month back from 31 March begins
+    on 1 March, twelve months back from 29 February begin on 1 March of the year before.
     """
 
     days: int = 0
@@ -95,6 +95,10 @@ class Ladder:
         """The instant of a day's evaluation."""
         return start_of_day(day, self.zone)
 
+    def day_judged_at(self, day: date) -> date:
+        """The day whose window a day's evaluation looks at: the one that has just ended."""
+        return day - _DAY
+
     def is_evaluated_at(self, at: datetime) -> bool:
         """Whether an instant is that of an evaluation."""
         day = civil_day(at, self.zone)
@@ -119,7 +123,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A score: it acts from `at` on and counts on `day`, which is the day of `at` or, for a reversal, an earlier one."""
+    """A score. It acts from `at` on and counts on `day`: the day of `at` or, for what is taken back, an earlier one."""
 
     at: datetime
     day: date
@@ -162,6 +166,17 @@ class Standing:
     """The first day of the scores that this evaluation looks at."""
     superseded_at: datetime | None
     """When something learnt late took it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayScore:
+    """What a member scored in a unit on one civil day, as its row says."""
+
+    amount: int
+    last_at: datetime
+    """From when on its last part acts."""
+    entries: str
+    """Its parts, as JSON: [[acts from, in microseconds; amount], …]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,7 @@ async def suspend(suite: Suite, member_id: str, **fields: Any) -> Any:
 
 async def reinstate(suite: Suite, member_id: str) -> Any:
     """Reinstate a member."""
-    return await suite.identity.ReinstateMember(
-        pb.ReinstateMemberRequest(request_id=request_id(), member_id=member_id)
-    )
+    return await suite.identity.ReinstateMember(pb.ReinstateMemberRequest(request_id=request_id(), member_id=member_id))
 
 
 async def close(suite: Suite, member_id: str) -> Any:

@@ -13,7 +13,7 @@ from tessera.clock.v1.clock_service_pb2_grpc import ClockServiceStub
 from tessera.config.v1.config_service_pb2_grpc import ConfigServiceStub
 from tessera.events.v1.event_feed_pb2_grpc import EventFeedStub
 from tessera.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
-from tessera.methods import MethodChannel, Session
+from tessera.methods import Method, MethodChannel, Session
 from tessera.points.v1.points_service_pb2_grpc import PointsServiceStub
 from tessera.positions import Positions
 from tessera.suite import TOKEN_VARIABLE, read_suite
@@ -71,6 +71,13 @@ class Client:
     def feed(self, service: str) -> EventFeedStub:
         """The event feed of one service."""
         return EventFeedStub(self._methods[service])
+
+    def method(self, service: str, name: str) -> Method[Any]:
+        """A unary method of a service's own contract; its `send` takes requests that are already serialised."""
+        method = getattr(getattr(self, service), name)
+        if not isinstance(method, Method):
+            raise TypeError(f"{service}.{name} is not a unary method")
+        return method
 
     async def close(self) -> None:
         """Ends all calls and connections."""

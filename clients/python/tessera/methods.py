@@ -202,7 +202,7 @@ def _pause_s(error: Error, longest_s: float) -> float | None:
 
 def _trace_headers() -> tuple[tuple[str, str], ...]:
     """The W3C trace context of the current span, in programs that use OpenTelemetry."""
-    if "opentelemetry" not in sys.modules:
+    if sys.modules.get("opentelemetry") is None:
         return ()
     carrier: dict[str, str] = {}
     importlib.import_module("opentelemetry.propagate").inject(carrier)

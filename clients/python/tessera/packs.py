@@ -1,4 +1,4 @@
-"""Packs: folders of YAML documents that configure a programme, read, checked and published to the services they concern."""
+"""Packs: folders of YAML documents that configure a programme, read, checked and published where they are known."""
 
 import asyncio
 import re
@@ -12,6 +12,7 @@ import yaml
 from google.protobuf import struct_pb2
 
 from tessera.client import Client
+from tessera.complaints import Complaint
 from tessera.config.v1 import config_service_pb2
 from tessera.errors import Error, Violation
 from tessera.topology import SERVICES
@@ -21,7 +22,7 @@ SERVICES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "domain": ("identity",),
     "unit": ("points",),
     "earn-rule": ("points",),
-    "ladder": ("tiers",),
+    "ladder": ("tiers", "benefits"),
     "benefit": ("benefits",),
 }
 """For each kind of document the services that know it."""
@@ -54,11 +55,11 @@ class PackDocument:
         return f"{self.file}:{self.number} ({self.name})"
 
 
-class PackMistakes(Exception):
+class PackMistakes(Complaint):
     """Everything that is wrong with a pack, one line each: file, number of the document, field, mistake."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("\n".join(mistakes))
+        super().__init__("\n  ".join([f"{len(mistakes)} mistake(s); nothing was published", *mistakes]))
         self.mistakes = tuple(mistakes)
 
 
@@ -90,9 +91,7 @@ async def publish_pack(
     )
     _raise_mistakes(documents, answers)
     if not dry_run:
-        answers = [
-            await _publish(client, service, request, dry_run=False) for service, request in requests.items()
-        ]
+        answers = [await _publish(client, service, request, dry_run=False) for service, request in requests.items()]
     return {
         service: answer
         for service, answer in zip(requests, answers, strict=True)
@@ -120,9 +119,7 @@ async def _publish(
 def _message(document: PackDocument) -> config_service_pb2.Document:
     spec = struct_pb2.Struct()
     spec.update(document.spec)
-    return config_service_pb2.Document(
-        kind=document.kind, code=document.code, programme=document.programme, spec=spec
-    )
+    return config_service_pb2.Document(kind=document.kind, code=document.code, programme=document.programme, spec=spec)
 
 
 def _raise_mistakes(documents: Sequence[PackDocument], answers: Iterable[Any]) -> None:
@@ -187,7 +184,9 @@ def _duplicates(documents: Sequence[PackDocument]) -> list[str]:
     found = []
     for document in documents:
         if document.name in first:
-            found.append(f"{document.place}: stands already at {first[document.name].file}:{first[document.name].number}")
+            found.append(
+                f"{document.place}: stands already at {first[document.name].file}:{first[document.name].number}"
+            )
         first.setdefault(document.name, document)
     return found
 

@@ -2,64 +2,62 @@
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tessera.client import Client
 from tessera.clock.v1 import clock_service_pb2
+from tessera.complaints import Complaint
 from tessera.errors import Error
 from tessera.events.v1 import event_feed_pb2
 from tessera.positions import SYSTEM_PARTITION
+from tessera.type.v1 import position_pb2
 
-DRAIN_TIMEOUT_S = 60.0
-FIRST_PAUSE_S = 0.001
-LONGEST_PAUSE_S = 0.02
-"""A follower needs a few milliseconds for a batch; looking more often would take the time away from it."""
-
-Heads = dict[str, dict[int, int]]
-"""The last position of each partition of each service."""
+DRAIN_TIMEOUT_S = 50.0
+"""Services cut deadlines to a minute; a follower that needs longer is not behind but stuck."""
 
 
-class NotDrained(Exception):
+class NotDrained(Complaint):
     """Some follower did not catch up in time; the text says which, and how far it is behind."""
 
 
 class Step:
-    """Moves all services of a suite through domain time together.
-
-    Remembers where the feeds stood when they were last drained, so that draining again costs one look when nothing was
-    written since.
-    """
+    """Moves all services of a suite through domain time together."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
         self._feeds = {service: client.feed(service) for service in client.services}
         self._clocks = {service: client.clock(service) for service in client.services}
-        self._quiet: Heads | None = None
 
     async def drain(self, timeout_s: float = DRAIN_TIMEOUT_S) -> None:
         """Returns when every service has read everything that the others wrote; raises NotDrained.
 
-        Looks are not taken at one instant. But when everybody has caught up and the next look (or an earlier one known
-        to be quiet) shows the same heads, there was an instant between them at which nothing was left to read.
+        Each service is asked once, and again only when another turns out to have written more than it had read; it
+        answers then when it has read that. When nobody is behind what the others last said, nothing is left to read,
+        though they were asked at different times: an answer's heads include what was done with what its cursors say was
+        read, so the first record that an answer does not know of could only come from one that it does not know of.
         """
         deadline = time.monotonic() + timeout_s
-        pause_s = FIRST_PAUSE_S
-        while True:
-            answers = await self._look()
-            heads = {answer.service: _positions(answer.heads) for answer in answers}
-            behind = _behind(answers, heads)
-            if not behind:
-                if heads == self._quiet:
-                    return
-                self._quiet = heads
-                continue
-            if time.monotonic() > deadline:
-                raise NotDrained("; ".join(behind))
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        asked: dict[str, list[position_pb2.Position]] = {service: [] for service in self._feeds}
+        known: dict[str, event_feed_pb2.GetPositionsResponse] = {}
+        while asked:
+            try:
+                answers = await asyncio.gather(
+                    *(self._positions(service, positions, deadline) for service, positions in asked.items())
+                )
+            except Error as error:
+                if behind := _in_words(_behind(known)):
+                    raise NotDrained(f"{behind}: {error}") from None
+                raise
+            known |= zip(asked, answers, strict=True)
+            asked = _behind(known)
+
+    async def _positions(
+        self, service: str, at_least: list[position_pb2.Position], deadline: float
+    ) -> event_feed_pb2.GetPositionsResponse:
+        request = event_feed_pb2.GetPositionsRequest(at_least=at_least)
+        return await self._feeds[service].GetPositions(request, timeout=max(0.0, deadline - time.monotonic()))
 
     async def to(self, instant: datetime, timeout_s: float = DRAIN_TIMEOUT_S) -> None:
         """Drains, advances every service to `instant` (each runs what falls due on the way), and drains again.
@@ -77,10 +75,6 @@ class Step:
         )
         return min(answer.now.ToDatetime(UTC) for answer in answers)
 
-    async def _look(self) -> list[event_feed_pb2.GetPositionsResponse]:
-        request = event_feed_pb2.GetPositionsRequest()
-        return list(await asyncio.gather(*(feed.GetPositions(request) for feed in self._feeds.values())))
-
     async def _advance(self, service: str, instant: datetime) -> None:
         to = Timestamp()
         to.FromDatetime(instant)
@@ -97,17 +91,29 @@ async def drain(client: Client, timeout_s: float = DRAIN_TIMEOUT_S) -> None:
     await Step(client).drain(timeout_s)
 
 
-def _positions(cursors: Any) -> dict[int, int]:
+def _behind(known: Mapping[str, event_feed_pb2.GetPositionsResponse]) -> dict[str, list[position_pb2.Position]]:
+    """For each service that is behind, what it has not read yet."""
+    heads = {service: _places(answer.heads) for service, answer in known.items()}
+    behind: dict[str, list[position_pb2.Position]] = {}
+    for service, answer in known.items():
+        for followed in answer.followed:
+            reached = _places(followed.cursors)
+            unread = [
+                position_pb2.Position(service=followed.service, partition=partition, position=head)
+                for partition, head in heads.get(followed.service, {}).items()
+                if head > reached.get(partition, 0)
+            ]
+            if unread:
+                behind.setdefault(service, []).extend(unread)
+    return behind
+
+
+def _places(cursors: Iterable[event_feed_pb2.Cursor]) -> dict[int, int]:
     return {cursor.partition: cursor.position for cursor in cursors if cursor.partition != SYSTEM_PARTITION}
 
 
-def _behind(answers: list[event_feed_pb2.GetPositionsResponse], heads: Heads) -> list[str]:
-    """Who has not yet read everything."""
-    behind = []
-    for answer in answers:
-        cursors = {followed.service: _positions(followed.cursors) for followed in answer.followed}
-        for source, reached in cursors.items():
-            missing = sum(max(0, head - reached.get(partition, 0)) for partition, head in heads.get(source, {}).items())
-            if missing:
-                behind.append(f"{answer.service} is {missing} record(s) behind {source}")
-    return behind
+def _in_words(behind: Mapping[str, list[position_pb2.Position]]) -> str:
+    return "; ".join(
+        f"{service} has not read all of {', '.join(sorted({position.service for position in positions}))}"
+        for service, positions in behind.items()
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tessera.complaints import Complaint
 from tessera.topology import SERVICES
 
 SUITE_VARIABLE = "TESSERA_SUITE"
@@ -13,7 +14,7 @@ TOKEN_VARIABLE = "TESSERA_TOKEN"
 SUITE_FILE = "suite.json"
 
 
-class NoSuite(Exception):
+class NoSuite(Complaint):
     """No suite is known to run, or its file cannot be read."""
 
 

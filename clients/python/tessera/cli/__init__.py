@@ -1,4 +1,4 @@
-"""The `tessera` command. Each command's module imports what it needs when it is run, so that `--help` is quick."""
+"""The `tessera` command."""
 
 import sys
 

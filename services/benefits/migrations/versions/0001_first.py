@@ -3,12 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from services.chassis.migrations import (
-    CHASSIS_REFERENCE_TABLES,
-    CHASSIS_TABLES,
-    create_chassis_tables,
-    distribute,
-)
+from services.chassis.migrations import create_chassis_tables, distribute_tables
 
 revision = "0001"
 down_revision = None
@@ -23,17 +18,14 @@ def upgrade() -> None:
     _create_projections()
     _create_facts()
     _create_sums()
-    own = ["members", "accounts", "standings", "entitlements", "redemptions", "quota_uses", "benefit_counts"]
-    distribute([*CHASSIS_TABLES, *own], CHASSIS_REFERENCE_TABLES)
+    distribute_tables("members", "accounts", "standings", "entitlements", "redemptions", "quota_uses", "benefit_counts")
     op.create_check_constraint("entitlements_uses", "entitlements", "uses_left >= 0")
     op.create_check_constraint("quota_uses_used", "quota_uses", "used >= 0")
     op.create_index(
         "entitlements_granted", "entitlements", ["partition", "member_id", "benefit"], postgresql_where=_GRANTED
     )
     op.create_index("entitlements_due", "entitlements", ["partition", "valid_until"], postgresql_where=_GRANTED)
-    op.create_index(
-        "entitlements_of_member", "entitlements", ["partition", "member_id", "issued_at", "entitlement_id"]
-    )
+    op.create_index("entitlements_of_member", "entitlements", ["partition", "member_id", "issued_at", "entitlement_id"])
 
 
 def _create_projections() -> None:

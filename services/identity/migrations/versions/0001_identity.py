@@ -39,10 +39,11 @@ def upgrade() -> None:
         "routes",
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("blind_index", sa.LargeBinary, primary_key=True),
-        sa.Column("account_id", sa.Text),
-        sa.Column("member_id", sa.Text),
+        sa.Column("account_id", sa.Uuid),
+        sa.Column("member_id", sa.Uuid),
         sa.Column("status", sa.SmallInteger, nullable=False),
         sa.Column("enrolled_by", sa.BigInteger, nullable=False),
+        sa.Column("reply", sa.LargeBinary),
     )
     distribute_tables("members", "accounts", "routes")
     op.create_index("members_by_status", "members", ["partition", "status", "member_id"])

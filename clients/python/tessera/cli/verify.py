@@ -1,0 +1,65 @@
+"""`tessera verify`: proves a whole suite."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from tessera.cli.console import Output, OutputOption, SuiteOption, out, table
+from tessera.cli.failures import FAILED, dump
+from tessera.cli.running import run
+from tessera.client import Client, connect
+from tessera.proofs import Proof, prove_chain, prove_drained, prove_ledger, prove_liability
+from tessera.topology import SERVICES
+
+Prove = Callable[[Callable[[int, int], None]], Awaitable[Proof]]
+
+
+def verify(suite: SuiteOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Prove the ledger, the hash chains of all four journals, that liability is what lies in lots, and drained feeds.
+
+    Exits with code 1 when something does not hold.
+    """
+    console = Console(stderr=True)
+    proofs = run(_verify(Path(suite) if suite else None, console))
+    if output is Output.JSON:
+        typer.echo(dump([{"proof": p.name, "subject": p.subject, "findings": p.findings} for p in proofs]))
+    else:
+        print_proofs(out(), proofs)
+    if not all(proof.holds for proof in proofs):
+        raise typer.Exit(FAILED)
+
+
+async def _verify(suite: Path | None, console: Console) -> list[Proof]:
+    async with connect(suite_file=suite) as client:
+        drained = await prove_drained(client)
+        columns = (TextColumn("{task.description:<18}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as bars:
+            proven = [_with_bar(bars, "ledger", lambda tell: prove_ledger(client, tell))]
+            proven += [_with_bar(bars, f"{name}'s chain", _chain(client, name)) for name in SERVICES]
+            return [drained, *await asyncio.gather(*proven), await prove_liability(client)]
+
+
+def _chain(client: Client, service: str) -> Prove:
+    return lambda tell: prove_chain(client, service, tell)
+
+
+async def _with_bar(bars: Progress, name: str, prove: Prove) -> Proof:
+    bar = bars.add_task(name, total=None)
+    return await prove(lambda done, total: bars.update(bar, completed=done, total=total))
+
+
+def print_proofs(console: Console, proofs: Sequence[Proof]) -> None:
+    """One line for each proof, and one for each thing that does not hold."""
+    listing = table("proof", "over", "")
+    for proof in proofs:
+        listing.add_row(
+            proof.name, proof.subject, "[green]holds[/green]" if proof.holds else "[red]does not hold[/red]"
+        )
+    console.print(listing)
+    for proof in proofs:
+        for finding in proof.findings:
+            console.print(f"  {proof.name}: {finding}", style="red", markup=False)

@@ -1,0 +1,162 @@
+"""The order of steps of a batch: what it loads, what each command comes to, how that is folded in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.benefits import queries, rules
+from services.benefits.commands import ExpireEntitlements, IssueEntitlement, IssueMonthly, Redeem, ReverseRedemption
+from services.benefits.following import follow
+from services.benefits.issuing import expire, issue_listed, issue_monthly
+from services.benefits.naming import entitlement_id
+from services.benefits.redeeming import redeem, reverse
+from services.benefits.state import Draft, State
+from services.benefits.values import (
+    AccountLinked,
+    AccountUnlinked,
+    BenefitsConfig,
+    StandingChanged,
+)
+from services.chassis.feed_batch import FeedBatch
+from services.chassis.operations import Decided, Moment, Operations
+
+
+@dataclass(slots=True)
+class _Keys:
+    """What a batch concerns. Of `pairs` (members and benefits) what can be used, of `issued` all there ever was."""
+
+    members: set[UUID] = field(default_factory=set)
+    standings: set[UUID] = field(default_factory=set)
+    accounts: set[UUID] = field(default_factory=set)
+    entitlements: set[UUID] = field(default_factory=set)
+    redemptions: set[UUID] = field(default_factory=set)
+    pairs: set[tuple[UUID, str]] = field(default_factory=set)
+    issued: set[tuple[UUID, str]] = field(default_factory=set)
+    benefits: set[str] = field(default_factory=set)
+
+
+async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Any], state: State) -> None:
+    """Read what the commands concern, at most one statement a table."""
+    keys = _Keys()
+    for command in commands:
+        _collect(keys, command, state.config)
+    if keys.members:
+        rows = await queries.members(connection, partition, list(keys.members))
+        state.members = {member.member_id: member for member in rows}
+    if keys.standings:
+        state.fill_intervals(await queries.intervals(connection, partition, list(keys.standings)))
+    if keys.accounts:
+        accounts = await queries.accounts(connection, partition, list(keys.accounts))
+        state.accounts = {account.account_id: account for account in accounts}
+    if keys.redemptions:
+        await _load_redemptions(connection, partition, keys, state)
+    if keys.entitlements or keys.pairs or keys.issued:
+        entitlements = await queries.entitlements(
+            connection, partition, list(keys.entitlements), list(keys.pairs), list(keys.issued)
+        )
+        state.fill_entitlements(entitlements)
+        keys.benefits |= {entitlement.benefit for entitlement in entitlements}
+    if keys.pairs:
+        uses = await queries.quota_uses(connection, partition, list(keys.pairs))
+        state.quota_uses = {(use.member_id, use.benefit): use for use in uses}
+    if keys.benefits:
+        counts = await queries.counts(connection, partition, list(keys.benefits))
+        state.counts = {count.benefit: count for count in counts}
+
+
+async def _load_redemptions(connection: asyncpg.Connection, partition: int, keys: _Keys, state: State) -> None:
+    """Read redemptions, and note what taking them back concerns."""
+    redemptions = await queries.redemptions(connection, partition, list(keys.redemptions))
+    state.redemptions = {redemption.redemption_id: redemption for redemption in redemptions}
+    for redemption in redemptions:
+        keys.benefits.add(redemption.benefit)
+        if redemption.entitlement_id is not None:
+            keys.entitlements.add(redemption.entitlement_id)
+        else:
+            keys.pairs.add((redemption.member_id, redemption.benefit))
+
+
+def _collect(keys: _Keys, command: Any, config: BenefitsConfig) -> None:
+    match command:
+        case Redeem():
+            keys.members.add(command.member_id)
+            keys.redemptions.add(command.redemption_id)
+            keys.pairs.add((command.member_id, command.benefit))
+            keys.benefits.add(command.benefit)
+            if command.account_id is not None:
+                keys.accounts.add(command.account_id)
+            if command.entitlement_id is not None:
+                keys.entitlements.add(command.entitlement_id)
+        case ReverseRedemption():
+            keys.redemptions.add(command.redemption_id)
+        case IssueEntitlement():
+            keys.members.add(command.member_id)
+            keys.entitlements.add(command.entitlement_id)
+            keys.benefits.add(command.benefit)
+        case IssueMonthly():
+            _collect_monthly(keys, command, config)
+        case ExpireEntitlements():
+            keys.entitlements.update(command.entitlement_ids)
+        case FeedBatch():
+            for record in command.records:
+                for told in record.events:
+                    _collect_told(keys, told, config)
+
+
+def _collect_monthly(keys: _Keys, command: IssueMonthly, config: BenefitsConfig) -> None:
+    keys.members.update(command.member_ids)
+    keys.standings.update(command.member_ids)
+    for grant in rules.grants_of_month(config.monthly, command.month_start):
+        code = grant.benefit.code
+        keys.benefits.add(code)
+        keys.entitlements.update(
+            entitlement_id(member_id, code, grant.cause, grant.reference) for member_id in command.member_ids
+        )
+
+
+def _collect_told(keys: _Keys, told: Any, config: BenefitsConfig) -> None:
+    match told:
+        case AccountUnlinked():
+            keys.accounts.add(told.account_id)
+        case AccountLinked():
+            pass
+        case StandingChanged():
+            keys.members.add(told.member_id)
+            keys.standings.add(told.member_id)
+            gifts = [benefit.code for benefit, _ in config.level_ups.get(told.ladder, ())]
+            monthly = [grant.benefit.code for grant in rules.grants_of_month(config.monthly, told.effective_from)]
+            for code in (*gifts, *monthly):
+                keys.benefits.add(code)
+                keys.issued.add((told.member_id, code))
+        case _:
+            keys.members.add(told.member_id)
+
+
+def decide(state: State, command: Any, moment: Moment[BenefitsConfig]) -> Decided:
+    """What a command comes to."""
+    match command:
+        case Redeem():
+            return redeem(state, command, moment)
+        case ReverseRedemption():
+            return reverse(state, command, moment)
+        case IssueEntitlement():
+            return issue_listed(state, command, moment)
+        case IssueMonthly():
+            return issue_monthly(state, command, moment)
+        case ExpireEntitlements():
+            return expire(state, command, moment)
+        case FeedBatch():
+            return follow(state, command, moment)
+        case _:
+            raise TypeError(f"benefits knows no command {type(command).__name__}")
+
+
+def apply(state: State, outcome: Draft, moment: Moment[BenefitsConfig]) -> None:
+    """Fold in what a command came to."""
+    state.take(outcome)
+
+
+OPERATIONS: Operations[State, BenefitsConfig] = Operations(State, load, decide, apply)

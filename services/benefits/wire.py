@@ -1,0 +1,97 @@
+"""Messages and values of benefits, one made of the other."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.benefits.rules import No, Yes, state_at
+from services.benefits.values import BenefitsConfig, Entitlement, Redemption
+from services.chassis import ids
+from services.chassis.instants import timestamp
+from services.chassis.operations import Moment
+from tessera.benefits.v1 import benefits_service_pb2 as pb
+from tessera.type.v1 import position_pb2
+
+SERVICE = "benefits"
+ERROR_DOMAIN = "benefits.tessera"
+MEMBER, ACCOUNT, ENTITLEMENT, REDEMPTION = "member", "account", "entitlement", "redemption"
+
+Place = tuple[int, int]
+"""A partition and a position in it."""
+
+
+def place_of(moment: Moment[BenefitsConfig]) -> Place:
+    """Where a batch is committed: work here has one owner, so one partition."""
+    (place,) = moment.positions.items()
+    return place
+
+
+def decode_optional(prefix: str, text: str) -> UUID | None:
+    """The ID of a text that may be empty."""
+    return ids.decode(prefix, text) if text else None
+
+
+def entitlement_message(entitlement: Entitlement, now: datetime) -> pb.Entitlement:
+    """An entitlement as it stands at an instant."""
+    return pb.Entitlement(
+        entitlement_id=ids.encode(ENTITLEMENT, entitlement.entitlement_id),
+        member_id=ids.encode(MEMBER, entitlement.member_id),
+        benefit=entitlement.benefit,
+        state=pb.EntitlementState.ValueType(state_at(entitlement, now)),
+        valid_from=timestamp(entitlement.valid_from),
+        valid_until=timestamp(entitlement.valid_until) if entitlement.valid_until is not None else None,
+        uses_left=entitlement.uses_left,
+        issued_at=timestamp(entitlement.issued_at),
+        cause=entitlement.cause,
+        reference=entitlement.reference,
+        config_version=entitlement.config_version,
+    )
+
+
+def issue_answer(entitlement: Entitlement, place: Place) -> bytes:
+    """What issuing did."""
+    return pb.IssueEntitlementResponse(
+        entitlement=entitlement_message(entitlement, entitlement.issued_at), position=_position(place)
+    ).SerializeToString()
+
+
+def redeem_answer(redemption: Redemption, partition: int) -> bytes:
+    """What redeeming did; the same from the row as when it was made."""
+    return pb.RedeemResponse(
+        redemption_id=ids.encode(REDEMPTION, redemption.redemption_id),
+        entitlement_id=_encoded(redemption.entitlement_id),
+        uses_left=redemption.uses_left,
+        position=_position((partition, redemption.position)),
+    ).SerializeToString()
+
+
+def reverse_answer(redemption: Redemption, place: Place) -> bytes:
+    """What taking back did."""
+    return pb.ReverseRedemptionResponse(
+        entitlement_id=_encoded(redemption.entitlement_id), position=_position(place)
+    ).SerializeToString()
+
+
+def fill_check(response: pb.CheckEntitlementResponse, judged: Yes | No, config_version: int) -> None:
+    """Say whether a benefit may be used."""
+    response.config_version = config_version
+    if isinstance(judged, Yes):
+        response.allowed = True
+        if judged.uses_left is not None:
+            response.uses_left = judged.uses_left
+        if judged.entitlement_id is not None:
+            response.entitlement_id = ids.encode(ENTITLEMENT, judged.entitlement_id)
+        return
+    rejection, next_eligible_at = judged
+    response.reason = rejection.reason
+    response.condition = rejection.metadata.get("condition", "")
+    if next_eligible_at is not None:
+        response.next_eligible_at.FromDatetime(next_eligible_at)
+
+
+def _encoded(entitlement_id: UUID | None) -> str:
+    return "" if entitlement_id is None else ids.encode(ENTITLEMENT, entitlement_id)
+
+
+def _position(place: Place) -> position_pb2.Position:
+    partition, position = place
+    return position_pb2.Position(service=SERVICE, partition=partition, position=position)

@@ -1,0 +1,37 @@
+"""What tiers tells itself to do; everything else it hears from the feeds of others."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+EVALUATED_AT_ONCE = 2_000
+"""Members that one command evaluates at most, so that a partition is never locked for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Evaluate the standings of one partition on a ladder, as far as one batch may: members after `after`, by ID.
+
+    Its answer is the 16 bytes of the last member looked at when more may follow, else empty.
+    """
+
+    partition: int
+    ladder: str
+    at: datetime
+    """An instant at which the ladder is evaluated."""
+    after: UUID
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The partition itself; its number is a routing of its own."""
+        return (self.partition,)
+
+    @property
+    def request(self) -> None:
+        """Evaluating again changes nothing."""
+        return None
+
+    @property
+    def validate_only(self) -> bool:
+        """Never a dry run."""
+        return False

@@ -1,0 +1,77 @@
+"""An evaluation: who might change is looked at, and falls; by a new definition of the ladder, also rises."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.chassis.operations import Decision
+from services.tiers import rules
+from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
+from services.tiers.scoring import due_of, known_until
+from services.tiers.state import Changes, TiersState, rank_of
+from services.tiers.values import Evaluated, Ladder, Step
+
+
+def is_anew(ladder: Ladder, evaluated: Evaluated | None) -> bool:
+    """Whether everybody has to be looked at, since the ladder is new or another one than it was."""
+    return evaluated is None or evaluated.fingerprint != ladder.fingerprint
+
+
+def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> Decision:
+    """Evaluate those who might change, and those whom this very batch has changed."""
+    ladder = changes.config.ladders.get(command.ladder)
+    if ladder is None:
+        return Decision(changes, lambda: b"")
+    evaluated = changes.evaluation(ladder.code)
+    found = state.candidates[ladder.code, command.at, command.after]
+    touched = [member_id for member_id, code in state.standings if code == ladder.code]
+    for member_id in dict.fromkeys((*found, *touched)):
+        _make_up(changes, ladder, member_id, command.at)
+        if is_anew(ladder, evaluated):
+            _look_anew(changes, ladder, member_id, command.at, evaluated)
+    last = found[-1].bytes if len(found) >= EVALUATED_AT_ONCE else b""
+    if not last:
+        _note(changes, ladder, command.at, evaluated)
+    return Decision(changes, lambda: last)
+
+
+def _make_up(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) -> None:
+    """Make the evaluation, and those before it that were missed."""
+    history = changes.history((member_id, ladder.code))
+    standing = history[-1] if history else None
+    due = due_of(ladder, standing)
+    scores = changes.known((member_id, ladder.unit)).scores
+    lived = rules.live(ladder, rank_of(ladder, standing), due, scores, (), at)
+    if lived.steps or lived.due != due:
+        changes.extend(ladder, member_id, lived.steps, lived.due)
+
+
+def _look_anew(
+    changes: Changes, ladder: Ladder, member_id: UUID, evaluated_at: datetime, before: Evaluated | None
+) -> None:
+    """By a new definition: at the evaluation or, when that runs late, after what is known already.
+
+    At an evaluation a level may always fall; later only where another definition gave it.
+    """
+    history = changes.history((member_id, ladder.code))
+    tally = changes.known((member_id, ladder.unit))
+    at = max(evaluated_at, known_until(history, tally) or evaluated_at)
+    rank = rank_of(ladder, history[-1] if history else None)
+    may_fall = before is not None or at == evaluated_at
+    step = rules.look_anew(ladder, rank, tally.scores, at, may_fall=may_fall)
+    due = rules.due_after(ladder, rank, tally.scores, at)
+    if step is not None:
+        changes.extend(ladder, member_id, (step,), step.due)
+    elif history and history[-1].level != ladder.levels[rank].code:
+        changes.extend(ladder, member_id, (Step(rank, at, history[-1].score, due),), due)
+    elif history:
+        changes.extend(ladder, member_id, (), due)
+
+
+def _note(changes: Changes, ladder: Ladder, at: datetime, before: Evaluated | None) -> None:
+    """Note how far the partition is evaluated now, and since when by this definition."""
+    if before is None:
+        changes.put_evaluation(ladder.code, Evaluated(at, ladder.fingerprint, None))
+    elif is_anew(ladder, before):
+        changes.put_evaluation(ladder.code, Evaluated(max(before.through, at), ladder.fingerprint, at))
+    elif at > before.through:
+        changes.put_evaluation(ladder.code, Evaluated(at, ladder.fingerprint, before.since))

@@ -1,0 +1,131 @@
+"""What tiers tells the others, and what it hears from them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from services.chassis.clock import EPOCH, from_microseconds, to_microseconds
+from services.chassis.ids import from_bytes
+from services.tiers.values import Standing
+from tessera.identity.v1 import event_pb2 as identity_pb
+from tessera.identity.v1 import identity_service_pb2
+from tessera.points.v1 import event_pb2 as points_pb
+from tessera.tiers.v1 import event_pb2 as pb
+
+ACTIVE: Final = int(identity_service_pb2.MEMBER_STATUS_ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A member is new."""
+
+    member_id: UUID
+    enrolled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """A member's status is another one."""
+
+    member_id: UUID
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An activity scored: the amount in each qualifying unit that it touched."""
+
+    member_id: UUID
+    at: datetime
+    amounts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """An activity was reversed. What that takes back of each unit stands beside it in the same record."""
+
+    activity_id: bytes
+    counted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A part of a unit was taken back from a member, because of an activity; the unit may be one that is no score."""
+
+    member_id: UUID
+    unit: str
+    amount: int
+    at: datetime
+    activity_id: bytes
+
+
+HeardOfIdentity = Enrolled | StatusChanged
+HeardOfPoints = Scored | Reversed | TakenBack
+
+
+def parse_identity(raw: bytes) -> HeardOfIdentity | None:
+    """An event of identity; None for what does not concern tiers."""
+    event = identity_pb.Event.FromString(raw)
+    match event.WhichOneof("event"):
+        case "member_enrolled":
+            enrolled = event.member_enrolled
+            return Enrolled(from_bytes(enrolled.member_id), _instant(enrolled.enrolled_at_us))
+        case "member_status_changed":
+            changed = event.member_status_changed
+            return StatusChanged(from_bytes(changed.member_id), int(changed.status))
+        case _:
+            return None
+
+
+def parse_points(raw: bytes) -> HeardOfPoints | None:
+    """An event of points; None for what is no score. What a unit that is a score receives opens no lot."""
+    event = points_pb.Event.FromString(raw)
+    match event.WhichOneof("event"):
+        case "activity_recorded":
+            return _scored(event.activity_recorded)
+        case "entry_booked" if event.entry_booked.kind == points_pb.ENTRY_KIND_CLAWBACK:
+            booked = event.entry_booked
+            return TakenBack(
+                from_bytes(booked.member_id),
+                booked.unit,
+                booked.amount,
+                _instant(booked.effective_at_us),
+                booked.source_id,
+            )
+        case "activity_reversed":
+            reversal = event.activity_reversed
+            return Reversed(reversal.activity_id, _instant(reversal.effective_at_us))
+        case _:
+            return None
+
+
+def _scored(recorded: points_pb.ActivityRecorded) -> Scored | None:
+    amounts: dict[str, int] = {}
+    for earned in recorded.earned:
+        if not earned.lot_id and earned.amount:
+            amounts[earned.unit] = amounts.get(earned.unit, 0) + earned.amount
+    if not amounts:
+        return None
+    return Scored(from_bytes(recorded.member_id), _instant(recorded.effective_at_us), tuple(amounts.items()))
+
+
+def _instant(value_us: int) -> datetime:
+    return from_microseconds(value_us) or EPOCH
+
+
+def standing_changed(standing: Standing) -> bytes:
+    """A member stands on a level from an instant on."""
+    return pb.Event(
+        standing_changed=pb.StandingChanged(
+            member_id=standing.member_id.bytes,
+            ladder=standing.ladder,
+            level=standing.level,
+            rank=standing.rank,
+            effective_from_us=to_microseconds(standing.effective_from),
+            valid_until_us=to_microseconds(standing.valid_until),
+            previous_level=standing.previous_level,
+            previous_rank=standing.previous_rank,
+            score=standing.score,
+        )
+    ).SerializeToString()

@@ -1,0 +1,5 @@
+"""Alembic's entry."""
+
+from services.chassis.migrations import run_environment
+
+run_environment()

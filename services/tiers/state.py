@@ -1,0 +1,259 @@
+"""What a batch has loaded of one partition's scores and standings, and what it makes of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.chassis.clock import to_microseconds
+from services.chassis.operations import Moment
+from services.chassis.store import Rows
+from services.tiers import events
+from services.tiers.values import Config, DayScore, Entry, Evaluated, Ladder, Member, Standing, Step
+
+MemberUnit = tuple[UUID, str]
+MemberLadder = tuple[UUID, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """An entry as it was heard: whose, and of which unit."""
+
+    member_id: UUID
+    unit: str
+    entry: Entry
+    takes_back: bool
+    """It reverses an earlier one; when there is none, the unit is no score and it does not concern tiers."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a member scored in one unit, as far back as the batch needs it."""
+
+    scores: dict[date, int] = field(default_factory=dict)
+    last_at: datetime | None = None
+    """From when on the last entry acts."""
+    rows: dict[date, DayScore] = field(default_factory=dict)
+    """The rows of the days that the batch adds to, where there were any."""
+    entries: list[Entry] | None = None
+    """The entries one by one; only loaded when one is late."""
+
+    def copy(self) -> "Tally":
+        """A tally that can be changed without changing this one."""
+        entries = None if self.entries is None else list(self.entries)
+        return Tally(dict(self.scores), self.last_at, dict(self.rows), entries)
+
+    def add(self, entry: Entry) -> DayScore:
+        """Add an entry; returns the row of its day."""
+        at_us = to_microseconds(entry.at)
+        before = self.rows.get(entry.day)
+        if before is None:
+            row = DayScore(entry.amount, entry.at, f"[[{at_us},{entry.amount}]]")
+        else:
+            entries = f"{before.entries[:-1]},[{at_us},{entry.amount}]]"
+            row = DayScore(before.amount + entry.amount, max(before.last_at, entry.at), entries)
+        self.rows[entry.day] = row
+        self.scores[entry.day] = self.scores.get(entry.day, 0) + entry.amount
+        self.last_at = entry.at if self.last_at is None else max(self.last_at, entry.at)
+        if self.entries is not None:
+            self.entries.append(entry)
+        return row
+
+
+class TiersState:
+    """Rows of one partition by key; what changed becomes rows to write and events to tell."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.members: dict[UUID, Member] = {}
+        self.heard: dict[int, Sequence[Score]] = {}
+        """The scores in each record of the points feed, by its position."""
+        self.tallies: dict[MemberUnit, Tally] = {}
+        self.standings: dict[MemberLadder, tuple[Standing, ...]] = {}
+        """The last standings that nothing took back, in order: empty when there is none, more than the last one when an
+        entry is late. Those that nobody asked for are missing."""
+        self.evaluated: dict[str, Evaluated] = {}
+        self.candidates: dict[tuple[str, datetime, UUID], Sequence[UUID]] = {}
+        """Who might change at an evaluation, for each command."""
+        self.recorded = 0
+        """How many standings the batch has recorded."""
+        self._rows: dict[str, dict[Any, tuple[Any, ...]]] = {}
+        self._events: list[bytes] = []
+
+    def tally(self, key: MemberUnit) -> Tally:
+        """A tally as loaded, made when there is none."""
+        return self.tallies.setdefault(key, Tally())
+
+    def merge(self, changes: "Changes") -> None:
+        """Take over what was decided."""
+        self.members |= changes.members
+        self.tallies |= changes.tallies
+        self.standings |= changes.standings
+        self.evaluated |= changes.evaluated
+        self.recorded += changes.recorded
+        for table, rows in changes.rows.items():
+            self._rows.setdefault(table, {}).update(rows)
+        self._events += changes.events
+
+    def rows(self, partition: int) -> Mapping[str, Rows]:
+        """What changed, by table."""
+        return {table: list(rows.values()) for table, rows in self._rows.items()}
+
+    def events(self, partition: int) -> Sequence[bytes]:
+        """What happened, in order."""
+        return self._events
+
+
+class Changes:
+    """What one command changes, on top of a state that it leaves alone until the changes are merged."""
+
+    def __init__(self, state: TiersState, moment: Moment[Config]) -> None:
+        self._state = state
+        self._moment = moment
+        (self._position,) = moment.positions.values()
+        self.config = moment.config
+        self.now = moment.at
+        self.members: dict[UUID, Member] = {}
+        self.tallies: dict[MemberUnit, Tally] = {}
+        self.standings: dict[MemberLadder, tuple[Standing, ...]] = {}
+        self.evaluated: dict[str, Evaluated] = {}
+        self.recorded = 0
+        self.rows: dict[str, dict[Any, tuple[Any, ...]]] = {}
+        self.events: list[bytes] = []
+
+    def put_member(self, member: Member) -> None:
+        """A member as it becomes."""
+        self.members[member.member_id] = member
+        self._put("members", member.member_id, (member.member_id, member.status, member.enrolled_at))
+
+    def member(self, member_id: UUID) -> Member | None:
+        """A member as it is by now."""
+        return self.members.get(member_id) or self._state.members.get(member_id)
+
+    def known(self, key: MemberUnit) -> Tally:
+        """What a member scored in a unit by now, to be looked at only."""
+        return self.tallies.get(key) or self._state.tallies.get(key) or Tally()
+
+    def tally(self, key: MemberUnit) -> Tally:
+        """A tally that may be changed."""
+        tally = self.tallies.get(key)
+        if tally is None:
+            loaded = self._state.tallies.get(key)
+            tally = self.tallies[key] = loaded.copy() if loaded is not None else Tally()
+        return tally
+
+    def add(self, key: MemberUnit, entry: Entry) -> None:
+        """Add an entry to a tally."""
+        row = self.tally(key).add(entry)
+        self._put("scores", (*key, entry.day), (*key, entry.day, row.amount, row.last_at, row.entries))
+
+    def history(self, key: MemberLadder) -> tuple[Standing, ...]:
+        """The last standings that nothing took back, in order."""
+        found = self.standings.get(key)
+        return found if found is not None else self._state.standings.get(key, ())
+
+    def evaluation(self, ladder: str) -> Evaluated | None:
+        """How far the partition is evaluated."""
+        return self.evaluated.get(ladder) or self._state.evaluated.get(ladder)
+
+    def put_evaluation(self, ladder: str, evaluated: Evaluated) -> None:
+        """The partition is evaluated further."""
+        self.evaluated[ladder] = evaluated
+        self._put("evaluations", ladder, (ladder, evaluated.through, evaluated.fingerprint, evaluated.since))
+
+    def extend(self, ladder: Ladder, member_id: UUID, steps: Iterable[Step], due: date | None) -> None:
+        """Record steps that follow the last standing; `due` is the evaluation that the last one may not survive."""
+        key = (member_id, ladder.code)
+        history = list(self.history(key))
+        for step in steps:
+            self.recorded += 1
+            standing = self._standing(ladder, member_id, step, history[-1] if history else None)
+            if history:
+                history[-1] = self.put_standing(replace(history[-1], effective_to=step.effective_from))
+            history.append(self.put_standing(standing))
+            self.events.append(events.standing_changed(standing))
+        if history:
+            valid_until, scores_from = _validity(ladder, due)
+            if history[-1].valid_until != valid_until or history[-1].scores_from != scores_from:
+                history[-1] = self.put_standing(replace(history[-1], valid_until=valid_until, scores_from=scores_from))
+        self.standings[key] = tuple(history)
+
+    def take_back(self, ladder: Ladder, member_id: UUID, kept: int) -> None:
+        """Take back all standings after the first `kept` of the history; the last one kept lasts again."""
+        key = (member_id, ladder.code)
+        history = self.history(key)
+        for standing in history[kept:]:
+            self.put_standing(replace(standing, superseded_at=self.now))
+        remaining = list(history[:kept])
+        if remaining and len(remaining) < len(history):
+            remaining[-1] = self.put_standing(replace(remaining[-1], effective_to=None))
+        self.standings[key] = tuple(remaining)
+
+    def restate(self, ladder: Ladder, member_id: UUID, effective_from: datetime) -> None:
+        """Tell that the last standing, which is recorded, holds from an instant on where something else was told."""
+        history = self.history((member_id, ladder.code))
+        last = history[-1] if history else None
+        step = Step(rank_of(ladder, last), effective_from, last.score if last else 0, None)
+        told = self._standing(ladder, member_id, step, last)
+        self.events.append(events.standing_changed(replace(told, valid_until=last.valid_until if last else None)))
+
+    def put_standing(self, standing: Standing) -> Standing:
+        """A standing as it becomes."""
+        key = (standing.member_id, standing.ladder, standing.position, standing.ordinal)
+        self._put(
+            "standings",
+            key,
+            (
+                *key,
+                standing.effective_from,
+                standing.effective_to,
+                standing.level,
+                standing.rank,
+                standing.previous_level,
+                standing.previous_rank,
+                standing.score,
+                standing.config_version,
+                standing.recorded_at,
+                standing.valid_until,
+                standing.scores_from,
+                standing.superseded_at,
+            ),
+        )
+        return standing
+
+    def _standing(self, ladder: Ladder, member_id: UUID, step: Step, previous: Standing | None) -> Standing:
+        valid_until, scores_from = _validity(ladder, step.due)
+        return Standing(
+            member_id=member_id,
+            ladder=ladder.code,
+            position=self._position,
+            ordinal=self._state.recorded + self.recorded,
+            effective_from=step.effective_from,
+            effective_to=None,
+            level=ladder.levels[step.rank].code,
+            rank=step.rank,
+            previous_level=ladder.levels[0].code if previous is None else previous.level,
+            previous_rank=rank_of(ladder, previous),
+            score=step.score,
+            config_version=self._moment.config_version,
+            recorded_at=self.now,
+            valid_until=valid_until,
+            scores_from=scores_from,
+            superseded_at=None,
+        )
+
+    def _put(self, table: str, key: Any, row: tuple[Any, ...]) -> None:
+        self.rows.setdefault(table, {})[key] = row
+
+
+def rank_of(ladder: Ladder, standing: Standing | None) -> int:
+    """The rank of a standing on the ladder as it is now; without one, a member stands on the lowest level."""
+    return 0 if standing is None else ladder.rank_of_level(standing.level, standing.rank)
+
+
+def _validity(ladder: Ladder, due: date | None) -> tuple[datetime | None, date | None]:
+    """The instant of an evaluation, and the first day that it looks at."""
+    if due is None:
+        return None, None
+    return ladder.evaluated_at(due), ladder.window.first_day(ladder.day_judged_at(due))

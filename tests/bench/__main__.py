@@ -1,0 +1,127 @@
+"""`python -m tests.bench [ROW …] [--partitions N,N,…]`: measures, prints a table, writes build/bench.json.
+
+Exits with 0 whatever it measures: figures are for people to judge.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from tests.bench.machine import ROOT, Machine, fsync_ms, started_machine
+from tests.bench.population import MEMBERS, SEED
+from tests.bench.process import Missing
+from tests.bench.result import Result, print_results, write_json
+from tests.bench.rows import earn_bulk, earn_unary
+from tests.bench.unary import TRANSPORTS
+
+OUTPUT = ROOT / "build" / "bench.json"
+
+Row = Callable[[Machine], Awaitable[list[Result]]]
+
+
+def _rows() -> dict[str, Row]:
+    """Every row by its name, in the order of the table."""
+    rows: dict[str, Row] = {}
+    for name, measure in (("earn-unary", earn_unary.measure),):
+        for transport in TRANSPORTS:
+            rows[f"{name} ({transport})"] = partial(measure, transport=transport)
+    rows["earn-bulk"] = earn_bulk.measure
+    return rows
+
+
+ROWS = _rows()
+
+
+def main() -> None:
+    """Measure what the command line names, or everything."""
+    names = sorted({name.partition(" ")[0] for name in ROWS}, key=[n.partition(" ")[0] for n in ROWS].index)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed against references.")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"by default all: {', '.join(names)}")
+    parser.add_argument(
+        "--partitions",
+        metavar="N,N,…",
+        type=lambda text: [int(number) for number in text.split(",")],
+        help="measure the rows once with each of these numbers of partitions",
+    )
+    arguments = parser.parse_args()
+    unknown = [given for given in arguments.rows if not _chosen([given])]
+    if unknown:
+        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(names)}")
+    asyncio.run(_measure(_chosen(arguments.rows), arguments.partitions or []))
+
+
+def _chosen(given: Sequence[str]) -> list[str]:
+    """The rows that are named, with or without their transport; all when none is."""
+    return [name for name in ROWS if not given or name in given or name.partition(" ")[0] in given]
+
+
+async def _measure(names: Sequence[str], partitions: Sequence[int]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    started_s = time.monotonic()
+    results: list[Result] = []
+    with _progress(Console(stderr=True)) as progress:
+        bar = progress.add_task("starting PostgreSQL", total=len(names) * max(1, len(partitions)))
+        row = ""
+
+        def say(text: str) -> None:
+            progress.update(bar, description=f"{row}: {text}" if row else text)
+
+        async with started_machine(say) as machine:
+            conditions = await _conditions(machine)
+            console.print(conditions)
+            for count in partitions or [machine.partitions]:
+                for row in names:
+                    say("preparing")
+                    measured = await _measured(row, replace(machine, partitions=count))
+                    results += [_at(result, count) if partitions else result for result in measured]
+                    progress.advance(bar)
+            row = ""
+    print_results(console, results)
+    write_json(results, OUTPUT)
+    console.print(f"[dim]{time.monotonic() - started_s:.0f} s; written to {OUTPUT.relative_to(ROOT)}")
+
+
+def _at(result: Result, partitions: int) -> Result:
+    return replace(result, name=f"{result.name} N={partitions}")
+
+
+async def _measured(name: str, machine: Machine) -> list[Result]:
+    """The results of a row, or one that says why there are none."""
+    try:
+        return await ROWS[name](machine)
+    except Missing as missing:
+        reason = str(missing)
+    except Exception as error:
+        reason = f"failed: {type(error).__name__}: {error}"
+    return [Result(name, None, None, None, "", reason)]
+
+
+async def _conditions(machine: Machine) -> str:
+    """Under what conditions the figures come about."""
+    fsync, commit = await machine.setting("fsync"), await machine.setting("synchronous_commit")
+    return (
+        f"[dim]fsync = {fsync}, synchronous_commit = {commit}; 8 KiB are durable after "
+        f"{fsync_ms(machine.layout.data):.2f} ms; {MEMBERS:,} members, {machine.partitions} partitions, seed {SEED}"
+    )
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

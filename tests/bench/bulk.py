@@ -1,0 +1,67 @@
+"""Bulk calls of many items, a few in flight, made with a gRPC client as it is: bytes in, bytes out."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from tests.bench.process import MAX_MESSAGE_BYTES, Process
+
+IN_FLIGHT = 4
+WARMUP_S = 0.5
+SECONDS = 3.0
+TIMEOUT_S = 30.0
+
+
+@dataclass(slots=True)
+class Bulk:
+    """Calls of one bulk method that use up prepared messages, of `items` items each."""
+
+    channel: grpc.aio.Channel
+    method: str
+    token: str
+    messages: Sequence[bytes]
+    items: int
+    count_ok: Callable[[bytes], int]
+    """How many items of an answer went well."""
+    sent: int = 0
+    latencies_s: tuple[float, ...] = ()
+
+    async def items_per_s(self) -> float:
+        """Items a second over a few seconds. Raises RuntimeError when an item is refused."""
+        started_s = time.perf_counter()
+        measured_from_s, ends_s = started_s + WARMUP_S, started_s + WARMUP_S + SECONDS
+        latencies_s: list[float] = []
+        answers: list[bytes] = []
+        call: Any = self.channel.unary_unary(f"/{self.method}")
+        metadata = (("authorization", f"Bearer {self.token}"),)
+
+        async def keep_calling() -> None:
+            while (begun_s := time.perf_counter()) < ends_s:
+                if self.sent == len(self.messages):
+                    raise RuntimeError(f"all {self.sent} prepared calls were used up: the figure would be too low")
+                self.sent += 1
+                answers.append(await call(self.messages[self.sent - 1], timeout=TIMEOUT_S, metadata=metadata))
+                if measured_from_s <= time.perf_counter() <= ends_s:
+                    latencies_s.append(time.perf_counter() - begun_s)
+
+        await asyncio.gather(*(keep_calling() for _ in range(IN_FLIGHT)))
+        refused = sum(self.items - self.count_ok(answer) for answer in answers)
+        if refused:
+            raise RuntimeError(f"{refused} items of {self.method} were refused")
+        self.latencies_s = tuple(sorted(latencies_s))
+        return len(latencies_s) * self.items / SECONDS
+
+    def note(self, items_per_s: float) -> str:
+        """What a person wants to know beside the items a second."""
+        p50_ms = self.latencies_s[len(self.latencies_s) // 2] * 1000
+        return f"{items_per_s / self.items:.0f} calls/s of {self.items}, {IN_FLIGHT} in flight, p50 {p50_ms:.0f} ms"
+
+
+def channel_to(process: Process) -> grpc.aio.Channel:
+    """A channel to a service."""
+    limits = [(f"grpc.max_{way}_message_length", MAX_MESSAGE_BYTES) for way in ("receive", "send")]
+    return grpc.aio.insecure_channel(process.address, options=limits)

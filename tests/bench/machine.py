@@ -1,0 +1,129 @@
+"""The machine under the measurements: one PostgreSQL as `tessera up` starts it, and databases made for each row."""
+
+import itertools
+import os
+import shutil
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from services.chassis.migrations import migrate_async
+from tessera.suite import checkout_root
+from tessera.up.options import PARTITIONS, Layout
+from tessera.up.postgres import ADMIN, dsn_of, running_postgres
+from tessera.up.secrets import OPERATOR, prepare_access, read_secrets
+
+ROOT = checkout_root() or Path.cwd()
+DIRECTORY = ROOT / "build" / "bench"
+FSYNCS = 200
+WAL_PAGE_BYTES = 8192
+
+Fill = Callable[[str], Awaitable[None]]
+"""Fills a migrated database, given as its DSN."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A database server, the files of a suite, and where to say what goes on."""
+
+    layout: Layout
+    secrets: dict[str, Any]
+    admin_dsn: str
+    say: Say
+    partitions: int = PARTITIONS
+    _templates: dict[tuple[str, int], str] = field(default_factory=dict)
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def token(self) -> str:
+        """The token of a caller who may do everything."""
+        return self.layout.token(OPERATOR).read_text().strip()
+
+    def file(self, name: str) -> Path:
+        """A file for what is prepared or kept."""
+        return self.layout.data / name
+
+    async def database(self, service: str, fill: Fill) -> str:
+        """A database of its own for a row: migrated, filled (once for all rows) and at rest. Returns its DSN."""
+        key = (service, self.partitions)
+        if key not in self._templates:
+            name = f"template_{service}_{self.partitions}"
+            await self._create(name, "template0")
+            await migrate_async(self._dsn(name), service, self.partitions)
+            self.say(f"filling {service}")
+            await fill(self._dsn(name))
+            await self._execute("VACUUM (FREEZE, ANALYZE)", name)
+            self._templates[key] = name
+        name = f"{service}_{next(self._numbers)}"
+        await self._create(name, self._templates[key])
+        return self._dsn(name)
+
+    async def settle(self) -> None:
+        """Write out what earlier work left dirty, so that nobody pays for somebody else's rows."""
+        await self._execute("CHECKPOINT")
+
+    async def setting(self, name: str) -> str:
+        """A setting of the server."""
+        connection = await asyncpg.connect(self.admin_dsn)
+        try:
+            return str(await connection.fetchval("SELECT current_setting($1)", name))
+        finally:
+            await connection.close()
+
+    async def _create(self, name: str, template: str) -> None:
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+
+    async def _execute(self, statement: str, database: str = "postgres") -> None:
+        connection = await asyncpg.connect(self._dsn(database))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _dsn(self, database: str) -> str:
+        return dsn_of(self.admin_dsn, ADMIN, self.secrets["passwords"]["admin"], database)
+
+
+@asynccontextmanager
+async def started_machine(say: Say) -> AsyncIterator[Machine]:
+    """A server on a new data directory; of both only the logs are left afterwards."""
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    layout = Layout(DIRECTORY)
+    layout.logs.mkdir(parents=True)
+    secrets = read_secrets(layout)
+    prepare_access(layout)
+    try:
+        async with running_postgres(layout, secrets["passwords"]["admin"]) as admin_dsn:
+            yield Machine(layout, secrets, admin_dsn, say)
+    finally:
+        for path in DIRECTORY.iterdir():
+            if path.is_dir() and path != layout.logs:
+                shutil.rmtree(path)
+            elif path.is_file():
+                path.unlink()
+
+
+def fsync_ms(directory: Path) -> float:
+    """What it takes to make a page of the log durable where the database is: the median of some, in milliseconds."""
+    path = directory / "fsync"
+    file = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        os.pwrite(file, bytes(WAL_PAGE_BYTES), 0)
+        return statistics.median(_fsync_ms(file) for _ in range(FSYNCS))
+    finally:
+        os.close(file)
+        path.unlink()
+
+
+def _fsync_ms(file: int) -> float:
+    started = time.perf_counter()
+    os.pwrite(file, os.urandom(WAL_PAGE_BYTES), 0)
+    os.fdatasync(file)
+    return (time.perf_counter() - started) * 1000
