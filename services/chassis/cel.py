@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from cel_expr_python import cel
@@ -22,8 +23,9 @@ INT_MAP = cel.Type.Map(cel.Type.STRING, cel.Type.INT)
 TIMESTAMP = cel.Type.TIMESTAMP
 
 
-def message_type(full_name: str) -> Any:
-    """The type of a protobuf message, for example `tessera.points.v1.ActivityLine`."""
+def message_type(full_name: str, defined_in: str) -> Any:
+    """The type of a protobuf message (`tessera.points.v1.Activity`); `defined_in` is the module that brings it."""
+    import_module(defined_in)
     return cel.Type(full_name)
 
 

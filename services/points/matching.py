@@ -1,67 +1,106 @@
-"""Whether an earn rule's conditions hold, for an activity and for each of its lines."""
+"""Whether an earn rule's conditions hold, for an activity and for each of its lines.
+
+Most conditions look at a few fields with few values: a domain, a category, a level. Their answers are remembered by those
+values, since a year of shopping has a million lines and a few hundred categories.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from services.chassis import cel
 from services.chassis.cel import Condition
 
-_LINE_FIELD = re.compile(r"\bline\.(\w+)")
-_WITHOUT_LINE_FIELDS = re.compile(r"\b(activity|level|line)\b(?!\.)|\b(activity|level)\b")
 MAX_REMEMBERED = 65_536
-"""Combinations of line fields whose answer is remembered; a condition over more is asked afresh."""
+"""Combinations of values whose answer is remembered; further ones are asked afresh."""
+
+_CONTRACT = "tessera.points.v1.activity_pb2"
+_ACTIVITY = cel.message_type("tessera.points.v1.Activity", _CONTRACT)
+_LINE = cel.message_type("tessera.points.v1.ActivityLine", _CONTRACT)
+_ACTIVITY_CONDITIONS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP})
+_LINE_CONDITIONS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP, "line": _LINE})
+
+_STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+_NAMES = re.compile(r"\b(activity|line|level)\b(?:\.(\w+))?")
+
+
+class _Answers:
+    """A condition and the answers it has given, by the values it looks at."""
+
+    __slots__ = ("_activity_fields", "_by_values", "_condition", "_is_remembered", "_line_fields", "_looks_at_level")
+
+    def __init__(self, condition: Condition) -> None:
+        names = _NAMES.findall(_STRINGS.sub("''", condition.source))
+        self._condition = condition
+        self._by_values: dict[Any, bool] = {}
+        self._activity_fields = tuple(sorted({field for name, field in names if name == "activity"}))
+        self._line_fields = tuple(sorted({field for name, field in names if name == "line"}))
+        self._looks_at_level = any(name == "level" for name, _ in names)
+        # A message looked at as a whole has no values to remember it by.
+        self._is_remembered = all(field for name, field in names if name != "level")
+
+    def about(self, activity: Any, level: Mapping[str, str]) -> tuple[Any, ...]:
+        """What an activity and its member's levels contribute to the values."""
+        if not self._is_remembered:
+            return ()
+        levels = tuple(level.items()) if self._looks_at_level else ()
+        return (*levels, *[getattr(activity, field) for field in self._activity_fields])
+
+    def ask(self, about: tuple[Any, ...], line: Any, activity: Any, level: Mapping[str, str]) -> bool:
+        """Whether it holds; `about` is what the activity contributes, `line` is None for an activity as a whole."""
+        if not self._is_remembered:
+            return self._evaluate(line, activity, level)
+        values = (about, *[getattr(line, field) for field in self._line_fields])
+        try:
+            answer = self._by_values.get(values)
+        except TypeError:  # a list, a map or a message is among the values
+            self._is_remembered = False
+            return self._evaluate(line, activity, level)
+        if answer is None:
+            answer = self._evaluate(line, activity, level)
+            if len(self._by_values) < MAX_REMEMBERED:
+                self._by_values[values] = answer
+        return answer
+
+    def _evaluate(self, line: Any, activity: Any, level: Mapping[str, str]) -> bool:
+        data = {"activity": activity, "level": level}
+        return self._condition.holds(data if line is None else {**data, "line": line})
 
 
 class ActivityCondition:
     """A condition over the activity as a whole, and the member's levels."""
 
-    __slots__ = ("_condition",)
+    __slots__ = ("_answers",)
 
     def __init__(self, condition: Condition) -> None:
-        self._condition = condition
+        self._answers = _Answers(condition)
+
+    @classmethod
+    def compile(cls, source: str) -> "ActivityCondition":
+        """The condition of a rule. Raises cel.ExpressionError."""
+        return cls(_ACTIVITY_CONDITIONS.compile(source))
 
     def holds(self, activity: Any, level: Mapping[str, str]) -> bool:
         """Whether it holds."""
-        return self._condition.holds({"activity": activity, "level": level})
+        answers = self._answers
+        return answers.ask(answers.about(activity, level), None, activity, level)
 
 
 class LineCondition:
-    """A condition over one line.
+    """A condition over one line, and what the activity says of it."""
 
-    Where it looks at fields of the line alone, its answer for a combination of them is remembered: a year of shopping has
-    a million lines and a few hundred categories.
-    """
-
-    __slots__ = ("_condition", "_fields", "_remembered")
+    __slots__ = ("_answers",)
 
     def __init__(self, condition: Condition) -> None:
-        self._condition = condition
-        self._remembered: dict[Any, bool] = {}
-        looks_elsewhere = _WITHOUT_LINE_FIELDS.search(_without_strings(condition.source)) is not None
-        self._fields = () if looks_elsewhere else tuple(sorted(set(_LINE_FIELD.findall(condition.source))))
+        self._answers = _Answers(condition)
+
+    @classmethod
+    def compile(cls, source: str) -> "LineCondition":
+        """The condition of a rule's lines. Raises cel.ExpressionError."""
+        return cls(_LINE_CONDITIONS.compile(source))
 
     def matching(self, lines: Iterable[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
         """The lines for which it holds."""
-        if not self._fields:
-            return [line for line in lines if self._ask(line, activity, level)]
-        matching = []
-        remembered = self._remembered
-        fields = self._fields
-        for line in lines:
-            key = getattr(line, fields[0]) if len(fields) == 1 else tuple(getattr(line, name) for name in fields)
-            holds = remembered.get(key)
-            if holds is None:
-                holds = self._ask(line, activity, level)
-                if len(remembered) < MAX_REMEMBERED:
-                    remembered[key] = holds
-            if holds:
-                matching.append(line)
-        return matching
-
-    def _ask(self, line: Any, activity: Any, level: Mapping[str, str]) -> bool:
-        return self._condition.holds({"line": line, "activity": activity, "level": level})
-
-
-def _without_strings(source: str) -> str:
-    """The expression without what stands in quotes, where a word is no name."""
-    return re.sub(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", "''", source)
+        answers = self._answers
+        about = answers.about(activity, level)
+        return [line for line in lines if answers.ask(about, line, activity, level)]
