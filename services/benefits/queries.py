@@ -1,8 +1,9 @@
 """Every statement of the benefits service that reads; batches are written by the chassis' store."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -144,11 +145,13 @@ _CHECKS = """
     SELECT
         asked.number,
         CASE WHEN asked.number = 1 THEN (SELECT config_version FROM head WHERE partition = -1) END,
-        CASE WHEN asked.number = 1 THEN (SELECT now FROM clock) END,
-        m.status, m.enrolled_at, m.standing, m.upcoming,
+        CASE WHEN asked.number = 1 THEN time.now END,
+        m.status, m.standing, m.upcoming,
         q.period_start, q.used,
-        e.entitlement_id, e.state, e.valid_from, e.valid_until, e.uses_left, e.issued_at
+        e.entitlement_id, e.uses_left,
+        CASE WHEN e.valid_from > time.now THEN e.valid_from END
     FROM unnest($1::int[], $2::uuid[], $3::text[]) WITH ORDINALITY AS asked (partition, member_id, benefit, number)
+    CROSS JOIN (SELECT coalesce((SELECT now FROM clock), $4)) AS time (now)
     LEFT JOIN members AS m
       ON m.partition = asked.partition
      AND m.member_id = asked.member_id
@@ -161,6 +164,14 @@ _CHECKS = """
      AND e.member_id = asked.member_id
      AND e.benefit = asked.benefit
      AND e.state = 1
+     AND (e.valid_until IS NULL OR e.valid_until > time.now)
+    ORDER BY asked.number, e.valid_until, e.issued_at, e.entitlement_id
+"""
+_ENROLMENTS = """
+    SELECT member_id, enrolled_at
+    FROM members
+    WHERE partition = ANY($1)
+      AND member_id = ANY($2)
 """
 _LIST = f"""
     SELECT {_ENTITLEMENT_COLUMNS}
@@ -189,59 +200,37 @@ _SUMMARY = """
 """
 
 
-class Granted(NamedTuple):
-    """What decides whether an entitlement, still booked as granted, can be used."""
+@dataclass(slots=True)
+class Checked:
+    """What bears on some questions, all of one instant.
 
-    entitlement_id: UUID
-    state: int
-    valid_from: datetime
-    valid_until: datetime | None
-    uses_left: int | None
-    issued_at: datetime
+    A row has a question's number (from 1), two columns that concern nobody else, the member's status, standing and
+    upcoming, the period and use of the quota, and one of the member's rights. They come in the order of the questions,
+    and of each the first to end first, as `rules.rights_of` has them.
+    """
 
-
-class Facts(NamedTuple):
-    """What bears on whether a member may use a benefit."""
-
-    member: Member | None
-    use: QuotaUse | None
-    rights: list[Granted]
-
-
-class Checked(NamedTuple):
-    """What bears on some questions, and by what they are to be judged: all of one instant."""
-
-    facts: Sequence[Facts]
+    rows: Sequence[asyncpg.Record]
     config_version: int
-    virtual_now: datetime | None
+    now: datetime
 
 
 async def checks(
-    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], benefits: Sequence[str]
+    connection: Connection,
+    partitions: Sequence[int],
+    member_ids: Sequence[UUID],
+    benefits: Sequence[str],
+    real_now: datetime,
 ) -> Checked:
     """What bears on whether members may use benefits, one pair after the other; there is at least one."""
-    rows = await connection.fetch(_CHECKS, partitions, member_ids, benefits)
-    facts: list[Facts | None] = [None] * len(member_ids)
-    version, virtual_now = 0, None
-    for row in rows:
-        number = row[0] - 1
-        known = facts[number]
-        if known is not None:
-            known.rights.append(Granted(*row[9:15]))
-            continue
-        facts[number] = _facts(member_ids[number], benefits[number], row)
-        if number == 0:
-            version, virtual_now = row[1], row[2]
-    return Checked(facts, version, virtual_now)  # type: ignore[arg-type]  # every question has a row
+    rows = await connection.fetch(_CHECKS, partitions, member_ids, benefits, real_now)
+    return Checked(rows, rows[0][1], rows[0][2])
 
 
-def _facts(member_id: UUID, benefit: str, row: asyncpg.Record) -> Facts:
-    """The facts of a question's first row."""
-    return Facts(
-        Member(member_id, row[3], row[4], row[5], row[6]) if row[3] is not None else None,
-        QuotaUse(member_id, benefit, row[7], row[8]) if row[7] is not None else None,
-        [Granted(*row[9:15])] if row[9] is not None else [],
-    )
+async def enrolments(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]
+) -> Mapping[UUID, datetime | None]:
+    """When members were enrolled."""
+    return {row[0]: row[1] for row in await connection.fetch(_ENROLMENTS, partitions, member_ids)}
 
 
 async def list_entitlements(

@@ -43,7 +43,13 @@ def _use(
 ) -> Decision | Rejection:
     held = state.held(command.member_id, benefit.code)
     use = state.quota_uses.get((command.member_id, benefit.code))
-    judged = rules.judge(benefit, member, command.domain, moment.at, held, use, command.entitlement_id)
+    if command.entitlement_id is not None:
+        judged = rules.benefit_refusal(benefit, member, command.domain, moment.at) or rules.judge_wanted(
+            benefit, held, command.entitlement_id, moment.at
+        )
+    else:
+        rights = rules.rights_of(held, moment.at)
+        judged = rules.judge(benefit, member, command.domain, moment.at, rights, use)
     if isinstance(judged, rules.No):
         return judged.rejection
     draft = Draft(state)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ from services.benefits.values import (
     MemberStatus,
     Quota,
     QuotaUse,
+    Right,
     StandingChanged,
 )
 from services.chassis import civil
@@ -35,23 +36,6 @@ INSTANT = timedelta(microseconds=1)
 _ACTIVE = int(MemberStatus.ACTIVE)
 _GRANTED = int(EntitlementState.GRANTED)
 _FOREVER = datetime.max.replace(tzinfo=UTC)
-
-
-class Right(Protocol):
-    """What of an entitlement decides whether it can be used."""
-
-    @property
-    def entitlement_id(self) -> UUID: ...
-    @property
-    def state(self) -> int: ...
-    @property
-    def valid_from(self) -> datetime: ...
-    @property
-    def valid_until(self) -> datetime | None: ...
-    @property
-    def uses_left(self) -> int | None: ...
-    @property
-    def issued_at(self) -> datetime: ...
 
 
 class Yes(NamedTuple):
@@ -92,30 +76,29 @@ def account_refusal(account: Account | None, member_id: UUID, domain: str) -> Re
 
 
 def judge(
-    benefit: Benefit,
-    member: Member,
-    domain: str,
-    now: datetime,
-    rights: Sequence[Right],
-    use: QuotaUse | None,
-    wanted: UUID | None = None,
+    benefit: Benefit, member: Member, domain: str, now: datetime, rights: Sequence[Right], use: QuotaUse | None
 ) -> Yes | No:
     """Whether a member may use a benefit now in a domain ("": the domain does not matter), and by what.
 
-    `rights` are the entitlements that the member has to the benefit; `wanted` names one, otherwise it is the one that
-    ends first. `use` is what was used of its quota.
+    `rights` are what it may use by (rights_of); `use` is what was used of its quota.
     """
+    refusal = benefit_refusal(benefit, member, domain, now)
+    if refusal is not None:
+        return refusal
+    if benefit.quota is not None:
+        return _judge_quota(benefit, benefit.quota, use, now)
+    return _judge_coupon(benefit, rights)
+
+
+def benefit_refusal(benefit: Benefit, member: Member, domain: str, now: datetime) -> No | None:
+    """Why a member may not use a benefit now in a domain, whatever it has of it."""
     if domain and benefit.domains and domain not in benefit.domains:
         return No(errors.domain_not_in_scope(benefit.code, benefit.domains))
     if not is_offered(benefit, now):
         return _not_offered(benefit, now)
     if benefit.eligibility is not None and benefit.judged_at_use and not is_eligible(benefit, member, now):
         return No(benefit.eligibility.refusal)
-    if benefit.quota is not None:
-        return _judge_quota(benefit, benefit.quota, use, now)
-    if wanted is not None:
-        return _judge_wanted(benefit, rights, wanted, now)
-    return _judge_coupon(benefit, rights, now)
+    return None
 
 
 def is_offered(benefit: Benefit, at: datetime) -> bool:
@@ -174,46 +157,54 @@ def _next_period(benefit: Benefit, quota: Quota, period: date) -> datetime | Non
     return civil.start_of_day(following, benefit.zone)
 
 
-def _judge_coupon(benefit: Benefit, rights: Sequence[Right], now: datetime) -> Yes | No:
-    live = [right for right in rights if _is_live(right, now)]
-    usable = [right for right in live if right.valid_from <= now]
-    if len(usable) == 1:
-        return Yes(usable[0].uses_left, usable[0].entitlement_id)
+def rights_of(entitlements: Iterable[Entitlement], now: datetime) -> list[Right]:
+    """The entitlements that are not over at an instant, the first to end first."""
+    live = [entitlement for entitlement in entitlements if state_at(entitlement, now) is EntitlementState.GRANTED]
+    return [_right(entitlement, now) for entitlement in sorted(live, key=_ends_first)]
+
+
+def _right(entitlement: Entitlement, now: datetime) -> Right:
+    begins_at = entitlement.valid_from if entitlement.valid_from > now else None
+    return Right(entitlement.entitlement_id, entitlement.uses_left, begins_at)
+
+
+def _ends_first(entitlement: Entitlement) -> tuple[datetime, datetime, UUID]:
+    return entitlement.valid_until or _FOREVER, entitlement.issued_at, entitlement.entitlement_id
+
+
+def state_at(entitlement: Entitlement, now: datetime) -> EntitlementState:
+    """What became of an entitlement, whether it is booked yet or not."""
+    if entitlement.state == _GRANTED and entitlement.valid_until is not None and entitlement.valid_until <= now:
+        return EntitlementState.EXPIRED
+    return EntitlementState(entitlement.state)
+
+
+def _judge_coupon(benefit: Benefit, rights: Sequence[Right]) -> Yes | No:
+    usable = [right for right in rights if right.begins_at is None]
     if usable:
-        return Yes(_uses_left(usable), min(usable, key=_ends_first).entitlement_id)
-    if live:
-        return _not_yet(benefit, min(live, key=lambda right: right.valid_from))
-    return _NOT_ENTITLED
+        return Yes(_uses_left(usable), usable[0].entitlement_id)
+    begins_at = min((right.begins_at for right in rights if right.begins_at is not None), default=None)
+    return _NOT_ENTITLED if begins_at is None else _not_yet(benefit, begins_at)
 
 
 _NOT_ENTITLED = No(errors.NOT_ENTITLED)
 
 
-def _judge_wanted(benefit: Benefit, rights: Sequence[Right], wanted: UUID, now: datetime) -> Yes | No:
-    right = next((right for right in rights if right.entitlement_id == wanted), None)
-    if right is None:
+def _not_yet(benefit: Benefit, begins_at: datetime) -> No:
+    return No(errors.outside_validity(begins_at, None), begins_at if is_offered(benefit, begins_at) else None)
+
+
+def judge_wanted(benefit: Benefit, entitlements: Sequence[Entitlement], wanted: UUID, now: datetime) -> Yes | No:
+    """Whether a member may use a coupon by the entitlement that it names, of those that it has."""
+    entitlement = next((e for e in entitlements if e.entitlement_id == wanted), None)
+    if entitlement is None:
         return No(errors.entitlement_not_usable("unknown"))
-    if not _is_live(right, now):
-        return No(errors.entitlement_not_usable(state_at(right, now).name.lower()))
-    if right.valid_from > now:
-        return _not_yet(benefit, right)
-    return Yes(_uses_left([right for right in rights if _is_live(right, now) and right.valid_from <= now]), wanted)
-
-
-def _not_yet(benefit: Benefit, right: Right) -> No:
-    start = right.valid_from
-    return No(errors.outside_validity(start, right.valid_until), start if is_offered(benefit, start) else None)
-
-
-def _is_live(right: Right, now: datetime) -> bool:
-    return right.state == _GRANTED and (right.valid_until is None or now < right.valid_until)
-
-
-def state_at(right: Right, now: datetime) -> EntitlementState:
-    """What became of an entitlement, whether it is booked yet or not."""
-    if right.state == _GRANTED and not _is_live(right, now):
-        return EntitlementState.EXPIRED
-    return EntitlementState(right.state)
+    state = state_at(entitlement, now)
+    if state is not EntitlementState.GRANTED:
+        return No(errors.entitlement_not_usable(state.name.lower()))
+    if entitlement.valid_from > now:
+        return _not_yet(benefit, entitlement.valid_from)
+    return Yes(_uses_left([right for right in rights_of(entitlements, now) if right.begins_at is None]), wanted)
 
 
 def _uses_left(usable: Iterable[Right]) -> int | None:
@@ -223,10 +214,6 @@ def _uses_left(usable: Iterable[Right]) -> int | None:
             return None
         total += right.uses_left
     return total
-
-
-def _ends_first(right: Right) -> tuple[datetime, datetime, UUID]:
-    return right.valid_until or _FOREVER, right.issued_at, right.entitlement_id
 
 
 def use_entitlement(entitlement: Entitlement, uses_left: int) -> Entitlement:

@@ -81,6 +81,14 @@ class Entitlement(NamedTuple):
     config_version: int
 
 
+class Right(NamedTuple):
+    """An entitlement that is not over, as far as it matters to who would use it. `begins_at` None: it has begun."""
+
+    entitlement_id: UUID
+    uses_left: int | None
+    begins_at: datetime | None
+
+
 class Redemption(NamedTuple):
     """One use of a benefit: of an entitlement, or of the quota of the period that begins on `period_start`."""
 
@@ -258,6 +266,11 @@ class BenefitsConfig:
     monthly: tuple[Benefit, ...]
     zones: tuple[ZoneInfo, ...]
     """The zones of all programmes that have benefits."""
+
+    def asks_for_enrolment(self, code: str) -> bool:
+        """Whether the condition of a benefit looks at when a member was enrolled."""
+        benefit = self.benefits.get(code)
+        return benefit is not None and benefit.eligibility is not None and benefit.eligibility.asks_for_enrolment
 
 
 @dataclass(frozen=True, slots=True)

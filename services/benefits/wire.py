@@ -71,21 +71,23 @@ def reverse_answer(redemption: Redemption, place: Place) -> bytes:
     ).SerializeToString()
 
 
-def fill_check(response: pb.CheckEntitlementResponse, judged: Yes | No, config_version: int) -> None:
-    """Say whether a benefit may be used."""
-    response.config_version = config_version
+def check_answer(judged: Yes | No, config_version: int) -> bytes:
+    """Whether a benefit may be used, without by which entitlement."""
     if isinstance(judged, Yes):
-        response.allowed = True
-        if judged.uses_left is not None:
-            response.uses_left = judged.uses_left
-        if judged.entitlement_id is not None:
-            response.entitlement_id = ids.encode(ENTITLEMENT, judged.entitlement_id)
-        return
-    rejection, next_eligible_at = judged
-    response.reason = rejection.reason
-    response.condition = rejection.metadata.get("condition", "")
-    if next_eligible_at is not None:
-        response.next_eligible_at.FromDatetime(next_eligible_at)
+        response = pb.CheckEntitlementResponse(allowed=True, uses_left=judged.uses_left, config_version=config_version)
+        return response.SerializeToString()
+    at = judged.next_eligible_at
+    return pb.CheckEntitlementResponse(
+        reason=judged.rejection.reason,
+        condition=judged.rejection.metadata.get("condition", ""),
+        next_eligible_at=timestamp(at) if at is not None else None,
+        config_version=config_version,
+    ).SerializeToString()
+
+
+def by_entitlement(entitlement_id: UUID) -> bytes:
+    """The part of an answer that says which entitlement would be used: two parts in a row are one message."""
+    return pb.CheckEntitlementResponse(entitlement_id=ids.encode(ENTITLEMENT, entitlement_id)).SerializeToString()
 
 
 def _encoded(entitlement_id: UUID | None) -> str:

@@ -3,17 +3,18 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
+import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 
 from services.chassis.at_least import AtLeast
-from services.chassis.batches import BatchWriter
+from services.chassis.batches import BatchListener, BatchWriter, CommitListener
 from services.chassis.clock import Clock, prepare_clock
 from services.chassis.clock_service import ClockServicer
 from services.chassis.config_service import ConfigServicer
@@ -23,22 +24,25 @@ from services.chassis.database import WriteConnection, connect_for_long_reads, o
 from services.chassis.documents import Document
 from services.chassis.feed import EventFeedServicer, read_heads
 from services.chassis.follower import Follower, ParseEvent
-from services.chassis.heads import check_partitions
+from services.chassis.heads import check_partitions, warm
 from services.chassis.idempotency import maintain_months
 from services.chassis.jobs import Job, JobRunner
 from services.chassis.lanes import Lanes
+from services.chassis.measurements import BatchMeasurements, ServiceGauges
 from services.chassis.migrations import migrate
 from services.chassis.operations import BatchState, Operations
 from services.chassis.paging import PageTokens
 from services.chassis.process import Running, run_service
 from services.chassis.progress import Progress
-from services.chassis.server import build_server
+from services.chassis.server import Service, build_server
 from services.chassis.settings import DatabaseSettings, ServiceSettings, load_settings
 from services.chassis.store import Store
 from services.chassis.telemetry import Telemetry, start_telemetry
 from tessera.clock.v1 import clock_service_pb2
 from tessera.config.v1 import config_service_pb2
 from tessera.events.v1 import event_feed_pb2
+
+_LOG = structlog.stdlib.get_logger(__name__)
 
 READ_CONNECTIONS = 8
 MAINTENANCE_INTERVAL_S = 3600
@@ -104,19 +108,42 @@ def main(definition: Definition[Any, Any]) -> None:
     run_service(settings, lambda given: start(given, definition))
 
 
-async def start(settings: ServiceSettings, definition: Definition[State, Config]) -> Running:
-    """Everything a service needs, opened and wired, and its server, not yet serving."""
-    dsn = settings.database_dsn.get_secret_value()
-    telemetry = start_telemetry(settings)
-    pool = await open_pool(dsn, f"{definition.name}-reads", READ_CONNECTIONS)
+async def start(
+    settings: ServiceSettings, definition: Definition[State, Config], telemetry: Telemetry | None = None
+) -> Running:
+    """Everything a service needs, opened and wired, and its server, not yet serving; `telemetry` replaces its own.
+
+    Raises UnfitDatabase, and what `build_server` raises; what was opened by then is closed again.
+    """
+    async with AsyncExitStack() as opened:
+        telemetry = telemetry or start_telemetry(settings)
+        opened.callback(telemetry.close)
+        pool = await open_pool(settings.database_dsn.get_secret_value(), f"{definition.name}-reads", READ_CONNECTIONS)
+        opened.push_async_callback(pool.close)
+        await _prepare_database(pool, settings)
+        running = await _wire(settings, definition, telemetry, pool, opened)
+        return replace(running, close=opened.pop_all().aclose)
+
+
+async def _prepare_database(pool: asyncpg.Pool, settings: ServiceSettings) -> None:
     async with pool.acquire() as connection:
         await check_partitions(connection, settings.partitions)
         await prepare_clock(connection, virtual=settings.clock == "virtual", start=settings.virtual_clock_start)
         await maintain_months(connection)
+
+
+async def _wire(
+    settings: ServiceSettings,
+    definition: Definition[State, Config],
+    telemetry: Telemetry,
+    pool: asyncpg.Pool,
+    opened: AsyncExitStack,
+) -> Running:
     configurations = Configurations(definition.compile_documents)
     heads: Progress[int] = Progress(lambda: read_heads(pool))
     cursors: Progress[tuple[str, int]] = Progress(lambda: all_cursors(pool))
-    connections, lanes = _open_lanes(settings, definition, configurations, heads.advance)
+    measurements = BatchMeasurements(telemetry.registry)
+    lanes = _open_lanes(settings, definition, configurations, heads.advance, measurements.record, opened)
     platform = Platform(
         settings=settings,
         pool=pool,
@@ -128,38 +155,11 @@ async def start(settings: ServiceSettings, definition: Definition[State, Config]
         telemetry=telemetry,
     )
     runner = JobRunner(definition.jobs(platform), pool, configurations, platform.clock)
-    publisher = WriteConnection(dsn, f"{definition.name}-publish", transaction_timeout_ms=PUBLISH_TIMEOUT_MS)
+    followers = _followers(settings, definition, platform, cursors, opened)
+    telemetry.registry.register(ServiceGauges(lanes, followers, configurations, virtual_clock=platform.clock.virtual))
     server = build_server(
-        settings,
-        telemetry,
-        [
-            (definition.contract, definition.servicer(platform)),
-            (
-                event_feed_pb2.DESCRIPTOR.services_by_name["EventFeed"],
-                EventFeedServicer(
-                    definition.name,
-                    pool,
-                    heads,
-                    definition.follows.keys() & settings.feeds.keys(),
-                    platform.at_least,
-                ),
-            ),
-            (
-                config_service_pb2.DESCRIPTOR.services_by_name["ConfigService"],
-                ConfigServicer(
-                    definition.name,
-                    pool,
-                    publisher,
-                    configurations,
-                    platform.page_tokens,
-                    settings.partitions,
-                    heads.advance,
-                ),
-            ),
-            (clock_service_pb2.DESCRIPTOR.services_by_name["ClockService"], ClockServicer(platform.clock, runner)),
-        ],
+        settings, telemetry, _services(definition, platform, heads, runner, _publisher(settings, opened))
     )
-    followers, channels = _followers(settings, definition, platform, cursors)
     tasks = [
         *(asyncio.create_task(follower.run(), name=f"follow-{follower.source}") for follower in followers),
         asyncio.create_task(_maintain(pool), name="maintain"),
@@ -167,44 +167,83 @@ async def start(settings: ServiceSettings, definition: Definition[State, Config]
     ]
     if not platform.clock.virtual:
         tasks.append(asyncio.create_task(runner.run_on_real_clock(), name="jobs"))
+    opened.push_async_callback(_cancel, tasks)
+    return Running(server, platform=platform)
 
-    async def close() -> None:
-        await _cancel(tasks)
-        await lanes.close()
-        for connection in (*connections, publisher):
-            await connection.close()
-        for channel in channels:
-            await channel.close()
-        await pool.close()
-        telemetry.close()
 
-    return Running(server, close, platform)
+def _publisher(settings: ServiceSettings, opened: AsyncExitStack) -> WriteConnection:
+    connection = WriteConnection(
+        settings.database_dsn.get_secret_value(),
+        f"{settings.service}-publish",
+        transaction_timeout_ms=PUBLISH_TIMEOUT_MS,
+        warm=warm,
+    )
+    opened.push_async_callback(connection.close)
+    return connection
+
+
+def _services(
+    definition: Definition[Any, Config],
+    platform: Platform[Config],
+    heads: Progress[int],
+    runner: JobRunner[Config],
+    publisher: WriteConnection,
+) -> list[Service]:
+    """What is served: the service's own contract, and those that every service has."""
+    feed = EventFeedServicer(
+        definition.name,
+        platform.pool,
+        heads,
+        definition.follows.keys() & platform.settings.feeds.keys(),
+        platform.at_least,
+    )
+    config = ConfigServicer(
+        definition.name,
+        platform.pool,
+        publisher,
+        platform.configurations,
+        platform.page_tokens,
+        platform.settings.partitions,
+        heads.advance,
+    )
+    return [
+        (definition.contract, definition.servicer(platform)),
+        (event_feed_pb2.DESCRIPTOR.services_by_name["EventFeed"], feed),
+        (config_service_pb2.DESCRIPTOR.services_by_name["ConfigService"], config),
+        (clock_service_pb2.DESCRIPTOR.services_by_name["ClockService"], ClockServicer(platform.clock, runner)),
+    ]
 
 
 def _open_lanes(
     settings: ServiceSettings,
     definition: Definition[State, Config],
     configurations: Configurations[Config],
-    on_commit: Callable[[int, int], None],
-) -> tuple[list[WriteConnection], Lanes]:
+    on_commit: CommitListener,
+    on_batch: BatchListener,
+    opened: AsyncExitStack,
+) -> Lanes:
     store = Store([table for table in definition.metadata.sorted_tables if _is_written_by_batches(table)])
-    connections = [
-        WriteConnection(settings.database_dsn.get_secret_value(), f"{definition.name}-lane-{number}")
-        for number in range(settings.partitions + 1)
-    ]
-    writers = [
-        BatchWriter(
-            connection,
-            definition.operations,
-            store,
-            configurations,
-            settings.partitions,
-            f"{definition.name}.tessera",
-            on_commit,
+    writers = []
+    for number in range(settings.partitions + 1):
+        connection = WriteConnection(
+            settings.database_dsn.get_secret_value(), f"{definition.name}-lane-{number}", warm=warm
         )
-        for connection in connections
-    ]
-    return connections, Lanes(writers[:-1], writers[-1], settings.lane_capacity_commands)
+        opened.push_async_callback(connection.close)
+        writers.append(
+            BatchWriter(
+                connection,
+                definition.operations,
+                store,
+                configurations,
+                settings.partitions,
+                f"{definition.name}.tessera",
+                on_commit,
+                on_batch,
+            )
+        )
+    lanes = Lanes(writers[:-1], writers[-1], settings.lane_capacity_commands)
+    opened.push_async_callback(lanes.close)
+    return lanes
 
 
 def _is_written_by_batches(table: sa.Table) -> bool:
@@ -216,36 +255,40 @@ def _followers(
     definition: Definition[Any, Config],
     platform: Platform[Config],
     cursors: Progress[tuple[str, int]],
-) -> tuple[list[Follower], list[aio.Channel]]:
-    channels = {
-        source: aio.insecure_channel(
+    opened: AsyncExitStack,
+) -> list[Follower]:
+    followers = []
+    for source, parse_event in definition.follows.items():
+        if source not in settings.feeds:
+            continue
+        channel = aio.insecure_channel(
             settings.feeds[source], options=[("grpc.max_receive_message_length", settings.max_message_bytes)]
         )
-        for source in definition.follows
-        if source in settings.feeds
-    }
-    followers = [
-        Follower(
-            source,
-            channel,
-            definition.follows[source],
-            platform.lanes,
-            platform.pool,
-            cursors,
-            settings.partitions,
-            settings.feed_token_file,
-            platform.telemetry,
+        opened.push_async_callback(channel.close)
+        followers.append(
+            Follower(
+                source,
+                channel,
+                parse_event,
+                platform.lanes,
+                platform.pool,
+                cursors,
+                settings.partitions,
+                settings.feed_token_file,
+                platform.telemetry,
+            )
         )
-        for source, channel in channels.items()
-    ]
-    return followers, list(channels.values())
+    return followers
 
 
 async def _maintain(pool: asyncpg.Pool) -> None:
     while True:
         await asyncio.sleep(MAINTENANCE_INTERVAL_S)
-        async with pool.acquire() as connection:
-            await maintain_months(connection)
+        try:
+            async with pool.acquire() as connection:
+                await maintain_months(connection)
+        except Exception:
+            _LOG.exception("tables of the months were not maintained; tried again in an hour")
 
 
 async def _release_readers(draining: asyncio.Event, *waits: Progress[Any]) -> None:

@@ -1,5 +1,6 @@
 """One batch, one transaction: lock, load, decide, store, commit."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,11 @@ MAX_TRACEPARENTS = 16
 
 CommitListener = Callable[[int, int], None]
 """Told of every commit of this process: the partition and its new position."""
+BatchListener = Callable[[int, float], None]
+"""Told of every batch that was committed: how many commands it had, and how many seconds it took."""
+
+KeptRequests = dict[tuple[int, UUID], idempotency.Kept]
+"""Verdicts given before, by partition and request."""
 
 State = TypeVar("State", bound=BatchState)
 Config = TypeVar("Config")
@@ -56,6 +62,7 @@ class BatchWriter(Generic[State, Config]):
         partitions: int,
         error_domain: str,
         on_commit: CommitListener,
+        on_batch: BatchListener,
     ) -> None:
         self._connection = connection
         self._operations = operations
@@ -64,6 +71,7 @@ class BatchWriter(Generic[State, Config]):
         self._mask = partitions - 1
         self.error_domain = error_domain
         self._on_commit = on_commit
+        self._on_batch = on_batch
 
     def refuse(self, rejection: Rejection) -> Verdict:
         """A refusal in this service's name."""
@@ -91,6 +99,7 @@ class BatchWriter(Generic[State, Config]):
             for partition in {routing & self._mask for routing in entry.command.owners}:
                 by_partition.setdefault(partition, []).append(entry.command)
         connection = await self._connection.get()
+        began = time.perf_counter()
         try:
             locked = await heads.lock(connection, tuple(by_partition))
             batch = await self._load(connection, locked, by_partition)
@@ -100,6 +109,7 @@ class BatchWriter(Generic[State, Config]):
             await self._connection.roll_back()
             raise
         await heads.commit(self._connection, links)
+        self._on_batch(len(entries), time.perf_counter() - began)
         for link in links:
             self._on_commit(link.partition, link.position)
         return verdicts
@@ -110,12 +120,13 @@ class BatchWriter(Generic[State, Config]):
         config_version = locked[0].config_version
         config = await self._configurations.at(connection, config_version)
         state = self._operations.new_state(config)
-        kept: dict[UUID, idempotency.Kept] = {}
+        kept: KeptRequests = {}
         cursors: dict[tuple[str, int], int] = {}
         for head in locked:
             commands = by_partition[head.partition]
             keys = [command.request.key for command in commands if command.request is not None]
-            kept |= await idempotency.load(connection, head.partition, keys)
+            found = await idempotency.load(connection, head.partition, keys)
+            kept |= {(head.partition, key): first for key, first in found.items()}
             sources = {command.source for command in commands if isinstance(command, FeedBatch)}
             cursors |= await load_cursors(connection, head.partition, sources)
             await self._operations.load(connection, head.partition, commands, state)
@@ -162,7 +173,7 @@ class Batch(Generic[State, Config]):
         operations: Operations[State, Config],
         state: State,
         moment: Moment[Config],
-        kept: dict[UUID, idempotency.Kept],
+        kept: KeptRequests,
         cursors: dict[tuple[str, int], int],
         mask: int,
         error_domain: str,
@@ -178,36 +189,36 @@ class Batch(Generic[State, Config]):
         self._rows: dict[int, dict[str, list[tuple[Any, ...]]]] = {}
 
     def run(self, command: Command) -> Verdict:
-        """Decide a command and fold it in."""
+        """Decide a command and fold it in. A request is known in the partition of its first owner, and only there."""
         if isinstance(command, FeedBatch):
             return self._follow(command)
         request = command.request
-        if request is not None and (kept := self._kept.get(request.key)) is not None:
-            if kept.fingerprint == request.fingerprint:
-                return kept.verdict
-            return refused(idempotency.REUSED, self._error_domain)
-        return self._decide(command)
-
-    def _decide(self, command: Command) -> Verdict:
-        decided = self._operations.decide(self.state, command, self.moment)
-        if isinstance(decided, Verdict):
-            return decided
-        if isinstance(decided, Rejection):
-            verdict, keeps_itself = refused(decided, self._error_domain), False
-        else:
-            verdict, keeps_itself = accepted(decided.answer()), decided.keeps_itself
-        if command.validate_only:
-            return verdict
-        if isinstance(decided, Decision):
-            self._operations.apply(self.state, decided.outcome, self.moment)
-        if command.request is not None and verdict.keep and not keeps_itself:
-            self._keep(command, command.request, verdict)
+        if request is None:
+            return self._decide(command)[0]
+        home = command.owners[0] & self._mask
+        first = self._kept.get((home, request.key))
+        if first is not None:
+            is_same = first.fingerprint == request.fingerprint
+            return first.verdict if is_same else refused(idempotency.REUSED, self._error_domain)
+        verdict, is_kept = self._decide(command)
+        if is_kept:
+            self._kept[home, request.key] = idempotency.Kept(request.fingerprint, verdict)
+            self._add_row(home, "requests", idempotency.row(request, verdict, self._today))
         return verdict
 
-    def _keep(self, command: Command, request: idempotency.Request, verdict: Verdict) -> None:
-        self._kept[request.key] = idempotency.Kept(request.fingerprint, verdict)
-        partition = command.owners[0] & self._mask
-        self._add_row(partition, "requests", idempotency.row(request, verdict, self._today))
+    def _decide(self, command: Command) -> tuple[Verdict, bool]:
+        """The verdict, and whether a repeated request is to find it among the requests."""
+        decided = self._operations.decide(self.state, command, self.moment)
+        if isinstance(decided, Verdict):
+            return decided, False
+        if isinstance(decided, Rejection):
+            verdict = refused(decided, self._error_domain)
+            return verdict, verdict.keep and not command.validate_only
+        verdict = accepted(decided.answer())
+        if command.validate_only:
+            return verdict, False
+        self._operations.apply(self.state, decided.outcome, self.moment)
+        return verdict, not decided.keeps_itself
 
     def _follow(self, batch: FeedBatch) -> Verdict:
         """Apply what is new of a feed; the cursor moves in the same transaction, so nothing is applied twice."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from services.chassis.database import Connection
+from services.chassis.database import Connection, UnfitDatabase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,16 +41,16 @@ class Clock:
 async def prepare_clock(connection: Connection, *, virtual: bool, start: datetime | None) -> None:
     """Make the database agree with the settings: a virtual clock is created once, and never lost by a restart.
 
-    Raises ValueError when the database has lived by the other kind of clock.
+    Raises UnfitDatabase when the database has lived by the other kind of clock.
     """
     stored = await connection.fetchval("SELECT now FROM clock")
     if not virtual:
         if stored is not None:
-            raise ValueError("the database lives by a virtual clock; start with TESSERA_CLOCK=virtual")
+            raise UnfitDatabase("the database lives by a virtual clock; start with TESSERA_CLOCK=virtual")
         return
     if stored is None:
         if await connection.fetchval("SELECT max(position) FROM head") != 0:
-            raise ValueError("the database has lived by the real clock; it cannot be given a virtual one")
+            raise UnfitDatabase("the database has lived by the real clock; it cannot be given a virtual one")
         await connection.execute(
             "INSERT INTO clock (singleton, now) VALUES (true, $1) ON CONFLICT DO NOTHING", start or datetime.now(UTC)
         )

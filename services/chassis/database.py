@@ -53,6 +53,10 @@ async def _nothing_to_reset(connection: Any) -> None:
     """Reads leave nothing behind on a connection, so giving it back costs no round trip."""
 
 
+class UnfitDatabase(Exception):
+    """The database is not what the settings say, or not migrated; the service must not start on it."""
+
+
 class WriteConnection:
     """The connection of one writer, opened when it is first needed and again after it was lost."""
 
@@ -109,8 +113,8 @@ class WriteConnection:
         except Exception as error:
             self.discard()
             raise CommitUnknownError from error
-        except BaseException:  # cancelled: whoever waited is gone, and nobody may go on with half a transaction
-            self.discard()
+        except BaseException:  # cancelled: nobody may go on with half a transaction
+            await self.roll_back()
             raise
 
     async def roll_back(self) -> None:

@@ -1,28 +1,32 @@
 """Documents: what an operator configures, as plain values, and how their mistakes are reported."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 
-from grpc import StatusCode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from services.chassis.errors import FieldViolation, Refused, Rejection
+from services.chassis.errors import FieldViolation, Refused, invalid_argument
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 """How documents name each other."""
+
+_RATE = re.compile(r"-?[0-9]{1,18}([./][0-9]{1,18})?")
+"""Short enough that reckoning with it stays cheap: "1e999999999" is a number, too."""
+_NO_RATE = 'must be a whole number or a string such as "0.02" or "1/3", of at most 18 digits a part'
 
 
 def _fraction(value: object) -> Fraction:
     if isinstance(value, Fraction):
         return value
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError('must be a whole number or a string such as "0.02" or "1/3"')
+    if isinstance(value, bool) or not isinstance(value, str | int) or not _RATE.fullmatch(str(value)):
+        raise ValueError(_NO_RATE)
     try:
         return Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError('must be a whole number or a string such as "0.02" or "1/3"') from None
+    except ZeroDivisionError:
+        raise ValueError(_NO_RATE) from None
 
 
 Rate = Annotated[Fraction, BeforeValidator(_fraction)]
@@ -61,7 +65,7 @@ class DocumentErrors(Exception):
     def refused(self) -> Refused:
         """As an answer to the caller."""
         message = f"{len(self.violations)} mistake(s) in the documents"
-        return Refused(Rejection(self.reason, message, code=StatusCode.INVALID_ARGUMENT, violations=self.violations))
+        return Refused(invalid_argument(self.reason, message, self.violations))
 
 
 SpecType = TypeVar("SpecType", bound=Spec)

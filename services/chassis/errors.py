@@ -40,6 +40,11 @@ class Rejection:
     violations: tuple[FieldViolation, ...] = ()
 
 
+def invalid_argument(reason: str, message: str, violations: tuple[FieldViolation, ...] = ()) -> Rejection:
+    """The rejection of what is malformed, field by field."""
+    return Rejection(reason, message, StatusCode.INVALID_ARGUMENT, violations=violations)
+
+
 class Refused(Exception):
     """Carries a rejection out of code that has no verdict to return."""
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from services.chassis.database import Connection, WriteConnection
+from services.chassis.database import Connection, UnfitDatabase, WriteConnection
 from services.chassis.journal import Link
 from services.chassis.partitions import SYSTEM_PARTITION
 
@@ -70,8 +70,11 @@ async def warm(connection: asyncpg.Connection) -> None:
 async def check_partitions(connection: Connection, partitions: int) -> None:
     """Refuse to run with another number of partitions than the database was made with.
 
-    Raises ValueError when they differ.
+    Raises UnfitDatabase when they differ, or when there are no tables yet.
     """
-    stored = await connection.fetchval("SELECT count(*) FROM head WHERE partition > $1", SYSTEM_PARTITION)
+    try:
+        stored = await connection.fetchval("SELECT count(*) FROM head WHERE partition > $1", SYSTEM_PARTITION)
+    except asyncpg.UndefinedTableError:
+        raise UnfitDatabase("the database has no tables yet; run the service with the argument `migrate`") from None
     if stored != partitions:
-        raise ValueError(f"the database has {stored} partitions, the settings say {partitions}")
+        raise UnfitDatabase(f"the database has {stored} partitions, TESSERA_PARTITIONS says {partitions}")

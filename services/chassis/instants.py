@@ -10,6 +10,7 @@ from services.chassis.errors import Refused, Rejection
 MIN_SECONDS = 0
 MAX_SECONDS = 253_370_764_800
 """9999-01-01: a year before the last that can be written, so that adding an expiry stays in range."""
+NANOS_A_SECOND = 1_000_000_000
 _NANOS_PER_MICRO = 1000
 
 
@@ -25,7 +26,7 @@ def out_of_range(field: str) -> Rejection:
 
 def instant(value: Timestamp) -> datetime | None:
     """The time of a timestamp, to the microsecond; None when it is out of range."""
-    if not MIN_SECONDS <= value.seconds < MAX_SECONDS:
+    if not MIN_SECONDS <= value.seconds < MAX_SECONDS or not 0 <= value.nanos < NANOS_A_SECOND:
         return None
     return datetime.fromtimestamp(value.seconds, UTC).replace(microsecond=value.nanos // _NANOS_PER_MICRO)
 

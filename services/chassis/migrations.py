@@ -110,7 +110,12 @@ def create_chassis_tables() -> None:
     op.create_table(
         "job_runs", sa.Column("job", sa.Text, primary_key=True), sa.Column("last_instant", timestamp, nullable=False)
     )
-    op.execute(
+    op.execute(first_heads(partitions))
+
+
+def first_heads(partitions: int) -> str:
+    """The statement that makes the head of each partition and of the system partition, before anything happened."""
+    return (
         "INSERT INTO head (partition, position, chain_hash, config_version, last_at) "
         f"SELECT partition, 0, '', 0, 'epoch' FROM generate_series(-1, {int(partitions) - 1}) AS partition"
     )

@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from services.chassis.access import PolicyError
+from services.chassis.database import UnfitDatabase
 from services.chassis.logs import configure_logs
 from services.chassis.server import Server, ServerError
 from services.chassis.settings import ENV_PREFIX, ServiceSettings
@@ -65,8 +66,8 @@ Start = Callable[[ServiceSettings], Awaitable[Running]]
 def run_service(settings: ServiceSettings, start: Start) -> None:
     """Runs the service until SIGTERM or SIGINT; returns when all is closed.
 
-    Exits with code 1 when the address, the transport or the policy file cannot be used; raises what else `start`
-    raises.
+    Exits with code 1 when the address, the transport, the policy file or the database cannot be used; raises what else
+    `start` raises.
     """
     configure_logs(settings, with_exception_text=not settings.production)
     if settings.workers > 1 and settings.worker_index is None:
@@ -74,7 +75,7 @@ def run_service(settings: ServiceSettings, start: Start) -> None:
         return
     try:
         asyncio.run(_serve(settings, start))
-    except (ServerError, PolicyError) as error:
+    except (ServerError, PolicyError, UnfitDatabase) as error:
         _LOG.error("cannot start", reason=str(error))
         sys.exit(1)
 

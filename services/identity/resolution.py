@@ -109,8 +109,7 @@ class Resolver:
         enrolled: set[bytes] = set()
         for index, (request, blind_index) in enumerate(zip(requests, blind_indexes, strict=True)):
             if request.create_missing or blind_index in enrolled:
-                if not request.validate_only:
-                    enrolled.add(blind_index)
+                enrolled.add(blind_index)
                 commands[index] = self._command(request, route_key(blind_index, self._partitions), call.caller)
         written = await self._platform.lanes.submit(
             list(commands.values()), deadline=call.deadline, traceparent=current_traceparent()

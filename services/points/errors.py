@@ -168,11 +168,21 @@ def amount_out_of_range(what: str) -> Rejection:
     )
 
 
-def time_out_of_range(field: str) -> Rejection:
-    """A time that cannot be."""
+def hold_too_long(longest: timedelta) -> Rejection:
+    """A hold that does not end in time."""
     return Rejection(
         "TIME_OUT_OF_RANGE",
-        f"{field} must be in the future, and before 9999",
+        f"expires_at must be in the future, at most {longest.days} days ahead",
         code=StatusCode.INVALID_ARGUMENT,
-        metadata={"field": field},
+        metadata={"field": "expires_at"},
+    )
+
+
+def partition_unknown(partitions: int) -> Rejection:
+    """No such partition."""
+    return Rejection(
+        "PARTITION_UNKNOWN",
+        f"there are {partitions} partitions, counted from 0",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"partitions": str(partitions)},
     )

@@ -6,8 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from services.chassis.clock import from_microseconds, to_microseconds
+from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
-from services.points.values import Entry, Hold, Lot
+from services.points.values import Clawback, Entry, Hold, Lot, LotUse, Spend
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -131,6 +132,8 @@ def _earned(item: EarnedEntry) -> pb.ActivityRecorded.Earned:
         earned.lot_remaining = lot.remaining
         earned.available_at_us = to_microseconds(lot.available_at)
         earned.expires_at_us = to_microseconds(lot.expires_at)
+        if lot.slides:
+            earned.slides = True
     return earned
 
 
@@ -152,7 +155,7 @@ def entry_booked(ordinal: int, entry: Entry) -> bytes:
         entry_booked=pb.EntryBooked(
             ordinal=ordinal,
             member_id=entry.member_id.bytes,
-            account_id=entry.account_id.bytes if entry.account_id is not None else b"",
+            account_id=_bytes(entry.account_id),
             unit=entry.unit,
             kind=pb.EntryKind.ValueType(entry.kind),
             amount=entry.amount,
@@ -175,8 +178,14 @@ def lot_changed(lot: Lot) -> bytes:
             amount=lot.amount,
             remaining=lot.remaining,
             held=lot.held,
+            expired=lot.expired,
             available_at_us=to_microseconds(lot.available_at),
             expires_at_us=to_microseconds(lot.expires_at),
+            funder=lot.funder,
+            source_id=lot.source_id.bytes,
+            account_id=_bytes(lot.account_id),
+            slides=lot.slides,
+            origin_lot=_bytes(lot.origin_lot),
         )
     ).SerializeToString()
 
@@ -187,10 +196,67 @@ def hold_changed(hold: Hold) -> bytes:
         hold_changed=pb.HoldChanged(
             hold_id=hold.hold_id.bytes,
             member_id=hold.member_id.bytes,
+            account_id=hold.account_id.bytes,
+            domain=hold.domain,
             unit=hold.unit,
             amount=hold.amount,
             captured=hold.captured,
             state=hold.state,
+            reference_digest=digest_of(hold.reference.encode()),
+            placed_at_us=to_microseconds(hold.placed_at),
             expires_at_us=to_microseconds(hold.expires_at),
+            closed_at_us=to_microseconds(hold.closed_at),
+            uses=_uses(hold.uses),
         )
     ).SerializeToString()
+
+
+def spend_changed(spend: Spend) -> bytes:
+    """A spend, as it is now."""
+    return pb.Event(
+        spend_changed=pb.SpendChanged(
+            spend_id=spend.spend_id.bytes,
+            member_id=spend.member_id.bytes,
+            account_id=spend.account_id.bytes,
+            domain=spend.domain,
+            unit=spend.unit,
+            amount=spend.amount,
+            refunded=spend.refunded,
+            reference_digest=digest_of(spend.reference.encode()),
+            spent_at_us=to_microseconds(spend.spent_at),
+            uses=_uses(spend.uses),
+        )
+    ).SerializeToString()
+
+
+def clawback_changed(clawback: Clawback) -> bytes:
+    """A clawback, as it is now."""
+    return pb.Event(
+        clawback_changed=pb.ClawbackChanged(
+            clawback_id=clawback.clawback_id.bytes,
+            member_id=clawback.member_id.bytes,
+            account_id=clawback.account_id.bytes,
+            unit=clawback.unit,
+            activity_id=clawback.activity_id.bytes,
+            funder=clawback.funder,
+            amount=clawback.amount,
+            owed=clawback.owed,
+            taken_at_us=to_microseconds(clawback.taken_at),
+            uses=_uses(clawback.uses),
+        )
+    ).SerializeToString()
+
+
+def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:
+    """The lots of a sliding unit live longer."""
+    return pb.Event(
+        wallet_slid=pb.WalletSlid(member_id=member_id.bytes, unit=unit, until_us=to_microseconds(until))
+    ).SerializeToString()
+
+
+def _uses(uses: Sequence[LotUse]) -> list[pb.LotUse]:
+    return [pb.LotUse(lot_id=use.lot_id.bytes, amount=use.amount, refunded=use.refunded) for use in uses]
+
+
+def _bytes(value: UUID | None) -> bytes:
+    return value.bytes if value is not None else b""

@@ -1,6 +1,7 @@
 """What time does to points: holds release themselves, lots expire. Reads do not wait for it; jobs only book it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,17 +14,20 @@ from services.chassis.verdicts import OK, Verdict
 from services.points.commands import SettleWallets
 from services.points.documents import PointsConfig
 
-CHUNK = 500
-"""Members settled by one command: a batch is bounded in rows, not only in commands."""
+MAX_MEMBERS = 500
+MAX_PARTS = 2_000
+"""What one command settles: so many members at most, with so many lots and holds due (one member's more than that go
+together). A batch is bounded in rows, not only in commands."""
 
 _DUE = """
-    SELECT DISTINCT member_id
+    SELECT member_id, count(*) AS parts
     FROM (
         SELECT member_id
         FROM lots
         WHERE partition = $1
           AND remaining > 0
           AND expires_at <= $2
+          AND NOT slides
         UNION ALL
         SELECT member_id
         FROM holds
@@ -31,20 +35,42 @@ _DUE = """
           AND state = 'open'
           AND expires_at <= $2
         UNION ALL
-        SELECT b.member_id
+        SELECT l.member_id
         FROM balances AS b
+        JOIN lots AS l USING (partition, member_id, unit)
         WHERE b.partition = $1
           AND b.slides_to <= $2
-          AND b.balance > 0
+          AND l.slides
+          AND l.remaining > 0
+          AND greatest(l.expires_at, b.slides_to) <= $2
     ) AS due
+    WHERE member_id > $3
+    GROUP BY member_id
     ORDER BY member_id
-    LIMIT $3
+    LIMIT $4
 """
+_NOBODY = UUID(int=0)
 
 
-async def due_members(pool: asyncpg.Pool, partition: int, instant: datetime, limit: int) -> Sequence[UUID]:
-    """Members for whom something is due by an instant, and not booked."""
-    return [row["member_id"] for row in await pool.fetch(_DUE, partition, instant, limit)]
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Members of a partition for whom something is due, as many as one command settles, and whether these are all."""
+
+    members: Sequence[UUID]
+    are_all: bool
+
+
+async def due_members(pool: asyncpg.Pool, partition: int, instant: datetime, after: UUID) -> Due:
+    """The next members, by ID, for whom something is due by an instant and not booked."""
+    rows = await pool.fetch(_DUE, partition, instant, after, MAX_MEMBERS)
+    members: list[UUID] = []
+    parts = 0
+    for row in rows:
+        parts += row["parts"]
+        if members and parts > MAX_PARTS:
+            break
+        members.append(row["member_id"])
+    return Due(members, len(members) == len(rows) < MAX_MEMBERS)
 
 
 def jobs(platform: Platform[PointsConfig]) -> list[Job[PointsConfig]]:
@@ -63,16 +89,20 @@ def _next_settlement(config: PointsConfig, after: datetime) -> datetime | None:
 
 
 async def settle_everybody(platform: Platform[PointsConfig], instant: datetime) -> None:
-    """Book everything due by an instant, partition by partition, in chunks; what was booked is not due any more."""
-    waiting = set(range(platform.settings.partitions))
-    while waiting:
+    """Book everything due by an instant, partition by partition, in chunks of members in the order of their IDs.
+
+    What was booked is not due any more, so a run that follows one that broke off goes on where that one was.
+    """
+    reached = dict.fromkeys(range(platform.settings.partitions), _NOBODY)
+    while reached:
         commands = []
-        for partition in sorted(waiting):
-            members = await due_members(platform.pool, partition, instant, CHUNK)
-            if len(members) < CHUNK:
-                waiting.discard(partition)
-            if members:
-                commands.append(SettleWallets(partition, members))
+        for partition, after in list(reached.items()):
+            due = await due_members(platform.pool, partition, instant, after)
+            if due.members:
+                reached[partition] = due.members[-1]
+                commands.append(SettleWallets(partition, due.members))
+            if due.are_all:
+                del reached[partition]
         for outcome in await platform.lanes.submit(commands):
             if not isinstance(outcome, Verdict):
                 raise outcome

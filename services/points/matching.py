@@ -1,7 +1,7 @@
 """Whether an earn rule's conditions hold, for an activity and for each of its lines.
 
-Most conditions look at a few fields with few values: a domain, a category, a level. Their answers are remembered by those
-values, since a year of shopping has a million lines and a few hundred categories.
+Most conditions look at a few fields with few values: a domain, a category, a level. Their answers are remembered by
+those values, since a year of shopping has a million lines and a few hundred categories.
 """
 
 import re
@@ -20,7 +20,10 @@ _LINE = cel.message_type("tessera.points.v1.ActivityLine", _CONTRACT)
 _ACTIVITY_CONDITIONS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP})
 _LINE_CONDITIONS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP, "line": _LINE})
 
-_STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+_STRINGS = re.compile(
+    r"""//[^\n]*|"{3}(?:\\.|[^\\])*?"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL
+)
+"""What stands in quotes, and comments: names in it are none."""
 _NAMES = re.compile(r"\b(activity|line|level)\b(?:\.(\w+))?")
 
 

@@ -44,7 +44,6 @@ class _Keys:
     """The keys of the rows that a batch needs."""
 
     earning: set[UUID] = field(default_factory=set)
-    members: set[UUID] = field(default_factory=set)
     accounts: set[UUID] = field(default_factory=set)
     activities: set[UUID] = field(default_factory=set)
     natural_keys: set[UUID] = field(default_factory=set)
@@ -78,6 +77,7 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.wallets.update(command.member_ids)
             case FeedBatch():
                 keys.standings.update(_heard_standings(command))
+    keys.wallets |= _recorded_and_reversed(commands)
     return keys
 
 
@@ -88,37 +88,28 @@ def _heard_standings(batch: FeedBatch) -> set[UUID]:
 
 
 async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Command], state: PointsState) -> None:
-    """Read the rows that the commands concern: one statement for each table, whatever the size of the batch."""
+    """Read the rows that the commands concern: a constant number of statements, whatever the size of the batch."""
     config = state.config
     keys = _keys(commands, config)
     if keys.activities or keys.natural_keys:
         await queries.load_activities(connection, partition, keys.activities, keys.natural_keys, state)
     if keys.spends:
         await queries.load_spends(connection, partition, keys.spends, state)
-    if keys.holds:
-        await queries.load_holds(connection, partition, keys.holds, (), state)
     reversing = _rows_reversed(commands, state)
-    keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row, config))
-    wallet_members = (
-        keys.wallets
-        | {state.holds[hold_id].member_id for hold_id in keys.holds if hold_id in state.holds}
-        | {state.spends[spend_id].member_id for spend_id in keys.spends if spend_id in state.spends}
-        | {row.member_id for row in reversing}
-    )
+    keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
+    keys.wallets |= {row.member_id for row in reversing} | {spend.member_id for spend in state.spends.values()}
     if config.sliding_units:
-        wallet_members |= keys.earning
-    members = keys.earning | keys.members | wallet_members
+        keys.wallets |= keys.earning
+    if keys.holds or keys.wallets:
+        await queries.load_holds(connection, partition, keys.holds, keys.wallets, state)
+        keys.wallets |= {hold.member_id for hold in state.holds.values()}
+    members = keys.earning | keys.wallets
     if members:
         await queries.load_members(connection, partition, members, state)
         await queries.load_balances(connection, partition, members, state)
+        await _load_lots(connection, partition, keys, reversing, state)
     if keys.accounts:
         await queries.load_accounts(connection, partition, keys.accounts, state)
-    if wallet_members:
-        await queries.load_open_lots(connection, partition, wallet_members, state)
-        await queries.load_holds(connection, partition, (), wallet_members, state)
-        closed = _closed_lots(state, keys.spends, reversing)
-        if closed:
-            await queries.load_lots(connection, partition, closed, state)
     standing_members = keys.standings | (keys.earning if config.ladders else set())
     if standing_members:
         ladders = activities.ladders_of(commands, config)
@@ -127,21 +118,37 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
         await queries.load_cap_uses(connection, partition, keys.caps, state)
 
 
+async def _load_lots(
+    connection: asyncpg.Connection, partition: int, keys: _Keys, reversing: Sequence[ActivityRow], state: PointsState
+) -> None:
+    """The wallets that lots move in: those that commands name, and those of earners who owe something."""
+    indebted = {member_id for (member_id, _), balance in state.balances.items() if balance.debt}
+    paying = indebted - keys.wallets
+    if paying:
+        await queries.load_holds(connection, partition, (), paying, state)
+    if indebted:
+        await queries.load_clawbacks(connection, partition, indebted, state)
+    if keys.wallets or paying:
+        await queries.load_open_lots(connection, partition, keys.wallets | paying, state)
+    burnt = {(spend.member_id, use.lot_id) for spend in state.spends.values() for use in spend.uses}
+    if burnt:
+        await queries.load_lots(connection, partition, sorted(burnt), state)
+    if reversing:
+        own = [(row.member_id, row.activity_id) for row in reversing]
+        await queries.load_lots_of_activities(connection, partition, own, state)
+
+
 def _rows_reversed(commands: Sequence[Command], state: PointsState) -> list[ActivityRow]:
     rows = (state.activities.get(c.activity_id) for c in commands if isinstance(c, ReverseActivity))
     return [row for row in rows if row is not None]
 
 
-def _closed_lots(state: PointsState, spend_ids: set[UUID], reversing: Sequence[ActivityRow]) -> list[tuple[UUID, UUID]]:
-    """Lots that refunds and reversals go back to, which may have nothing left in them."""
-    wanted = {
-        (state.spends[spend_id].member_id, use.lot_id)
-        for spend_id in spend_ids
-        if spend_id in state.spends
-        for use in state.spends[spend_id].uses
-    }
-    wanted |= {(row.member_id, lot_id) for row in reversing for lot_id in activities.lots_of(row)}
-    return sorted(wanted)
+def _recorded_and_reversed(commands: Sequence[Command]) -> set[UUID]:
+    """Members whose activity is recorded and reversed in one batch: its ID was known beforehand, from a dry run."""
+    reversed_ids = {command.activity_id for command in commands if isinstance(command, ReverseActivity)}
+    if not reversed_ids:
+        return set()
+    return {c.member_id for c in commands if isinstance(c, RecordActivity) and c.activity_id in reversed_ids}
 
 
 @dataclass(frozen=True, slots=True)

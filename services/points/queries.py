@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from services.points.state import PointsState
-from services.points.values import Account, ActivityRow, Balance, CapKey, Hold, Lot, LotUse, Spend
+from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Hold, Lot, LotUse, Spend
 
 _MEMBERS = """
     SELECT member_id, status
@@ -50,7 +50,8 @@ _BALANCES = """
       AND member_id = ANY($2)
 """
 _LOT_COLUMNS = """
-    member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id, account_id
+    member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id, account_id,
+    slides, origin_lot
 """
 _OPEN_LOTS = f"""
     SELECT {_LOT_COLUMNS}
@@ -65,12 +66,32 @@ _LOTS = f"""
     JOIN unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, lot_id) USING (member_id, lot_id)
     WHERE partition = $1
 """
+_LOTS_OF_ACTIVITIES = f"""
+    SELECT {_LOT_COLUMNS}
+    FROM lots
+    JOIN unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, source_id) USING (member_id, source_id)
+    WHERE partition = $1
+"""
 _HOLDS = """
     SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at,
            closed_at
     FROM holds
     WHERE partition = $1
       AND (hold_id = ANY($2) OR (member_id = ANY($3) AND state = 'open'))
+    UNION
+    SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at,
+           closed_at
+    FROM holds
+    WHERE partition = $1
+      AND state = 'open'
+      AND member_id IN (SELECT member_id FROM holds WHERE partition = $1 AND hold_id = ANY($2))
+"""
+_CLAWBACKS = """
+    SELECT clawback_id, member_id, account_id, unit, activity_id, funder, amount, owed, taken_at
+    FROM clawbacks
+    WHERE partition = $1
+      AND member_id = ANY($2)
+      AND owed > 0
 """
 _SPENDS = """
     SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, reference, spent_at
@@ -161,6 +182,25 @@ async def load_lots(
         state.add_lot(Lot(*row))
 
 
+async def load_lots_of_activities(
+    connection: asyncpg.Connection, partition: int, wanted: Sequence[tuple[UUID, UUID]], state: PointsState
+) -> None:
+    """Lots by member and the activity they came from, closed ones too."""
+    columns = [member for member, _ in wanted], [activity for _, activity in wanted]
+    for row in await connection.fetch(_LOTS_OF_ACTIVITIES, partition, *columns):
+        state.add_lot(Lot(*row))
+
+
+async def load_clawbacks(
+    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
+) -> None:
+    """What members still owe, with the lots that it was taken from and paid by so far."""
+    rows = await connection.fetch(_CLAWBACKS, partition, list(member_ids))
+    uses = await _load_uses(connection, partition, [row["clawback_id"] for row in rows])
+    for row in rows:
+        state.add_clawback(Clawback(*(*row, uses.get(row["clawback_id"], ()))))
+
+
 async def load_holds(
     connection: asyncpg.Connection,
     partition: int,
@@ -168,7 +208,7 @@ async def load_holds(
     member_ids: Iterable[UUID],
     state: PointsState,
 ) -> None:
-    """Holds by ID, and the open ones of members, with the lots they hold."""
+    """Holds by ID, and the open ones of their members and of others, with the lots they hold."""
     rows = await connection.fetch(_HOLDS, partition, list(hold_ids), list(member_ids))
     uses = await _load_uses(connection, partition, [row["hold_id"] for row in rows])
     for row in rows:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.chassis import idempotency, ids
 from services.chassis.access import Caller, require_domain
-from services.chassis.errors import FieldViolation, Refused, Rejection
+from services.chassis.errors import FieldViolation, Refused, invalid_argument
 from services.chassis.instants import checked_instant
 from services.points.commands import (
     CaptureHold,
@@ -21,6 +21,14 @@ from services.points.errors import amount_out_of_range
 from services.points.specs import MAX_AMOUNT
 from tessera.points.v1 import points_service_pb2 as pb
 
+MAX_ACTIVITY_BYTES = 256 * 1024
+"""An activity is kept as it was sent: a thousand lines of ordinary length fit, and a batch of large ones is small."""
+_ACTIVITY_TOO_LARGE = invalid_argument(
+    "INVALID_REQUEST",
+    f"activity: larger than {MAX_ACTIVITY_BYTES} bytes",
+    (FieldViolation("activity", f"larger than {MAX_ACTIVITY_BYTES} bytes"),),
+)
+
 
 def decode(prefix: str, text: str, field: str) -> UUID:
     """The ID of a TypeID. Raises Refused (INVALID_REQUEST)."""
@@ -28,7 +36,7 @@ def decode(prefix: str, text: str, field: str) -> UUID:
         return ids.decode(prefix, text)
     except ValueError as error:
         violation = FieldViolation(field, str(error))
-        raise Refused(Rejection("INVALID_REQUEST", f"{field}: {error}", violations=(violation,))) from None
+        raise Refused(invalid_argument("INVALID_REQUEST", f"{field}: {error}", (violation,))) from None
 
 
 def natural_key(member_id: UUID, domain: str, activity_type: str, reference: str) -> UUID:
@@ -45,7 +53,10 @@ def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_
     cash_minor = sum([line.cash_minor for line in activity.lines])
     if cash_minor > MAX_AMOUNT:
         raise Refused(amount_out_of_range("the sum of the lines"))
-    body = activity.SerializeToString()
+    # Maps have no order on the wire; the fingerprint of a retry must not depend on it.
+    body = activity.SerializeToString(deterministic=True)
+    if len(body) > MAX_ACTIVITY_BYTES:
+        raise Refused(_ACTIVITY_TOO_LARGE)
     identified = idempotency.identify_body(caller.name, "points.RecordActivity", request.request_id, body)
     return RecordActivity(
         request=identified,

@@ -5,12 +5,22 @@ from fractions import Fraction
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
 from services.chassis.documents import Code, Rate, Spec
 
 MAX_AMOUNT = (1 << 63) - 1
 DEFAULT_FUNDER = "platform"
+DEFAULT_NEGATIVE_BALANCE = "allow-negative"
+
+
+def _not_negative(rate: Fraction) -> Fraction:
+    if rate < 0:
+        raise ValueError("must not be negative")
+    return rate
+
+
+NotNegative = Annotated[Rate, AfterValidator(_not_negative)]
 
 
 class ProgrammeSpec(Spec):
@@ -86,7 +96,7 @@ class MultiplierSpec(Spec):
     """Multiplies by the level held when the activity took effect; a level that is not named counts as 1."""
 
     ladder: Code
-    by_level: Mapping[Code, Rate]
+    by_level: Mapping[Code, NotNegative]
 
 
 class CapSpec(Spec):
@@ -102,7 +112,7 @@ class EarnRuleSpec(Spec):
     unit: Code
     condition: str = ""
     line_condition: str = ""
-    rate: Rate
+    rate: NotNegative
     base: Literal["paid", "gross"] = "paid"
     rounding: Literal["floor", "half-up", "ceil"] = "floor"
     multiplier: MultiplierSpec | None = None
@@ -111,9 +121,8 @@ class EarnRuleSpec(Spec):
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
 
-    @field_validator("rate")
-    @classmethod
-    def _not_negative(cls, rate: Fraction) -> Fraction:
-        if rate < 0:
-            raise ValueError("must not be negative")
-        return rate
+    @model_validator(mode="after")
+    def _some_time(self) -> "EarnRuleSpec":
+        if self.valid_from is not None and self.valid_until is not None and self.valid_until <= self.valid_from:
+            raise ValueError("valid_until must be after valid_from")
+        return self

@@ -15,9 +15,11 @@ from services.points.values import (
     ActivityRow,
     Balance,
     CapKey,
+    Clawback,
     Entry,
     Hold,
     Lot,
+    LotUse,
     Spend,
     Wallet,
 )
@@ -66,6 +68,7 @@ class PointsState:
         self.holds: dict[UUID, Hold] = {}
         self.open_holds: dict[tuple[UUID, str], set[UUID]] = {}
         self.spends: dict[UUID, Spend] = {}
+        self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = {}
         self.cap_uses: dict[CapKey, int] = {}
         self._timelines: dict[tuple[UUID, str], _Timeline] = {}
         self._changed: dict[str, dict[Any, tuple[Any, ...]]] = {}
@@ -94,7 +97,15 @@ class PointsState:
         """A copy of a wallet, for rules to change."""
         key = (member_id, unit)
         holds = {hold_id: self.holds[hold_id] for hold_id in self.open_holds.get(key, ())}
-        return Wallet(member_id, unit, self.balance(member_id, unit), dict(self.lots.get(key, {})), holds)
+        lots = dict(self.lots.get(key, {}))
+        return Wallet(
+            member_id, unit, self.balance(member_id, unit), lots, holds, dict(self.open_clawbacks.get(key, {}))
+        )
+
+    def open_wallets(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
+        """The wallets of members, as far as they are loaded, in which there is a lot or an open hold."""
+        wanted = set(member_ids)
+        return sorted(key for key in {*self.lots, *self.open_holds} if key[0] in wanted)
 
     def add_lot(self, lot: Lot) -> None:
         """A lot as it was loaded."""
@@ -108,6 +119,14 @@ class PointsState:
             open_holds.add(hold.hold_id)
         else:
             open_holds.discard(hold.hold_id)
+
+    def add_clawback(self, clawback: Clawback) -> None:
+        """A clawback as it was loaded."""
+        clawbacks = self.open_clawbacks.setdefault((clawback.member_id, clawback.unit), {})
+        if clawback.owed:
+            clawbacks[clawback.clawback_id] = clawback
+        else:
+            clawbacks.pop(clawback.clawback_id, None)
 
     def add_activity(self, row: ActivityRow) -> None:
         """An activity as it was loaded."""
@@ -180,8 +199,11 @@ class PointsState:
         """A wallet as rules made it: every change of it, and the events that tell them."""
         for entry in wallet.entries:
             self._events.append(events.entry_booked(self.book(entry, position, recorded_at), entry))
-        if wallet.balance != self.balance(wallet.member_id, wallet.unit):
+        before = self.balance(wallet.member_id, wallet.unit)
+        if wallet.balance != before:
             self.put_balance(wallet.member_id, wallet.unit, wallet.balance)
+        if wallet.balance.slides_to is not None and wallet.balance.slides_to != before.slides_to:
+            self._events.append(events.wallet_slid(wallet.member_id, wallet.unit, wallet.balance.slides_to))
         for lot_id in sorted(wallet.changed_lots):
             self.put_lot(wallet.lots[lot_id])
             self._events.append(events.lot_changed(wallet.lots[lot_id]))
@@ -189,6 +211,8 @@ class PointsState:
             self._put_hold(wallet.holds[hold_id])
         for spend in wallet.spends:
             self._put_spend(spend)
+        for clawback_id in sorted(wallet.changed_clawbacks):
+            self._put_clawback(wallet.clawbacks[clawback_id])
 
     def _put_hold(self, hold: Hold) -> None:
         self.add_hold(hold)
@@ -207,7 +231,7 @@ class PointsState:
             hold.closed_at,
         )
         self._put("holds", hold.hold_id, values)
-        self._put_uses(hold.hold_id, hold)
+        self._put_uses(hold.hold_id, hold.uses)
         self._events.append(events.hold_changed(hold))
 
     def _put_spend(self, spend: Spend) -> None:
@@ -224,10 +248,28 @@ class PointsState:
             spend.spent_at,
         )
         self._put("spends", spend.spend_id, values)
-        self._put_uses(spend.spend_id, spend)
+        self._put_uses(spend.spend_id, spend.uses)
+        self._events.append(events.spend_changed(spend))
 
-    def _put_uses(self, user_id: UUID, user: Hold | Spend) -> None:
-        for ordinal, use in enumerate(user.uses):
+    def _put_clawback(self, clawback: Clawback) -> None:
+        self.add_clawback(clawback)
+        values = (
+            clawback.member_id,
+            clawback.clawback_id,
+            clawback.account_id,
+            clawback.unit,
+            clawback.activity_id,
+            clawback.funder,
+            clawback.amount,
+            clawback.owed,
+            clawback.taken_at,
+        )
+        self._put("clawbacks", clawback.clawback_id, values)
+        self._put_uses(clawback.clawback_id, clawback.uses)
+        self._events.append(events.clawback_changed(clawback))
+
+    def _put_uses(self, user_id: UUID, uses: Sequence[LotUse]) -> None:
+        for ordinal, use in enumerate(uses):
             self._put("lot_uses", (user_id, ordinal), (user_id, ordinal, use.lot_id, use.amount, use.refunded))
 
     def tell(self, event: bytes) -> None:

@@ -94,8 +94,9 @@ BALANCES = sa.Table(
     sa.Column("balance", sa.BigInteger, nullable=False),
     # What the member owes: taken back and not there. balance = lots − debt.
     sa.Column("debt", sa.BigInteger, nullable=False),
-    # When lots without an expiry of their own expire: set for units that slide on activity.
+    # When the lots that slide on activity expire.
     sa.Column("slides_to", _TIME),
+    sa.Index("balances_due", "partition", "slides_to", postgresql_where=sa.text("slides_to IS NOT NULL")),
     info=UPSERT,
 )
 LOTS = sa.Table(
@@ -114,6 +115,10 @@ LOTS = sa.Table(
     sa.Column("funder", sa.Text, nullable=False),
     sa.Column("source_id", sa.Uuid, nullable=False),
     sa.Column("account_id", sa.Uuid),
+    # Whether it expires with the wallet's slides_to (and not before its own expires_at).
+    sa.Column("slides", sa.Boolean, nullable=False),
+    # The lot whose points a refund restored with a new expiry.
+    sa.Column("origin_lot", sa.Uuid),
     sa.CheckConstraint(
         "remaining >= 0 AND held >= 0 AND expired >= 0 AND remaining + held + expired <= amount", "lots_within"
     ),
@@ -155,7 +160,23 @@ SPENDS = sa.Table(
     sa.Column("spent_at", _TIME, nullable=False),
     info=UPSERT,
 )
-# Which lots a hold holds and a spend burnt, in order of use.
+# What reversed activities took back; what is owed is the debt of the balance.
+CLAWBACKS = sa.Table(
+    "clawbacks",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("clawback_id", sa.Uuid, primary_key=True),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("activity_id", sa.Uuid, nullable=False),
+    sa.Column("funder", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("owed", sa.BigInteger, nullable=False),
+    sa.Column("taken_at", _TIME, nullable=False),
+    info=UPSERT,
+)
+# Which lots a hold holds, a spend burnt and a clawback took, in order of use.
 LOT_USES = sa.Table(
     "lot_uses",
     METADATA,

@@ -53,9 +53,9 @@ class Unit:
         """When the lots of a sliding unit expire after activity at an instant."""
         return self._expiry_from(civil_day(active_at, self.zone))
 
-    def restored_expiry(self, original: datetime | None, refunded_at: datetime) -> datetime | None:
+    def restored_expiry(self, original: datetime, refunded_at: datetime) -> datetime:
         """When points that a refund restores expire: as before, or at least so many days after the refund."""
-        if original is None or self.spec.refund == "keep-original-expiry":
+        if self.spec.refund == "keep-original-expiry":
             return original
         day = civil_day(refunded_at, self.zone) + timedelta(days=self.spec.min_validity_days)
         return max(original, start_of_day(day, self.zone))

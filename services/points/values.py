@@ -54,6 +54,8 @@ EMPTY_BALANCE = Balance()
 class Lot(NamedTuple):
     """Points received at once from one funder: `amount` = `remaining` + `held` + `expired` + what was used.
 
+    A lot that `slides` expires with its wallet's `slides_to`, and not before its own `expires_at`; another one at its
+    `expires_at`, None being never. `origin_lot` is the lot whose points a refund restored with a new expiry.
     A row of its table, in the table's order.
     """
 
@@ -69,11 +71,13 @@ class Lot(NamedTuple):
     funder: str
     source_id: UUID
     account_id: UUID | None
+    slides: bool = False
+    origin_lot: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LotUse:
-    """A part of a lot that a hold holds or a spend burnt; `refunded` of it came back."""
+    """A part of a lot that a hold holds, a spend burnt or a clawback took; `refunded` of it came back."""
 
     lot_id: UUID
     amount: int
@@ -112,6 +116,25 @@ class Spend:
     refunded: int
     reference: str
     spent_at: datetime
+    uses: tuple[LotUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clawback:
+    """What reversing an activity took back of one unit for one funder; `owed` of it was not there and is not paid yet.
+
+    `uses` in the order in which it was taken, and paid.
+    """
+
+    clawback_id: UUID
+    member_id: UUID
+    account_id: UUID
+    unit: str
+    activity_id: UUID
+    funder: str
+    amount: int
+    owed: int
+    taken_at: datetime
     uses: tuple[LotUse, ...]
 
 
@@ -156,7 +179,7 @@ class ActivityRow(NamedTuple):
 class Wallet:
     """A member's wallet of one unit while a command is decided on it: what it was, and what it becomes.
 
-    A copy that rules change freely; nothing of it counts until it is applied.
+    A copy that rules change freely; nothing of it counts until it is applied. `clawbacks` are those that are not paid.
     """
 
     member_id: UUID
@@ -164,10 +187,12 @@ class Wallet:
     balance: Balance
     lots: dict[UUID, Lot]
     holds: dict[UUID, Hold]
+    clawbacks: dict[UUID, Clawback] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     spends: list[Spend] = field(default_factory=list)
     changed_lots: set[UUID] = field(default_factory=set)
     changed_holds: set[UUID] = field(default_factory=set)
+    changed_clawbacks: set[UUID] = field(default_factory=set)
 
     def put_lot(self, lot: Lot) -> None:
         """Note a lot as it becomes."""
@@ -178,3 +203,18 @@ class Wallet:
         """Note a hold as it becomes."""
         self.holds[hold.hold_id] = hold
         self.changed_holds.add(hold.hold_id)
+
+    def put_clawback(self, clawback: Clawback) -> None:
+        """Note a clawback as it becomes."""
+        self.clawbacks[clawback.clawback_id] = clawback
+        self.changed_clawbacks.add(clawback.clawback_id)
+
+    def book(
+        self, kind: EntryKind, amount: int, counterparty: str, at: datetime, source_id: UUID, account_id: UUID | None
+    ) -> None:
+        """Move points between the wallet and another ledger account."""
+        balance = self.balance.balance + amount
+        self.balance = self.balance._replace(balance=balance)
+        self.entries.append(
+            Entry(self.member_id, account_id, self.unit, kind, amount, balance, counterparty, at, source_id)
+        )

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -94,7 +94,7 @@ def record_response(
         booked_at_receipt=command.occurred_at > effective_at,
         position=position_of(moment),
     )
-    by_unit = {(entry.unit, entry.counterparty): (entry, lot) for entry, lot, _ in booked}
+    by_unit = {(entry.unit, entry.counterparty): (entry, lot, balance) for entry, lot, balance in booked}
     for earned in earnings:
         message = response.earnings.add(unit=earned.unit.code, amount=earned.amount, funder=earned.funder)
         found = by_unit.get((earned.unit.code, f"funder:{earned.funder}"))
@@ -109,19 +109,31 @@ def record_response(
                 level=outcome.level,
                 capped=outcome.capped,
                 verdict=outcome.verdict,
+                cap_period=outcome.cap_key.period_start.isoformat() if outcome.cap_key is not None else "",
             )
     return response.SerializeToString()
 
 
-def _fill_earning(message: activity_pb2.Earning, entry: Entry, lot: Lot | None, effective_at: datetime) -> None:
+def _fill_earning(
+    message: activity_pb2.Earning, entry: Entry, lot: Lot | None, balance: Balance, effective_at: datetime
+) -> None:
     message.balance_after = entry.balance_after
     if lot is None:
         return
     message.lot_id = lot_id(lot.lot_id)
     if lot.available_at != effective_at:
         message.available_at.CopyFrom(_civil(lot.available_at))
-    if lot.expires_at is not None:
-        message.expires_at.CopyFrom(_civil(lot.expires_at))
+    expires_at = balance.slides_to if lot.slides else lot.expires_at
+    if expires_at is not None:
+        message.expires_at.CopyFrom(_civil(expires_at))
+
+
+class RecordedCap(NamedTuple):
+    """What a rule drew on its cap, in the period that begins with a day."""
+
+    rule: str
+    period_start: date
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +144,8 @@ class RecordedEffect:
     amount: int
     funder: str
     lot_id: UUID | None
-    rules: tuple[tuple[str, int], ...]
+    """The lot that it opened; None for a score."""
+    caps: tuple[RecordedCap, ...]
 
 
 def recorded_effects(answer: bytes) -> list[RecordedEffect]:
@@ -143,7 +156,11 @@ def recorded_effects(answer: bytes) -> list[RecordedEffect]:
             earning.amount,
             earning.funder,
             ids.decode("lot", earning.lot_id) if earning.lot_id else None,
-            tuple((rule.rule, rule.amount) for rule in earning.rules),
+            tuple(
+                RecordedCap(rule.rule, date.fromisoformat(rule.cap_period), rule.amount)
+                for rule in earning.rules
+                if rule.cap_period and rule.amount
+            ),
         )
         for earning in pb.RecordActivityResponse.FromString(answer).earnings
         if earning.amount
@@ -151,7 +168,7 @@ def recorded_effects(answer: bytes) -> list[RecordedEffect]:
 
 
 @dataclass(frozen=True, slots=True)
-class Clawback:
+class TakenBack:
     """What reversing took back of one unit."""
 
     unit: str
@@ -162,7 +179,7 @@ class Clawback:
     balance_after: int
 
 
-def reverse_response(clawbacks: Sequence[Clawback], position: position_pb2.Position) -> bytes:
+def reverse_response(clawbacks: Sequence[TakenBack], position: position_pb2.Position) -> bytes:
     """What reversing did."""
     response = pb.ReverseActivityResponse(position=position)
     for clawback in clawbacks:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.chassis.clock import EPOCH, from_microseconds, to_microseconds
@@ -32,8 +32,7 @@ class StatusChanged:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """An activity scored: the amount in each qualifying unit that it touched."""
 
     member_id: UUID
@@ -101,13 +100,20 @@ def parse_points(raw: bytes) -> HeardOfPoints | None:
 
 
 def _scored(recorded: points_pb.ActivityRecorded) -> Scored | None:
-    amounts: dict[str, int] = {}
-    for earned in recorded.earned:
-        if not earned.lot_id and earned.amount:
-            amounts[earned.unit] = amounts.get(earned.unit, 0) + earned.amount
-    if not amounts:
+    found = [(earned.unit, earned.amount) for earned in recorded.earned if not earned.lot_id and earned.amount]
+    if not found:
         return None
-    return Scored(from_bytes(recorded.member_id), _instant(recorded.effective_at_us), tuple(amounts.items()))
+    if len(found) > 1:
+        found = list(_summed(found).items())
+    return Scored(from_bytes(recorded.member_id), _instant(recorded.effective_at_us), tuple(found))
+
+
+def _summed(amounts: list[tuple[str, int]]) -> dict[str, int]:
+    """Several funders may give of one unit: it is one score."""
+    sums: dict[str, int] = {}
+    for unit, amount in amounts:
+        sums[unit] = sums.get(unit, 0) + amount
+    return sums
 
 
 def _instant(value_us: int) -> datetime:

@@ -11,7 +11,7 @@ from services.chassis.feed_batch import FeedBatch
 from services.tiers import evaluation, events, queries, scoring
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
 from services.tiers.state import MemberUnit, Score, TiersState
-from services.tiers.values import Config, Ladder
+from services.tiers.values import Ladder
 
 TiersCommand = FeedBatch | Evaluate
 
@@ -23,18 +23,11 @@ async def load(
     evaluations = [command for command in commands if isinstance(command, Evaluate)]
     batches = [command for command in commands if isinstance(command, FeedBatch)]
     await _load_members(connection, partition, [batch for batch in batches if batch.source == "identity"], state)
-    scores = _hear([batch for batch in batches if batch.source == "points"], state)
     if evaluations:
-        state.evaluated = await queries.load_evaluations(connection, partition)
-    wanted = _wanted_by_scores(scores, evaluations, state.config)
-    for command in evaluations:
-        wanted = await _candidates(connection, partition, command, state) | wanted
-    if wanted:
-        for found in await queries.load_standings(connection, partition, list(wanted.values())):
-            _take_over(found, state)
+        await _load_candidates(connection, partition, evaluations, state)
+    scores = _hear([batch for batch in batches if batch.source == "points"], state)
     if scores:
-        await _load_days(connection, partition, scores, state)
-        await _load_what_is_contradicted(connection, partition, scores, evaluations, state)
+        await _load_scored(connection, partition, scores, evaluations, state)
 
 
 async def _load_members(
@@ -52,6 +45,24 @@ async def _load_members(
             state.members[member.member_id] = member
 
 
+async def _load_candidates(
+    connection: asyncpg.Connection, partition: int, evaluations: Iterable[Evaluate], state: TiersState
+) -> None:
+    """Who might change at evaluations."""
+    state.evaluated = await queries.load_evaluations(connection, partition)
+    for command in evaluations:
+        ladder = state.config.ladders.get(command.ladder)
+        if ladder is None:
+            continue
+        if evaluation.is_anew(ladder, state.evaluated.get(ladder.code)):
+            day = _day_judged(ladder, command)
+            found = await queries.find_anew(connection, partition, ladder, day, command.after, EVALUATED_AT_ONCE)
+        else:
+            found = await queries.find_due(connection, partition, ladder, command.at, command.after, EVALUATED_AT_ONCE)
+        state.candidates[ladder.code, command.at, command.after] = [candidate.member_id for candidate in found]
+        _take_over(found, state)
+
+
 def _hear(batches: Iterable[FeedBatch], state: TiersState) -> list[Score]:
     """Read the scores out of the feed's records, once for loading and deciding."""
     for batch in batches:
@@ -60,20 +71,38 @@ def _hear(batches: Iterable[FeedBatch], state: TiersState) -> list[Score]:
     return [score for scores in state.heard.values() for score in scores]
 
 
-def _wanted_by_scores(
-    scores: Iterable[Score], evaluations: Iterable[Evaluate], config: Config
-) -> dict[tuple[UUID, str], queries.Wanted]:
+async def _load_scored(
+    connection: asyncpg.Connection,
+    partition: int,
+    scores: Sequence[Score],
+    evaluations: Sequence[Evaluate],
+    state: TiersState,
+) -> None:
+    """Where those who scored stand, and what their scores are added to."""
+    wanted = _wanted(scores, evaluations, state)
+    if wanted:
+        _take_over(await queries.load_standings(connection, partition, wanted), state)
+    missing = {(score.member_id, score.unit, score.entry.day) for score in scores if not _is_row_known(score, state)}
+    if missing:
+        for member_id, unit, day, row in await queries.load_days(connection, partition, missing):
+            state.tally((member_id, unit)).rows[day] = row
+    await _load_what_is_contradicted(connection, partition, scores, evaluations, state)
+
+
+def _wanted(scores: Iterable[Score], evaluations: Sequence[Evaluate], state: TiersState) -> list[queries.Wanted]:
     """The standings that scores may change, with the scores that windows of the batch may look at."""
     first_days: dict[MemberUnit, date] = {}
-    for score in scores:
-        key = (score.member_id, score.unit)
-        first_days[key] = min(first_days.get(key, score.entry.day), score.entry.day)
-    wanted = {}
+    for member_id, unit, entry, _ in scores:
+        first_day = first_days.get((member_id, unit))
+        if first_day is None or entry.day < first_day:
+            first_days[member_id, unit] = entry.day
+    wanted = []
     for (member_id, unit), day in first_days.items():
-        for ladder in config.by_unit.get(unit, ()):
-            days = [day, *(_day_judged(ladder, command) for command in evaluations if command.ladder == ladder.code)]
-            first_day = ladder.window.first_day(min(days))
-            wanted[member_id, ladder.code] = queries.Wanted(member_id, ladder.code, unit, first_day)
+        for ladder in _ladders(unit, state):
+            for command in evaluations:
+                if command.ladder == ladder.code:
+                    day = min(day, _day_judged(ladder, command))
+            wanted.append(queries.Wanted(member_id, ladder.code, unit, ladder.window.first_day(day)))
     return wanted
 
 
@@ -81,42 +110,26 @@ def _day_judged(ladder: Ladder, command: Evaluate) -> date:
     return ladder.day_judged_at(civil_day(command.at, ladder.zone))
 
 
-async def _candidates(
-    connection: asyncpg.Connection, partition: int, command: Evaluate, state: TiersState
-) -> dict[tuple[UUID, str], queries.Wanted]:
-    """Who might change at an evaluation."""
-    ladder = state.config.ladders.get(command.ladder)
-    if ladder is None:
-        return {}
-    day = _day_judged(ladder, command)
-    if evaluation.is_anew(ladder, state.evaluated.get(ladder.code)):
-        found = await queries.find_anew(connection, partition, ladder, day, command.after, EVALUATED_AT_ONCE)
-    else:
-        found = await queries.find_due(connection, partition, ladder.code, command.at, command.after, EVALUATED_AT_ONCE)
-    state.candidates[ladder.code, command.at, command.after] = found
-    first_day = ladder.window.first_day(day)
-    return {
-        (member_id, ladder.code): queries.Wanted(member_id, ladder.code, ladder.unit, first_day) for member_id in found
-    }
+def _take_over(found: Iterable[queries.Found], state: TiersState) -> None:
+    for member_id, ladder, unit, standing, evaluated, last_day, last_row, scores, known_until in found:
+        tally = state.tally((member_id, unit))
+        tally.scores.update(scores)
+        if known_until is not None and (tally.last_at is None or tally.last_at < known_until):
+            tally.last_at = known_until
+        if last_day is not None and last_row is not None:
+            tally.rows[last_day] = last_row
+        tally.last_day = last_day
+        state.standings[member_id, ladder] = () if standing is None else (standing,)
+        if evaluated is not None:
+            state.evaluated[ladder] = evaluated
 
 
-def _take_over(found: queries.Found, state: TiersState) -> None:
-    tally = state.tally((found.wanted_member, found.unit))
-    tally.scores |= found.scores
-    if found.last_at is not None:
-        tally.last_at = found.last_at if tally.last_at is None else max(tally.last_at, found.last_at)
-    state.standings[found.wanted_member, found.ladder] = () if found.standing is None else (found.standing,)
-    if found.evaluated is not None:
-        state.evaluated[found.ladder] = found.evaluated
-
-
-async def _load_days(
-    connection: asyncpg.Connection, partition: int, scores: Iterable[Score], state: TiersState
-) -> None:
-    """The rows of the days that are added to."""
-    keys = {(score.member_id, score.unit, score.entry.day) for score in scores}
-    for member_id, unit, day, row in await queries.load_days(connection, partition, keys):
-        state.tally((member_id, unit)).rows[day] = row
+def _is_row_known(score: Score, state: TiersState) -> bool:
+    """Whether the row of a score's day is known, or known not to be there: after the last day there is none."""
+    tally = state.tallies.get((score.member_id, score.unit))
+    if tally is None or not _ladders(score.unit, state):
+        return False
+    return tally.last_day is None or score.entry.day >= tally.last_day
 
 
 async def _load_what_is_contradicted(
@@ -130,12 +143,12 @@ async def _load_what_is_contradicted(
     late = _late(scores, {command.ladder: command.at for command in evaluations}, state)
     if not late:
         return
-    renewed: set[tuple[UUID, str]] = set()
-    ladders = [(key, ladder) for key in late for ladder in state.config.by_unit[key[1]]]
+    ladders = [(key, ladder) for key in late for ladder in _ladders(key[1], state)]
     histories = [(key[0], ladder.code, late[key]) for key, ladder in ladders]
+    renewed: set[tuple[UUID, str]] = set()
     for standing in await queries.load_histories(connection, partition, histories):
         of_member = (standing.member_id, standing.ladder)
-        before = () if of_member not in renewed else state.standings[of_member]
+        before = state.standings[of_member] if of_member in renewed else ()
         renewed.add(of_member)
         state.standings[of_member] = (*before, standing)
     first_days: dict[MemberUnit, date] = {}
@@ -153,24 +166,31 @@ async def _load_what_is_contradicted(
 
 def _late(scores: Iterable[Score], evaluated_now: dict[str, datetime], state: TiersState) -> dict[MemberUnit, datetime]:
     """The members and units with an entry that something known comes after, and the time of the earliest one."""
+    looking_back = {
+        unit
+        for unit, ladders in state.config.by_unit.items()
+        if not all(ladder.rises_when_recorded for ladder in ladders)
+    }
     known: dict[MemberUnit, datetime] = {}
     late: dict[MemberUnit, datetime] = {}
-    for score in scores:
-        key = (score.member_id, score.unit)
-        at = score.entry.at
+    for member_id, unit, entry, _ in scores:
+        if unit not in looking_back:
+            continue
+        key = (member_id, unit)
         if key not in known:
-            known[key] = _known_until(key, evaluated_now, state) or at
-        if at < known[key]:
-            late[key] = min(late.get(key, at), at)
+            known[key] = _known_until(key, evaluated_now, state) or entry.at
+        if entry.at < known[key]:
+            late[key] = min(late.get(key, entry.at), entry.at)
         else:
-            known[key] = at
-    return {key: at for key, at in late.items() if _looks_back(key, state)}
+            known[key] = entry.at
+    return late
 
 
 def _known_until(key: MemberUnit, evaluated_now: dict[str, datetime], state: TiersState) -> datetime | None:
+    """The last instant of which something is known, or will be when the evaluations of the batch are made."""
     tally = state.tallies.get(key)
     known = [] if tally is None or tally.last_at is None else [tally.last_at]
-    for ladder in _ladders(key, state):
+    for ladder in _ladders(key[1], state):
         known += [standing.effective_from for standing in state.standings.get((key[0], ladder.code), ())]
         if (evaluated := state.evaluated.get(ladder.code)) is not None:
             known.append(evaluated.through)
@@ -179,10 +199,5 @@ def _known_until(key: MemberUnit, evaluated_now: dict[str, datetime], state: Tie
     return max(known, default=None)
 
 
-def _looks_back(key: MemberUnit, state: TiersState) -> bool:
-    """Whether a late entry may change what is recorded of the past."""
-    return not all(ladder.rises_when_recorded for ladder in _ladders(key, state))
-
-
-def _ladders(key: MemberUnit, state: TiersState) -> Sequence[Ladder]:
-    return state.config.by_unit.get(key[1], ())
+def _ladders(unit: str, state: TiersState) -> Sequence[Ladder]:
+    return state.config.by_unit.get(unit, ())

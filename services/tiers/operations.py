@@ -1,7 +1,5 @@
 """Tiers' work on a batch: load what feeds and evaluations concern, decide each in order, fold in what was decided."""
 
-from dataclasses import replace
-
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.tiers import evaluation, events, scoring
 from services.tiers.commands import Evaluate
@@ -32,7 +30,7 @@ def _hear_of_member(changes: Changes, event: events.HeardOfIdentity) -> None:
         case events.StatusChanged(member_id, status):
             member = changes.member(member_id)
             assert member is not None, "identity tells of a member's enrolment first"
-            changes.put_member(replace(member, status=status))
+            changes.put_member(member._replace(status=status))
 
 
 def apply(state: TiersState, changes: Changes, moment: Moment[Config]) -> None:

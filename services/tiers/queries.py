@@ -1,10 +1,9 @@
 """Every SQL statement with which a batch of tiers loads its state. Each is set-based and stays in one partition."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -22,12 +21,23 @@ _MEMBERS = """
     WHERE partition = $1
       AND member_id = ANY($2)
 """
-# Where members stand, how far that is evaluated, and what they scored as far back as it may matter.
-_STANDINGS = f"""
+
+
+def _standings_of(keys: str) -> str:
+    """Where members stand, how far that is evaluated, their last day with a score, and as many day sums as may matter.
+
+    `keys` selects member_id, ladder, unit and first_day.
+    """
+    return f"""
     SELECT
-        k.member_id AS of_member, k.ladder AS of_ladder, k.unit AS of_unit, {STANDING_COLUMNS},
-        e.through, e.fingerprint, e.since, w.days, w.amounts, w.last_at
-    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::date[]) AS k (member_id, ladder, unit, first_day)
+        k.member_id, k.ladder, k.unit,
+        {STANDING_COLUMNS},
+        e.through, e.fingerprint, e.since,
+        d.day, d.amount, d.last_at, d.entries,
+        w.days, w.amounts, w.last_at AS known_until
+    FROM (
+        {keys}
+    ) AS k
     LEFT JOIN evaluations AS e
       ON e.partition = $1
      AND e.ladder = k.ladder
@@ -42,6 +52,15 @@ _STANDINGS = f"""
         LIMIT 1
     ) AS s ON true
     LEFT JOIN LATERAL (
+        SELECT day, amount, last_at, entries
+        FROM scores
+        WHERE partition = $1
+          AND member_id = k.member_id
+          AND unit = k.unit
+        ORDER BY day DESC
+        LIMIT 1
+    ) AS d ON true
+    LEFT JOIN LATERAL (
         SELECT array_agg(day) AS days, array_agg(amount) AS amounts, max(last_at) AS last_at
         FROM scores
         WHERE partition = $1
@@ -49,12 +68,61 @@ _STANDINGS = f"""
           AND unit = k.unit
           AND day >= least(k.first_day, s.scores_from)
     ) AS w ON true
-"""
+    """
+
+
+_STANDINGS = _standings_of("""
+        SELECT *
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::date[]) AS u (member_id, ladder, unit, first_day)
+""")
+_STANDINGS_DUE = _standings_of("""
+        SELECT member_id, ladder, $6::text AS unit, scores_from AS first_day
+        FROM standings
+        WHERE partition = $1
+          AND ladder = $2
+          AND valid_until <= $3
+          AND member_id > $4
+          AND effective_to IS NULL
+          AND superseded_at IS NULL
+        ORDER BY member_id
+        LIMIT $5
+""")
+# Everybody who stands somewhere, or should stand above the lowest level.
+_STANDINGS_ANEW = _standings_of("""
+        SELECT member_id, $2::text AS ladder, $6::text AS unit, $7::date AS first_day
+        FROM (
+            SELECT member_id
+            FROM standings
+            WHERE partition = $1
+              AND ladder = $2
+              AND member_id > $4
+              AND effective_to IS NULL
+              AND superseded_at IS NULL
+            UNION
+            SELECT member_id
+            FROM scores
+            WHERE partition = $1
+              AND unit = $6
+              AND member_id > $4
+              AND day BETWEEN $7 AND $3
+            GROUP BY member_id
+            HAVING sum(amount) >= $8::bigint
+        ) AS found
+        ORDER BY member_id
+        LIMIT $5
+""")
 _DAYS = """
-    SELECT member_id, unit, day, amount, last_at, entries
-    FROM scores
-    JOIN unnest($2::uuid[], $3::text[], $4::date[]) AS wanted (member_id, unit, day) USING (member_id, unit, day)
-    WHERE partition = $1
+    SELECT k.member_id, k.unit, k.day, s.amount, s.last_at, s.entries
+    FROM unnest($2::uuid[], $3::text[], $4::date[]) AS k (member_id, unit, day)
+    CROSS JOIN LATERAL (
+        SELECT amount, last_at, entries
+        FROM scores
+        WHERE partition = $1
+          AND member_id = k.member_id
+          AND unit = k.unit
+          AND day = k.day
+        LIMIT 1
+    ) AS s
 """
 _HISTORIES = f"""
     SELECT {STANDING_COLUMNS}
@@ -82,46 +150,9 @@ _EVALUATIONS = """
     FROM evaluations
     WHERE partition = $1
 """
-_DUE = """
-    SELECT member_id
-    FROM standings
-    WHERE partition = $1
-      AND ladder = $2
-      AND valid_until <= $3
-      AND member_id > $4
-      AND effective_to IS NULL
-      AND superseded_at IS NULL
-    ORDER BY member_id
-    LIMIT $5
-"""
-# Everybody who stands above the lowest level, or should.
-_ANEW = """
-    SELECT member_id
-    FROM (
-        SELECT member_id
-        FROM standings
-        WHERE partition = $1
-          AND ladder = $2
-          AND member_id > $4
-          AND effective_to IS NULL
-          AND superseded_at IS NULL
-        UNION
-        SELECT member_id
-        FROM scores
-        WHERE partition = $1
-          AND unit = $6
-          AND member_id > $4
-          AND day BETWEEN $7 AND $3
-        GROUP BY member_id
-        HAVING sum(amount) >= $8::bigint
-    ) AS found
-    ORDER BY member_id
-    LIMIT $5
-"""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A member's standing on a ladder, with the scores from a day on."""
 
     member_id: UUID
@@ -130,34 +161,55 @@ class Wanted:
     first_day: date
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Where a member stands, and what it scored."""
 
-    wanted_member: UUID
+    member_id: UUID
     ladder: str
     unit: str
     standing: Standing | None
     evaluated: Evaluated | None
-    scores: Mapping[date, int]
-    last_at: datetime | None
+    last_day: date | None
+    last_row: DayScore | None
+    """The last day with a score."""
+    scores: dict[date, int]
+    known_until: datetime | None
+    """From when on the last of the scores acts."""
 
 
 async def load_members(connection: asyncpg.Connection, partition: int, member_ids: Sequence[UUID]) -> list[Member]:
     """Members; one that was not heard of is missing."""
     rows = await connection.fetch(_MEMBERS, partition, member_ids)
-    return [Member(row["member_id"], row["status"], row["enrolled_at"]) for row in rows]
+    return [Member._make(row) for row in rows]
 
 
-async def load_standings(connection: asyncpg.Connection, partition: int, wanted: Sequence[Wanted]) -> list[Found]:
+async def load_standings(connection: asyncpg.Connection, partition: int, wanted: Iterable[Wanted]) -> list[Found]:
     """Where members stand, and their scores by day; one for each that is wanted."""
-    columns = [
-        [item.member_id for item in wanted],
-        [item.ladder for item in wanted],
-        [item.unit for item in wanted],
-        [item.first_day for item in wanted],
-    ]
-    return [_found(row) for row in await connection.fetch(_STANDINGS, partition, *columns)]
+    rows = await connection.fetch(_STANDINGS, partition, *map(list, zip(*wanted, strict=True)))
+    return [_found(row) for row in rows]
+
+
+async def find_due(
+    connection: asyncpg.Connection, partition: int, ladder: Ladder, at: datetime, after: UUID, limit: int
+) -> list[Found]:
+    """At most `limit` members after an ID who might fall at an evaluation, by ID."""
+    rows = await connection.fetch(_STANDINGS_DUE, partition, ladder.code, at, after, limit, ladder.unit)
+    return sorted([_found(row) for row in rows], key=lambda found: found.member_id)
+
+
+async def find_anew(
+    connection: asyncpg.Connection, partition: int, ladder: Ladder, day: date, after: UUID, limit: int
+) -> list[Found]:
+    """At most `limit` members after an ID whose level a new definition of a ladder might change, by ID.
+
+    `day` is the last day of the window that is looked at.
+    """
+    first_day = ladder.window.first_day(day)
+    reached = ladder.thresholds[1] if len(ladder.thresholds) > 1 else None
+    rows = await connection.fetch(
+        _STANDINGS_ANEW, partition, ladder.code, day, after, limit, ladder.unit, first_day, reached
+    )
+    return sorted([_found(row) for row in rows], key=lambda found: found.member_id)
 
 
 async def load_days(
@@ -196,26 +248,6 @@ async def load_evaluations(connection: asyncpg.Connection, partition: int) -> di
     return {row["ladder"]: Evaluated(row["through"], row["fingerprint"], row["since"]) for row in rows}
 
 
-async def find_due(
-    connection: asyncpg.Connection, partition: int, ladder: str, at: datetime, after: UUID, limit: int
-) -> list[UUID]:
-    """At most `limit` members after an ID who might fall at an evaluation, by ID."""
-    return [row["member_id"] for row in await connection.fetch(_DUE, partition, ladder, at, after, limit)]
-
-
-async def find_anew(
-    connection: asyncpg.Connection, partition: int, ladder: Ladder, day: date, after: UUID, limit: int
-) -> list[UUID]:
-    """At most `limit` members after an ID whose level a new definition of a ladder might change, by ID.
-
-    `day` is the last day of the window that is looked at.
-    """
-    first_day = ladder.window.first_day(day)
-    reached = ladder.thresholds[1] if len(ladder.thresholds) > 1 else None
-    rows = await connection.fetch(_ANEW, partition, ladder.code, day, after, limit, ladder.unit, first_day, reached)
-    return [row["member_id"] for row in rows]
-
-
 def entries_of(day: date, text: str) -> list[Entry]:
     """The entries of a row of scores."""
     return [Entry(from_microseconds(at_us) or EPOCH, day, amount) for at_us, amount in json.loads(text)]
@@ -223,33 +255,20 @@ def entries_of(day: date, text: str) -> list[Entry]:
 
 def standing_of(row: Any) -> Standing:
     """A row of standings as a value."""
-    return Standing(
-        row["member_id"],
-        row["ladder"],
-        row["position"],
-        row["ordinal"],
-        row["effective_from"],
-        row["effective_to"],
-        row["level"],
-        row["rank"],
-        row["previous_level"],
-        row["previous_rank"],
-        row["score"],
-        row["config_version"],
-        row["recorded_at"],
-        row["valid_until"],
-        row["scores_from"],
-        row["superseded_at"],
-    )
+    return Standing._make(row)
 
 
 def _found(row: Any) -> Found:
+    """A row of standings found: each part has its place, which names would only slow down."""
+    member_id, ladder, unit = row[:3]
     return Found(
-        wanted_member=row["of_member"],
-        ladder=row["of_ladder"],
-        unit=row["of_unit"],
-        standing=None if row["level"] is None else standing_of(row),
-        evaluated=None if row["through"] is None else Evaluated(row["through"], row["fingerprint"], row["since"]),
-        scores=dict(zip(row["days"] or (), row["amounts"] or (), strict=True)),
-        last_at=row["last_at"],
+        member_id,
+        ladder,
+        unit,
+        Standing._make(row[3:19]) if row[3] is not None else None,
+        Evaluated._make(row[19:22]) if row[19] is not None else None,
+        row[22],
+        DayScore._make(row[23:26]) if row[22] is not None else None,
+        dict(zip(row[26], row[27], strict=True)) if row[26] is not None else {},
+        row[28],
     )

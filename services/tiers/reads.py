@@ -204,7 +204,7 @@ async def counts(pool: asyncpg.Pool, ladders: Sequence[tuple[str, str, date]], n
 
 def _found(row: Any) -> Found:
     return Found(
-        standing=None if row["level"] is None else standing_of(row),
+        standing=None if row["level"] is None else Standing(**{name: row[name] for name in Standing._fields}),
         scores=dict(zip(row["days"] or (), row["amounts"] or (), strict=True)),
         last_at=row["last_at"],
     )

@@ -67,6 +67,21 @@ def next_fall(ladder: Ladder, rank: int, scores: Scores, evaluation: date) -> Fa
         evaluation = ladder.evaluation_from(leaving[gone][0] + _DAY)
 
 
+def stays(
+    ladder: Ladder, rank: int, valid_until: datetime | None, scores: Scores, entry: Entry, until: datetime
+) -> bool:
+    """Whether an entry moves nothing: so it is with most, and they need no history. Else `live` tells.
+
+    `scores` do not have the entry in them yet. `valid_until` is the first evaluation that the rank may not survive.
+    """
+    if entry.amount < 0 or (valid_until is not None and valid_until <= until):
+        return False
+    if rank == len(ladder.thresholds) - 1:
+        return True
+    score = window_score(ladder, scores, civil_day(entry.at, ladder.zone))
+    return score + entry.amount < ladder.thresholds[rank + 1]
+
+
 def live(
     ladder: Ladder, rank: int, due: date | None, scores: Scores, entries: Iterable[Entry], until: datetime
 ) -> History:
@@ -103,8 +118,11 @@ def _fall(
 def _score(
     ladder: Ladder, rank: int, due: date | None, scores: Scores, entry: Entry, steps: list[Step]
 ) -> tuple[int, date | None]:
-    """Let an entry act; `scores` have it in them, and nothing that acts later."""
-    score = window_score(ladder, scores, civil_day(entry.at, ladder.zone))
+    """Let an entry act; `scores` have it in them, and nothing that acts later. Outside the window it does not act."""
+    day = civil_day(entry.at, ladder.zone)
+    if entry.day < ladder.window.first_day(day):
+        return rank, due
+    score = window_score(ladder, scores, day)
     reached = ladder.rank_of_score(score)
     rises = entry.amount > 0 and reached > rank
     falls = entry.amount < 0 and reached < rank and ladder.falls_at_once
@@ -112,8 +130,9 @@ def _score(
         due = due_after(ladder, reached, scores, entry.at)
         steps.append(Step(reached, entry.at, score, due))
         return reached, due
-    if entry.amount < 0:
-        return rank, due_after(ladder, rank, scores, entry.at)
+    if entry.amount < 0 and due is not None:
+        sooner = due_after(ladder, rank, scores, entry.at)
+        return rank, min(due, sooner or due)
     return rank, due
 
 

@@ -1,7 +1,6 @@
 """What a score does to the standings of its member: it acts after all that is known or, learnt late, in its middle."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 
 from services.chassis.civil import civil_day
@@ -62,7 +61,7 @@ def _act(changes: Changes, ladder: Ladder, key: MemberUnit, tally: Tally, entry:
 
 
 def _no_earlier(entry: Entry, at: datetime | None) -> Entry:
-    return entry if at is None or entry.at >= at else replace(entry, at=at)
+    return entry if at is None or entry.at >= at else entry._replace(at=at)
 
 
 def known_until(history: Sequence[Standing], tally: Tally) -> datetime | None:
@@ -92,9 +91,12 @@ def _go_on(
     """The entry acts after everything that is known."""
     history = changes.history((key[0], ladder.code))
     standing = history[-1] if history else None
-    due = due_of(ladder, standing)
+    rank = rank_of(ladder, standing)
     until = entry.at if evaluated is None else max(entry.at, evaluated.through)
-    lived = rules.live(ladder, rank_of(ladder, standing), due, tally.scores, (entry,), until)
+    if rules.stays(ladder, rank, standing.valid_until if standing else None, tally.scores, entry, until):
+        return
+    due = due_of(ladder, standing)
+    lived = rules.live(ladder, rank, due, tally.scores, (entry,), until)
     if lived.steps or lived.due != due:
         changes.extend(ladder, key[0], lived.steps, lived.due)
 

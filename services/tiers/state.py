@@ -1,9 +1,9 @@
 """What a batch has loaded of one partition's scores and standings, and what it makes of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.chassis.clock import to_microseconds
@@ -16,8 +16,7 @@ MemberUnit = tuple[UUID, str]
 MemberLadder = tuple[UUID, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """An entry as it was heard: whose, and of which unit."""
 
     member_id: UUID
@@ -35,14 +34,16 @@ class Tally:
     last_at: datetime | None = None
     """From when on the last entry acts."""
     rows: dict[date, DayScore] = field(default_factory=dict)
-    """The rows of the days that the batch adds to, where there were any."""
+    """The rows of the days that the batch adds to, and of the last day with a score, where there are any."""
+    last_day: date | None = None
+    """The last day with a score, as loaded."""
     entries: list[Entry] | None = None
     """The entries one by one; only loaded when one is late."""
 
     def copy(self) -> "Tally":
         """A tally that can be changed without changing this one."""
         entries = None if self.entries is None else list(self.entries)
-        return Tally(dict(self.scores), self.last_at, dict(self.rows), entries)
+        return Tally(dict(self.scores), self.last_at, dict(self.rows), self.last_day, entries)
 
     def add(self, entry: Entry) -> DayScore:
         """Add an entry; returns the row of its day."""
@@ -125,7 +126,7 @@ class Changes:
     def put_member(self, member: Member) -> None:
         """A member as it becomes."""
         self.members[member.member_id] = member
-        self._put("members", member.member_id, (member.member_id, member.status, member.enrolled_at))
+        self._put("members", member.member_id, member)
 
     def member(self, member_id: UUID) -> Member | None:
         """A member as it is by now."""
@@ -146,7 +147,7 @@ class Changes:
     def add(self, key: MemberUnit, entry: Entry) -> None:
         """Add an entry to a tally."""
         row = self.tally(key).add(entry)
-        self._put("scores", (*key, entry.day), (*key, entry.day, row.amount, row.last_at, row.entries))
+        self._put("scores", (key, entry.day), (*key, entry.day, *row))
 
     def history(self, key: MemberLadder) -> tuple[Standing, ...]:
         """The last standings that nothing took back, in order."""
@@ -160,7 +161,7 @@ class Changes:
     def put_evaluation(self, ladder: str, evaluated: Evaluated) -> None:
         """The partition is evaluated further."""
         self.evaluated[ladder] = evaluated
-        self._put("evaluations", ladder, (ladder, evaluated.through, evaluated.fingerprint, evaluated.since))
+        self._put("evaluations", ladder, (ladder, *evaluated))
 
     def extend(self, ladder: Ladder, member_id: UUID, steps: Iterable[Step], due: date | None) -> None:
         """Record steps that follow the last standing; `due` is the evaluation that the last one may not survive."""
@@ -170,13 +171,13 @@ class Changes:
             self.recorded += 1
             standing = self._standing(ladder, member_id, step, history[-1] if history else None)
             if history:
-                history[-1] = self.put_standing(replace(history[-1], effective_to=step.effective_from))
+                history[-1] = self.put_standing(history[-1]._replace(effective_to=step.effective_from))
             history.append(self.put_standing(standing))
             self.events.append(events.standing_changed(standing))
         if history:
             valid_until, scores_from = _validity(ladder, due)
             if history[-1].valid_until != valid_until or history[-1].scores_from != scores_from:
-                history[-1] = self.put_standing(replace(history[-1], valid_until=valid_until, scores_from=scores_from))
+                history[-1] = self.put_standing(history[-1]._replace(valid_until=valid_until, scores_from=scores_from))
         self.standings[key] = tuple(history)
 
     def take_back(self, ladder: Ladder, member_id: UUID, kept: int) -> None:
@@ -184,10 +185,10 @@ class Changes:
         key = (member_id, ladder.code)
         history = self.history(key)
         for standing in history[kept:]:
-            self.put_standing(replace(standing, superseded_at=self.now))
+            self.put_standing(standing._replace(superseded_at=self.now))
         remaining = list(history[:kept])
         if remaining and len(remaining) < len(history):
-            remaining[-1] = self.put_standing(replace(remaining[-1], effective_to=None))
+            remaining[-1] = self.put_standing(remaining[-1]._replace(effective_to=None))
         self.standings[key] = tuple(remaining)
 
     def restate(self, ladder: Ladder, member_id: UUID, effective_from: datetime) -> None:
@@ -196,30 +197,11 @@ class Changes:
         last = history[-1] if history else None
         step = Step(rank_of(ladder, last), effective_from, last.score if last else 0, None)
         told = self._standing(ladder, member_id, step, last)
-        self.events.append(events.standing_changed(replace(told, valid_until=last.valid_until if last else None)))
+        self.events.append(events.standing_changed(told._replace(valid_until=last.valid_until if last else None)))
 
     def put_standing(self, standing: Standing) -> Standing:
         """A standing as it becomes."""
-        key = (standing.member_id, standing.ladder, standing.position, standing.ordinal)
-        self._put(
-            "standings",
-            key,
-            (
-                *key,
-                standing.effective_from,
-                standing.effective_to,
-                standing.level,
-                standing.rank,
-                standing.previous_level,
-                standing.previous_rank,
-                standing.score,
-                standing.config_version,
-                standing.recorded_at,
-                standing.valid_until,
-                standing.scores_from,
-                standing.superseded_at,
-            ),
-        )
+        self._put("standings", standing[:4], standing)
         return standing
 
     def _standing(self, ladder: Ladder, member_id: UUID, step: Step, previous: Standing | None) -> Standing:

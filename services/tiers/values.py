@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -121,8 +122,7 @@ class Config:
         return self.zones.get(unit, self.zone_of_others)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A score. It acts from `at` on and counts on `day`: the day of `at` or, for what is taken back, an earlier one."""
 
     at: datetime
@@ -130,8 +130,7 @@ class Entry:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A rank held from an instant on, and the score it was decided by."""
 
     rank: int
@@ -141,9 +140,8 @@ class Step:
     """The day of the first evaluation that it may not survive, as far as was known then; None for the lowest rank."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An interval of a member's standing on a ladder, as it is recorded."""
+class Standing(NamedTuple):
+    """An interval of a member's standing on a ladder, as it is recorded; its fields are the columns of its row."""
 
     member_id: UUID
     ladder: str
@@ -168,8 +166,7 @@ class Standing:
     """When something learnt late took it back."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayScore:
+class DayScore(NamedTuple):
     """What a member scored in a unit on one civil day, as its row says."""
 
     amount: int
@@ -179,8 +176,7 @@ class DayScore:
     """Its parts, as JSON: [[acts from, in microseconds; amount], …]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluated:
+class Evaluated(NamedTuple):
     """How far a partition's standings on a ladder are evaluated."""
 
     through: datetime
@@ -190,9 +186,8 @@ class Evaluated:
     """When this ladder replaced another one here; None when there was none before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member, as identity told it."""
+class Member(NamedTuple):
+    """A member, as identity told it; its fields are the columns of its row."""
 
     member_id: UUID
     status: int

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -17,7 +16,19 @@ from tests.bench.machine import ROOT, Machine, fsync_ms, started_machine
 from tests.bench.population import MEMBERS, SEED
 from tests.bench.process import Missing
 from tests.bench.result import Result, print_results, write_json
-from tests.bench.rows import earn_bulk, earn_unary
+from tests.bench.rows import (
+    check_bulk,
+    check_unary,
+    earn_bulk,
+    earn_unary,
+    hold_capture,
+    lag,
+    replay,
+    resolve_bulk,
+    resolve_unary,
+    spend_unary,
+    start,
+)
 from tests.bench.unary import TRANSPORTS
 
 OUTPUT = ROOT / "build" / "bench.json"
@@ -25,17 +36,27 @@ OUTPUT = ROOT / "build" / "bench.json"
 Row = Callable[[Machine], Awaitable[list[Result]]]
 
 
-def _rows() -> dict[str, Row]:
-    """Every row by its name, in the order of the table."""
-    rows: dict[str, Row] = {}
-    for name, measure in (("earn-unary", earn_unary.measure),):
-        for transport in TRANSPORTS:
-            rows[f"{name} ({transport})"] = partial(measure, transport=transport)
-    rows["earn-bulk"] = earn_bulk.measure
-    return rows
+def _on_both(name: str, measure: Callable[[Machine, str], Awaitable[list[Result]]]) -> dict[str, Row]:
+    def row(transport: str) -> Row:
+        return lambda machine: measure(machine, transport)
+
+    return {f"{name} ({transport})": row(transport) for transport in TRANSPORTS}
 
 
-ROWS = _rows()
+ROWS: dict[str, Row] = {
+    **_on_both("earn-unary", earn_unary.measure),
+    "earn-bulk": earn_bulk.measure,
+    **_on_both("spend-unary", spend_unary.measure),
+    **_on_both("hold-capture", hold_capture.measure),
+    **_on_both("resolve-unary", resolve_unary.measure),
+    "resolve-bulk": resolve_bulk.measure,
+    **_on_both("check-unary", check_unary.measure),
+    "check-bulk": check_bulk.measure,
+    "lag": lag.measure,
+    "replay": replay.measure,
+    "start": start.measure,
+}
+"""Every row by its name, in the order of the table."""
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ async def serve() -> None:
     """Serve until killed."""
     server = aio.server()
     service, _, method = METHOD.partition("/")
-    handlers = {method: grpc.unary_unary_rpc_method_handler(_echo)}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {method: grpc.unary_unary_rpc_method_handler(_echo)}
     server.add_registered_method_handlers(service, handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

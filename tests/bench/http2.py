@@ -7,6 +7,7 @@ headers, so the trailers of a call that went well are always the same bytes.
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from struct import Struct
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -122,10 +123,8 @@ class Connection:
         data = self.unsent + b"".join(self._out)
         self._out.clear()
         if data:
-            try:
+            with suppress(BlockingIOError):
                 data = data[self.socket.send(data) :]
-            except BlockingIOError:
-                pass
             self.unsent = data
 
     def receive(self) -> None:

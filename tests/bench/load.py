@@ -1,7 +1,7 @@
 """`python -m tests.bench.load`: the load generator, a process of its own.
 
-It reads a `Load` as JSON from stdin, calls one method with prepared messages, so many calls in flight, and prints what it
-measured as JSON. Given a rate it starts calls at that rate instead, as far as the calls in flight allow.
+It reads a `Load` as JSON from stdin, calls one method with prepared messages, so many calls in flight, and prints what
+it measured as JSON. Given a rate it starts calls at that rate instead, as far as the calls in flight allow.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import json
 import selectors
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -83,7 +83,7 @@ async def run_load(load: Load) -> Measured:
     return measured
 
 
-def write_messages(file: Path, messages: Iterator[bytes] | Sequence[bytes]) -> int:
+def write_messages(file: Path, messages: Iterable[bytes]) -> int:
     """Write messages for a load; returns how many."""
     count = 0
     with file.open("wb") as out:

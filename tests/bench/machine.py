@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
 from services.chassis.migrations import migrate_async
 from tessera.suite import checkout_root
 from tessera.up.options import PARTITIONS, Layout
-from tessera.up.postgres import ADMIN, dsn_of, running_postgres
+from tessera.up.postgres import running_postgres
 from tessera.up.secrets import OPERATOR, prepare_access, read_secrets
 
 ROOT = checkout_root() or Path.cwd()
@@ -65,6 +66,12 @@ class Machine:
         await self._create(name, self._templates[key])
         return self._dsn(name)
 
+    def forget(self, data: Path) -> None:
+        """Remove the data directory of a suite; its logs are kept beside ours."""
+        if (data / "logs").exists():
+            (data / "logs").replace(self.layout.logs / data.name)
+        shutil.rmtree(data, ignore_errors=True)
+
     async def settle(self) -> None:
         """Write out what earlier work left dirty, so that nobody pays for somebody else's rows."""
         await self._execute("CHECKPOINT")
@@ -88,7 +95,17 @@ class Machine:
             await connection.close()
 
     def _dsn(self, database: str) -> str:
-        return dsn_of(self.admin_dsn, ADMIN, self.secrets["passwords"]["admin"], database)
+        return urlsplit(self.admin_dsn)._replace(path=f"/{database}").geturl()
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What happens to the database server."""
+
+    note: Say
+
+    def line(self, name: str, line: str) -> None:
+        """What it writes is in its log."""
 
 
 @asynccontextmanager
@@ -100,7 +117,7 @@ async def started_machine(say: Say) -> AsyncIterator[Machine]:
     secrets = read_secrets(layout)
     prepare_access(layout)
     try:
-        async with running_postgres(layout, secrets["passwords"]["admin"]) as admin_dsn:
+        async with running_postgres(layout, secrets["passwords"]["admin"], _Notes(say)) as admin_dsn:
             yield Machine(layout, secrets, admin_dsn, say)
     finally:
         for path in DIRECTORY.iterdir():
@@ -108,6 +125,22 @@ async def started_machine(say: Say) -> AsyncIterator[Machine]:
                 shutil.rmtree(path)
             elif path.is_file():
                 path.unlink()
+
+
+async def count_rows(dsn: str, table: str) -> int:
+    """How many rows a table has."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
+    finally:
+        await connection.close()
+
+
+async def check_booked(dsn: str, table: str, answered: int) -> None:
+    """What was answered OK is in the database. Raises RuntimeError when rows are missing or too many."""
+    booked = await count_rows(dsn, table)
+    if booked != answered:
+        raise RuntimeError(f"{answered} calls were acknowledged, {booked} rows are in {table}")
 
 
 def fsync_ms(directory: Path) -> float:

@@ -119,6 +119,8 @@ def _lots(partition: int, member: UUID, account: UUID) -> list[tuple[Any, ...]]:
             "platform",
             member,
             account,
+            False,
+            None,
         )
         for ordinal, amount in enumerate(LOTS, start=1)
     ]

@@ -21,6 +21,8 @@ from tests.bench.machine import ROOT, Machine
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
+ASK_INTERVAL_S = 0.01
+LONGEST_REASON = 200
 DRAIN_GRACE_S = 2.0
 MAX_MESSAGE_BYTES = 64 << 20
 _SERVING = b"\x08\x01"
@@ -116,20 +118,23 @@ async def _until_serving(process: asyncio.subprocess.Process, name: str, port: i
     try:
         await asyncio.wait((waiting, serving), timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
-            last_words = log.read_text(errors="replace").strip().rpartition("\n")[2]
-            raise Missing(f"{name} does not start: {last_words[:200]}")
+            raise Missing(f"{name} does not start: {_last_words(log)}")
     finally:
         waiting.cancel()
         serving.cancel()
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text(errors="replace").strip().rpartition("\n")[2][:LONGEST_REASON]
 
 
 async def serving_at(port: int) -> None:
     """Returns when the service at a port says SERVING."""
     options = [(f"grpc.{which}_reconnect_backoff_ms", 20) for which in ("initial", "min", "max")]
     async with grpc.aio.insecure_channel(f"{HOST}:{port}", options=options) as channel:
-        check = channel.unary_unary("/grpc.health.v1.Health/Check")
-        while await _answer(check) != _SERVING:
-            await asyncio.sleep(0.01)
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
+        while await _answer(check) != _SERVING:  # noqa: ASYNC110  # it is another process that changes its mind
+            await asyncio.sleep(ASK_INTERVAL_S)
 
 
 async def _answer(check: "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]") -> bytes:
@@ -144,6 +149,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def free_ports(count: int) -> int:
+    """The first of some ports in a row that nobody listens on now."""
+    while True:
+        first = free_port()
+        try:
+            for port in range(first + 1, first + count):
+                with socket.socket() as probe:
+                    probe.bind((HOST, port))
+        except (OSError, OverflowError):
+            continue
+        return first
 
 
 def rss_mib(pid: int) -> float:

@@ -17,7 +17,18 @@ from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.idempotency import Request
 from services.chassis.verdicts import Verdict
 from tessera.benefits.v1 import benefits_service_pb2 as pb
-from tests.benefits.builders import LEVELS, NOON, Benefits, coupon, enrolled, info, quota, standing, start_benefits
+from tests.benefits.builders import (
+    LEVELS,
+    NOON,
+    Benefits,
+    coupon,
+    enrolled,
+    info,
+    quota,
+    redemption,
+    standing,
+    start_benefits,
+)
 
 SEQUENCES = 20
 COMMANDS = 40
@@ -227,9 +238,23 @@ async def test_any_split_into_batches_is_one_by_one_and_as_the_model_says() -> N
             assert await rows(one_by_one, member) == await rows(in_batches, member), seed
             model = Model()
             assert answers == [model.tell(step) for step in sequence], seed
+            await a_check_says_what_redeeming_would_do(one_by_one, ids.encode("member", member))
         assert by_member(await one_by_one.told()) == by_member(await in_batches.told())
         for benefits in (one_by_one, in_batches):
             await counts_are_the_rows(benefits)
+
+
+async def a_check_says_what_redeeming_would_do(benefits: Benefits, member: str) -> None:
+    """Yes by the same entitlement with as much left, or no for the same reason."""
+    for document in DOCUMENTS:
+        checked = await benefits.check(member, document["code"])
+        bulk = pb.BulkRedeemRequest(requests=[redemption(member, document["code"], validate_only=True)])
+        (dry,) = (await benefits.stub.BulkRedeem(bulk)).results
+        if checked.allowed:
+            left = dry.response.uses_left + 1 if dry.response.HasField("uses_left") else 0
+            assert (checked.entitlement_id, checked.uses_left) == (dry.response.entitlement_id, left)
+        else:
+            assert checked.reason == info(dry.error).reason
 
 
 def by_member(events: list[tuple[str, Any]]) -> dict[bytes, list[Any]]:

@@ -168,6 +168,22 @@ async def test_a_bulk_call_answers_each_item_as_a_single_call_would() -> None:
         ]
 
 
+async def test_a_condition_may_ask_when_a_member_was_enrolled() -> None:
+    condition = 'member.enrolled_at < timestamp("2026-01-01T00:00:00Z") || level.shopper == "gold"'
+    async with start_benefits(quota(eligibility=condition), quota("other")) as benefits:
+        (early,) = await benefits.enrol(at=datetime(2025, 6, 1, tzinfo=UTC))
+        late, risen = await benefits.enrol(2, at=datetime(2026, 2, 1, tzinfo=UTC))
+        await benefits.stand(risen, "gold")
+        members = (early, late, risen)
+        assert [(await benefits.check(member, "delivery")).allowed for member in members] == [True, False, True]
+        requests = [pb.CheckEntitlementRequest(member_id=m, benefit=b) for b in ("delivery", "other") for m in members]
+        bulk = await benefits.stub.BulkCheckEntitlements(pb.BulkCheckEntitlementsRequest(requests=requests))
+        assert [r.response.allowed for r in bulk.results] == [True, False, True, True, True, True]
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await benefits.redeem(late, "delivery")
+        assert refusal(refused.value).reason == "NOT_ELIGIBLE"
+
+
 async def test_an_answer_names_the_configuration_it_was_decided_with() -> None:
     async with start_benefits(quota(uses=1)) as benefits:
         (member,) = await benefits.enrol()

@@ -46,7 +46,7 @@ class TestCoupons:
             assert {e.state for e in await benefits.entitlements(member)} == {pb.ENTITLEMENT_STATE_REDEEMED}
 
     async def test_one_may_be_named(self) -> None:
-        async with start_benefits(coupon(validity={"days": 5}), coupon("tea")) as benefits:
+        async with start_benefits(coupon(validity={"days": 5}), coupon("tea"), quota()) as benefits:
             member, other = await benefits.enrol(2)
             await benefits.issue(member, reference="first")
             await benefits.advance(NOON + DAY)
@@ -61,6 +61,7 @@ class TestCoupons:
             assert refusal(refused.value).metadata == {"state": "unknown"}
             tea = (await benefits.issue(member, "tea")).entitlement.entitlement_id
             assert await reason(benefits, member, entitlement_id=tea) == "ENTITLEMENT_NOT_USABLE"
+            assert await reason(benefits, member, "delivery", entitlement_id=tea) == "ENTITLEMENT_NOT_USABLE"
 
     async def test_one_without_limit_is_used_again_and_again(self) -> None:
         async with start_benefits(coupon(uses="unlimited")) as benefits:

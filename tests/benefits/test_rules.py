@@ -67,7 +67,7 @@ def new_york(*civil: int) -> datetime:
 def judge(
     given: Benefit, at: datetime, *entitlements: Entitlement, use: QuotaUse | None = None
 ) -> rules.Yes | rules.No:
-    return rules.judge(given, MEMBER, "cafe", at, entitlements, use)
+    return rules.judge(given, MEMBER, "cafe", at, rules.rights_of(entitlements, at), use)
 
 
 class TestQuotas:
@@ -152,7 +152,7 @@ class TestCoupons:
     )
     def test_a_named_entitlement_of_no_use_says_why(self, change: dict[str, Any], state: str) -> None:
         wanted = entitlement(**change)
-        judged = rules.judge(benefit(), MEMBER, "cafe", NOW, [entitlement(), wanted], None, wanted.entitlement_id)
+        judged = rules.judge_wanted(benefit(), [entitlement(), wanted], wanted.entitlement_id, NOW)
         assert isinstance(judged, rules.No)
         assert judged.rejection.reason == "ENTITLEMENT_NOT_USABLE"
         assert judged.rejection.metadata == {"state": state}

@@ -2,9 +2,11 @@
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,16 +33,23 @@ def tessera(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 @dataclass
 class Up:
-    """A running `tessera up`."""
+    """A running `tessera up`. What it says is read all the time, so that it never waits for a reader."""
 
     process: subprocess.Popen[str]
     data: Path
     said: list[str] = field(default_factory=list)
+    _lines: "queue.Queue[str | None]" = field(default_factory=queue.Queue)
 
-    def read_until(self, text: str) -> str:
-        """Reads what the command says up to the line with `text`, and returns that line."""
+    def listen(self) -> None:
+        """Reads until the command ends; runs in a thread."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def read_until(self, text: str) -> str:
+        """Waits for a line with `text`, and returns it."""
+        while (line := self._lines.get(timeout=TIMEOUT_S)) is not None:
             self.said.append(line)
             if text in line:
                 return line
@@ -65,9 +74,7 @@ class Up:
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Sends a signal; returns the exit code when it is gone."""
         self.process.send_signal(number)
-        remaining, _ = self.process.communicate(timeout=TIMEOUT_S)
-        self.said.append(remaining)
-        return self.process.returncode
+        return self.process.wait(TIMEOUT_S)
 
 
 @contextmanager
@@ -82,13 +89,16 @@ def started(data: Path, *options: str, command: tuple[str, ...] = ("up",)) -> It
         env=_ENVIRONMENT,
     )
     up = Up(process, data)
+    reader = threading.Thread(target=up.listen)
+    reader.start()
     try:
         yield up
     finally:
         if process.poll() is None:
             up.stop()
-        if process.stdout is not None:
-            process.stdout.close()
+        reader.join(TIMEOUT_S)
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def running_below(pid: int) -> list[int]:

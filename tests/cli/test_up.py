@@ -14,9 +14,12 @@ import yaml
 
 from services.chassis.access import AccessPolicy
 from tessera import connect
+from tessera.cli.console import LogPrinter, out
+from tessera.points.v1.points_service_pb2 import GetLedgerSummaryRequest
 from tessera.suite import SUITE_FILE
 from tessera.topology import SERVICES
 from tessera.up.options import Layout
+from tessera.up.postgres import running_postgres
 from tessera.up.secrets import POLICY, read_secrets
 from tests.cli.command import SERVING, Up, command_line, running_below, started, still_running, tessera
 
@@ -101,20 +104,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("own")
 
 
-def test_a_service_that_is_killed_is_started_again(own: Path) -> None:
+def test_a_killed_service_is_started_again_and_ctrl_c_stops_everything(own: Path) -> None:
     with started(own) as suite:
         suite.read_until(SERVING)
-        processes = running_below(suite.process.pid)
-        (victim,) = [pid for pid in processes if command_line(pid).endswith(" points")]
+        (victim,) = [pid for pid in running_below(suite.process.pid) if command_line(pid).endswith(" points")]
         os.kill(victim, signal.SIGKILL)
         assert "was killed (SIGKILL)" in suite.read_until("points was killed")
         suite.read_until("serving")
         asyncio.run(_ask_points(suite))
-
-
-def test_ctrl_c_stops_everything(own: Path) -> None:
-    with started(own) as suite:
-        suite.read_until(SERVING)
         processes = running_below(suite.process.pid)
         assert len(processes) > len(SERVICES)
         assert suite.stop(signal.SIGINT) == 0
@@ -122,9 +119,15 @@ def test_ctrl_c_stops_everything(own: Path) -> None:
     assert not (own / SUITE_FILE).exists()
 
 
-async def _ask_points(suite: Up) -> None:
-    from tessera.points.v1.points_service_pb2 import GetLedgerSummaryRequest
+def test_a_killed_database_is_started_again(own: Path) -> None:
+    with started(own) as suite:
+        suite.read_until(SERVING)
+        os.kill(int((Layout(own).cluster / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        suite.read_until("PostgreSQL was killed (SIGKILL); it is started again")
+        asyncio.run(_ask_points(suite))
 
+
+async def _ask_points(suite: Up) -> None:
     async with connect(suite_file=suite.data) as client:
         await client.points.GetLedgerSummary(GetLedgerSummaryRequest())
 
@@ -148,3 +151,18 @@ def test_when_the_command_itself_is_killed_its_processes_end_too(own: Path) -> N
             assert ended
     with started(own) as suite:  # and nothing is in the way of the next
         suite.read_until(SERVING)
+
+
+async def test_another_postgresql_can_be_used_instead_of_the_embedded_one(tmp_path: Path) -> None:
+    elsewhere, data = Layout(tmp_path / "elsewhere"), tmp_path / "suite"
+    elsewhere.logs.mkdir(parents=True)
+    async with running_postgres(elsewhere, "an admin's password", LogPrinter(out(), everything=True)) as admin_dsn:
+        with started(data, "--admin-dsn", admin_dsn) as suite:
+            await asyncio.to_thread(suite.read_until, SERVING)
+            await _ask_points(suite)
+            assert await asyncio.to_thread(suite.stop) == 0
+        connection = await asyncpg.connect(admin_dsn)
+        databases = await connection.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'tessera%'")
+        await connection.close()
+    assert {row["datname"] for row in databases} == {f"tessera_{service}" for service in SERVICES}
+    assert not Layout(data).cluster.exists()

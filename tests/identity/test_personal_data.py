@@ -6,6 +6,7 @@ from hashlib import blake2b, sha256
 import asyncpg
 import pytest
 
+from services.chassis.idempotency import identify
 from tessera.events.v1 import event_feed_pb2
 from tessera.identity.v1 import identity_service_pb2 as pb
 from tessera.identity.v1 import identity_service_pb2_grpc
@@ -94,6 +95,16 @@ async def test_a_blind_index_cannot_be_found_without_the_key(suite: Suite) -> No
         await connection.close()
     assert member.created
     assert sha256(b"grocery\0" + PHONE.encode()).digest()[:16] not in indexes
+
+
+async def test_a_kept_request_cannot_be_guessed_from_its_fingerprint(suite: Suite) -> None:
+    member = await enrol(suite)
+    request = link(member.member_id, CARD)
+    await suite.identity.LinkAccount(request)
+    guessed = identify("operator", "identity.LinkAccount", request)
+    rows = await dump(suite.dsns["identity"])
+    assert str(guessed.key) in rows
+    assert guessed.fingerprint.hex() not in rows
 
 
 async def test_what_is_destroyed_with_a_members_key_is_gone(suite: Suite) -> None:

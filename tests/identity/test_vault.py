@@ -4,7 +4,7 @@ import hmac
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.chassis import ids
@@ -15,6 +15,7 @@ VAULT = Vault(b"i" * 32, b"d" * 32)
 MEMBER, OTHER = ids.new_id(1).bytes, ids.new_id(2).bytes
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_a_blind_index_is_an_hmac_cut_to_128_bits(external_id: str) -> None:
     key = hmac.digest(b"i" * 32, b"tessera identity account", "sha256")
@@ -36,6 +37,7 @@ def test_a_blind_index_depends_on_domain_name_and_key() -> None:
     assert len(indexes) == 6
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_what_is_sealed_for_a_row_opens_for_that_row(text: bytes) -> None:
     box = VAULT.member_box(VAULT.new_data_key(MEMBER), MEMBER)

@@ -15,8 +15,11 @@ EVERYTHING = "operator"
 POLICY = """
 callers:
   operator:
-    permissions: ["identity.*", "points.*", "tiers.*", "benefits.*", "events.*", "config.*", "clock.*"]
+    permissions: ["identity.*", "points.*", "tiers.*", "benefits.*", "ledger.*", "events.*", "config.*", "clock.*"]
     domains: "*"
+  auditor:
+    permissions: ["ledger.*"]
+    domains: []
   feeds:
     permissions: [events.feed.read]
     domains: []

@@ -14,8 +14,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.chassis.migrations import migrate_async
+from services.chassis.migrations import first_heads, migrate_async
 
 PARTITIONS = 8
 PASSWORD = "test"
@@ -83,15 +85,29 @@ async def create_role(service: str) -> str:
 _templates: dict[tuple[str, int], str] = {}
 
 
-async def _template(service: str, partitions: int) -> str:
+async def _template(service: str, partitions: int, metadata: sa.MetaData | None) -> str:
     """A migrated database that copies are made of."""
     name = _templates.get((service, partitions))
     if name is None:
         name = f"template_{service}_{partitions}_{os.getpid()}"
         await _create(service, name, "template0")
-        await migrate_async(dsn_of(admin_dsn(), f"tessera_{service}", name), service, partitions)
+        dsn = dsn_of(admin_dsn(), f"tessera_{service}", name)
+        if metadata is None:
+            await migrate_async(dsn, service, partitions)
+        else:
+            await _create_tables(dsn, metadata, partitions)
         _templates[service, partitions] = name
     return name
+
+
+async def _create_tables(dsn: str, metadata: sa.MetaData, partitions: int) -> None:
+    engine = create_async_engine(f"postgresql+asyncpg://{dsn.partition('://')[2]}")
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+            await connection.execute(sa.text(first_heads(partitions)))
+    finally:
+        await engine.dispose()
 
 
 async def _create(service: str, name: str, template: str) -> None:
@@ -104,9 +120,12 @@ async def _create(service: str, name: str, template: str) -> None:
         await connection.close()
 
 
-async def new_database(service: str, partitions: int = PARTITIONS) -> str:
-    """A fresh migrated database of a service; returns the DSN of its role."""
-    template = await _template(service, partitions)
+async def new_database(service: str, partitions: int = PARTITIONS, metadata: sa.MetaData | None = None) -> str:
+    """A fresh migrated database of a service; returns the DSN of its role.
+
+    `metadata` are the tables of a service that has no migrations, because it exists in tests alone.
+    """
+    template = await _template(service, partitions, metadata)
     name = f"test_{service}_{os.getpid()}_{next(_NUMBER)}"
     await _create(service, name, template)
     return dsn_of(admin_dsn(), f"tessera_{service}", name)

@@ -19,15 +19,10 @@ from services.chassis.app import Definition, start
 from services.chassis.instants import timestamp
 from services.chassis.process import Running
 from services.chassis.settings import ServiceSettings
+from services.chassis.telemetry import Telemetry
 from tests.support import access, postgres
 
 SERVICES = ("identity", "points", "tiers", "benefits")
-FOLLOWS = {
-    "identity": (),
-    "points": ("identity", "tiers"),
-    "tiers": ("identity", "points"),
-    "benefits": ("identity", "tiers"),
-}
 CLOCK_START = datetime(2026, 1, 1, tzinfo=UTC)
 DRAIN_DEADLINE_S = 20
 OWN_SETTINGS: dict[str, dict[str, Any]] = {
@@ -100,9 +95,16 @@ def definition_of(service: str) -> Definition[Any, Any]:
 
 def settings_for(service: str, dsn: str, port: int, ports: Mapping[str, int], **overrides: Any) -> ServiceSettings:
     """Settings of one service of a suite."""
+    return settings_of(definition_of(service), dsn, port, ports, **overrides)
+
+
+def settings_of(
+    definition: Definition[Any, Any], dsn: str, port: int, ports: Mapping[str, int], **overrides: Any
+) -> ServiceSettings:
+    """Settings of a service that a test defines."""
     folder = access.directory()
     values: dict[str, Any] = {
-        "service": service,
+        "service": definition.name,
         "database_dsn": SecretStr(dsn),
         "listen": f"127.0.0.1:{port}",
         "clock": "virtual",
@@ -111,11 +113,11 @@ def settings_for(service: str, dsn: str, port: int, ports: Mapping[str, int], **
         "policy_file": folder / "policy.yaml",
         "jwks_file": folder / "jwks.json",
         "page_token_key": SecretStr("page tokens of tests are signed with this"),
-        "feeds": {source: f"127.0.0.1:{ports[source]}" for source in FOLLOWS[service] if source in ports},
+        "feeds": {source: f"127.0.0.1:{ports[source]}" for source in definition.follows if source in ports},
         "feed_token_file": folder / "feeds.jwt",
         "drain_grace_s": 2.0,
     }
-    return definition_of(service).settings_class(**{**values, **OWN_SETTINGS.get(service, {}), **overrides})
+    return definition.settings_class(**{**values, **OWN_SETTINGS.get(definition.name, {}), **overrides})
 
 
 @dataclass
@@ -124,6 +126,7 @@ class Suite:
 
     addresses: dict[str, str]
     dsns: dict[str, str]
+    definitions: dict[str, Definition[Any, Any]]
     running: dict[str, Running] = field(default_factory=dict)
     _channels: dict[tuple[str, str], aio.Channel] = field(default_factory=dict)
 
@@ -193,7 +196,7 @@ class Suite:
             before: Any = None
             while True:
                 positions = await self._positions()
-                if positions == before and _is_drained(positions):
+                if positions == before and self._is_drained(positions):
                     return
                 before = positions
                 await asyncio.sleep(0.002)
@@ -227,30 +230,35 @@ class Suite:
         await running.server.drain(2.0)
         await running.close()
 
-    async def start(self, service: str, **overrides: Any) -> None:
+    async def start(self, service: str, telemetry: Telemetry | None = None, **overrides: Any) -> None:
         """Start one service (again) on its database and address."""
-        ports = {name: int(address.rpartition(":")[2]) for name, address in self.addresses.items()}
-        settings = settings_for(service, self.dsns[service], ports[service], ports, **overrides)
-        self.running[service] = await start(settings, definition_of(service))
+        self.running[service] = await start(self.settings(service, **overrides), self.definitions[service], telemetry)
         await self.running[service].server.start()
 
+    def settings(self, service: str, **overrides: Any) -> ServiceSettings:
+        """What a service of this suite is told."""
+        ports = {name: int(address.rpartition(":")[2]) for name, address in self.addresses.items()}
+        return settings_of(self.definitions[service], self.dsns[service], ports[service], ports, **overrides)
 
-def _is_drained(positions: Mapping[str, tuple[dict[int, int], dict[str, dict[int, int]]]]) -> bool:
-    for service, (_, followed) in positions.items():
-        for source in FOLLOWS[service]:
-            if source not in positions:
-                continue
-            cursors = followed.get(source, {})
-            if any(cursors.get(partition, 0) < head for partition, head in positions[source][0].items()):
-                return False
-    return True
+    def _is_drained(self, positions: Mapping[str, tuple[dict[int, int], dict[str, dict[int, int]]]]) -> bool:
+        for service, (_, followed) in positions.items():
+            for source in self.definitions[service].follows:
+                if source not in positions:
+                    continue
+                cursors = followed.get(source, {})
+                if any(cursors.get(partition, 0) < head for partition, head in positions[source][0].items()):
+                    return False
+        return True
 
 
 @asynccontextmanager
-async def start_suite(*services: str, **overrides: Any) -> AsyncIterator[Suite]:
+async def start_suite(
+    *services: str, doubles: Mapping[str, Definition[Any, Any]] | None = None, **overrides: Any
+) -> AsyncIterator[Suite]:
     """Start services (all four when none is named) on fresh databases; `overrides` are settings of all of them.
 
-    `clock_start` sets the virtual clock's first time; `clock="real"` runs on the real one.
+    `clock_start` sets the virtual clock's first time; `clock="real"` runs on the real one. `doubles` are services that
+    exist in tests alone, by name.
     """
     names: Sequence[str] = services or SERVICES
     if "clock_start" in overrides:
@@ -258,14 +266,16 @@ async def start_suite(*services: str, **overrides: Any) -> AsyncIterator[Suite]:
     if overrides.get("clock") == "real":
         overrides["virtual_clock_start"] = None
     partitions = overrides.get("partitions", postgres.PARTITIONS)
-    dsns = {name: await postgres.new_database(name, partitions) for name in names}
-    suite = Suite({name: f"127.0.0.1:{free_port()}" for name in names}, dsns)
+    definitions = {name: (doubles or {}).get(name) or definition_of(name) for name in names}
+    tables = {name: double.metadata for name, double in (doubles or {}).items()}
+    dsns = {name: await postgres.new_database(name, partitions, tables.get(name)) for name in names}
+    suite = Suite({name: f"127.0.0.1:{free_port()}" for name in names}, dsns, definitions)
     async with AsyncExitStack() as stack:
         for dsn in dsns.values():
             stack.push_async_callback(postgres.drop_database, dsn)
-        for name in names:
-            await suite.start(name, **overrides)
         try:
+            for name in names:
+                await suite.start(name, **overrides)
             yield suite
         finally:
             for channel in suite._channels.values():

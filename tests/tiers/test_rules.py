@@ -193,3 +193,18 @@ def test_a_history_lived_in_parts_is_the_history_lived_at_once(
         steps += history.steps
     steps += rules.live(ladder, rank, due, scores, (), until).steps
     assert [(s.rank, s.effective_from) for s in steps] == [(s.rank, s.effective_from) for s in whole.steps]
+
+
+@given(LADDERS, ENTRIES.filter(bool), st.integers(0, 3))
+def test_an_entry_of_which_it_is_said_that_it_moves_nothing_moves_nothing(
+    ladder: Ladder, entries: list[Entry], days: int
+) -> None:
+    *before, last = entries
+    known = rules.live(ladder, 0, None, {}, before, before[-1].at if before else last.at)
+    until = last.at + timedelta(days=days)
+    valid_until = None if known.due is None else ladder.evaluated_at(known.due)
+    after = rules.live(ladder, known.rank, known.due, known.scores, [last], until)
+    if rules.stays(ladder, known.rank, valid_until, known.scores, last, until):
+        assert (after.steps, after.due) == ((), known.due)
+    else:
+        assert after.steps or last.amount < 0 or known.due is not None

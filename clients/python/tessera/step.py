@@ -68,12 +68,12 @@ class Step:
         await asyncio.gather(*(self._advance(service, instant) for service in self._clocks))
         await self.drain(timeout_s)
 
-    async def now(self) -> datetime:
-        """The time up to which every service has come."""
+    async def now(self) -> tuple[datetime, bool]:
+        """The time up to which every service has come, and whether all their clocks are virtual."""
         answers = await asyncio.gather(
             *(clock.GetClock(clock_service_pb2.GetClockRequest()) for clock in self._clocks.values())
         )
-        return min(answer.now.ToDatetime(UTC) for answer in answers)
+        return min(answer.now.ToDatetime(UTC) for answer in answers), all(answer.virtual for answer in answers)
 
     async def _advance(self, service: str, instant: datetime) -> None:
         to = Timestamp()

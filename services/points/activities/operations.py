@@ -8,7 +8,7 @@ from uuid import UUID
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.feed_batch import FeedBatch
-from services.chassis.idempotency import REUSED
+from services.chassis.idempotency import REUSED, digest_of
 from services.chassis.ids import derived
 from services.chassis.operations import Decided, Decision, Moment
 from services.chassis.verdicts import accepted
@@ -17,27 +17,27 @@ from services.points.activities import rules
 from services.points.commands import RecordActivity, ReverseActivity
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
-from services.points.specs import MAX_AMOUNT
+from services.points.specs import DEFAULT_NEGATIVE_BALANCE, MAX_AMOUNT
 from services.points.state import PointsState
-from services.points.units import Unit
 from services.points.values import ActivityRow, Balance, CapKey, Entry, EntryKind, Lot, Wallet, funder_account
 from services.points.wallets import rules as wallet_rules
+from services.points.wallets.lots import settle
 
 
 def cap_keys(command: RecordActivity, config: PointsConfig) -> list[CapKey]:
-    """The caps that an activity may draw on, each from its earliest period on: one from the future is booked at receipt."""
+    """The caps that an activity may draw on, from its earliest period on: one from the future is booked at receipt."""
     earliest = min(command.occurred_at, command.received_at)
     return [CapKey(command.member_id, rule.code, rules.cap_period(rule, earliest)) for rule in config.capped_rules]
 
 
-def cap_keys_of(row: ActivityRow, config: PointsConfig) -> list[CapKey]:
+def cap_keys_of(row: ActivityRow) -> list[CapKey]:
     """The caps that a recorded activity drew on."""
-    return [CapKey(row.member_id, rule.code, rules.cap_period(rule, row.effective_at)) for rule in config.capped_rules]
+    return [key for effect in wire.recorded_effects(row.answer) for key, _ in _caps_of(row.member_id, effect)]
 
 
-def lots_of(row: ActivityRow) -> list[UUID]:
-    """The lots that a recorded activity opened."""
-    return [effect.lot_id for effect in wire.recorded_effects(row.answer) if effect.lot_id is not None]
+def _caps_of(member_id: UUID, effect: wire.RecordedEffect) -> list[tuple[CapKey, int]]:
+    """The caps that one effect drew on, and how much."""
+    return [(CapKey(member_id, cap.rule, cap.period_start), cap.amount) for cap in effect.caps]
 
 
 def ladders_of(commands: Iterable[object], config: PointsConfig) -> Sequence[str]:
@@ -62,6 +62,9 @@ class Recorded:
     earned: tuple[tuple[Entry, Lot | None, Balance], ...]
     caps: tuple[tuple[CapKey, int], ...]
     settled: tuple[Wallet, ...]
+    """Wallets whose lots live longer now; what had expired before is booked first."""
+    paying: tuple[Wallet, ...]
+    """Wallets in which something was owed; what was earned may pay it."""
 
     def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
         """Fold it in."""
@@ -89,10 +92,12 @@ class Recorded:
                 self.effective_at,
                 command.occurred_at if command.occurred_at > self.effective_at else None,
                 command.cash_minor,
-                self.row.fingerprint,
+                digest_of(self.row.fingerprint + self.row.answer),
                 told,
             )
         )
+        for wallet in self.paying:
+            state.put_wallet(wallet, position, moment.at)
 
 
 def record(state: PointsState, command: RecordActivity, moment: Moment[PointsConfig]) -> Decided:
@@ -132,7 +137,8 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
         len(command.activity.lines),
         None,
     )
-    outcome = Recorded(command, row, effective_at, tuple(booked), caps, tuple(settled.values()))
+    paying = _pay(state, booked, settled, moment.at)
+    outcome = Recorded(command, row, effective_at, tuple(booked), caps, tuple(settled.values()), paying)
     return Decision(outcome, lambda: answer, keeps_itself=True)
 
 
@@ -146,7 +152,8 @@ def _known(state: PointsState, command: RecordActivity) -> Decided | None:
         return None
     row = state.activities[activity_id]
     if row.fingerprint == command.request.fingerprint:
-        return accepted(row.answer)
+        # Kept, so that this request id too stands for this activity from now on.
+        return Decision([], lambda: row.answer)
     return errors.activity_already_recorded(wire.activity_id(activity_id))
 
 
@@ -164,7 +171,7 @@ def _slide(
     wallets = {}
     for unit in moment.config.sliding_units:
         wallet = state.wallet(command.member_id, unit.code)
-        wallet_rules.settle(wallet, moment.at)
+        settle(wallet, moment.at)
         until = unit.slides_to(effective_at)
         if wallet.balance.slides_to is None or until > wallet.balance.slides_to:
             wallet.balance = wallet.balance._replace(slides_to=until)
@@ -190,8 +197,8 @@ def _book(
         total = before.balance + earned.amount
         if total > MAX_AMOUNT:
             return errors.amount_out_of_range(f"the balance of {code}")
-        lot, paid = _lot(command, earned, effective_at, before.debt, len(booked) + 1)
-        after = before._replace(balance=total, debt=before.debt - paid)
+        lot = _lot(command, earned, effective_at, len(booked) + 1)
+        after = before._replace(balance=total)
         balances[code] = after
         entry = Entry(
             command.member_id,
@@ -209,21 +216,18 @@ def _book(
     return booked
 
 
-def _lot(
-    command: RecordActivity, earned: rules.Earned, effective_at: datetime, debt: int, ordinal: int
-) -> tuple[Lot | None, int]:
-    """The lot of what was earned, and how much of it pays what the member owes."""
+def _lot(command: RecordActivity, earned: rules.Earned, effective_at: datetime, ordinal: int) -> Lot | None:
+    """The lot of what was earned; a score has none."""
     unit = earned.unit
     if not unit.is_spendable:
-        return None, 0
+        return None
     available = unit.available_at(effective_at)
-    paid = min(debt, earned.amount)
-    lot = Lot(
+    return Lot(
         command.member_id,
         derived(command.activity_id, ordinal),
         unit.code,
         amount=earned.amount,
-        remaining=earned.amount - paid,
+        remaining=earned.amount,
         held=0,
         expired=0,
         available_at=available,
@@ -231,8 +235,32 @@ def _lot(
         funder=earned.funder,
         source_id=command.activity_id,
         account_id=command.account_id,
+        slides=unit.slides,
     )
-    return lot, paid
+
+
+def _pay(
+    state: PointsState,
+    booked: Sequence[tuple[Entry, Lot | None, Balance]],
+    settled: dict[str, Wallet],
+    now: datetime,
+) -> tuple[Wallet, ...]:
+    """The wallets in which something was owed, after what was earned has paid it."""
+    paying: dict[str, Wallet] = {}
+    for _, lot, after in booked:
+        if lot is None or not after.debt:
+            continue
+        wallet = paying.get(lot.unit)
+        if wallet is None:
+            base = settled.get(lot.unit) or state.wallet(lot.member_id, lot.unit)
+            wallet = paying[lot.unit] = Wallet(
+                lot.member_id, lot.unit, after, dict(base.lots), dict(base.holds), dict(base.clawbacks)
+            )
+        wallet.balance = after
+        wallet.lots[lot.lot_id] = lot
+    for wallet in paying.values():
+        settle(wallet, now)
+    return tuple(paying.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,51 +292,46 @@ def reverse(state: PointsState, command: ReverseActivity, moment: Moment[PointsC
         return domain_not_allowed(command.caller, activity.domain)
     if row.reversed_at is not None:
         return errors.activity_already_reversed(row.reversed_at)
-    wallets: dict[str, Wallet] = {}
-    clawbacks = []
-    caps = []
     account_id = wire.decode_account(activity.account_id)
+    wallets: dict[str, Wallet] = {}
+    told: list[wire.TakenBack] = []
+    caps: list[tuple[CapKey, int]] = []
     for effect in wire.recorded_effects(row.answer):
-        unit = moment.config.units.get(effect.unit)
-        if unit is None:
-            return errors.unit_unknown(effect.unit)
         wallet = wallets.setdefault(effect.unit, state.wallet(row.member_id, effect.unit))
-        clawbacks.append(_claw_back(wallet, unit, effect, row, account_id, moment.at))
-        caps += _given_back(effect, row, moment.config)
+        taken = _take_back(wallet, effect, row.activity_id, account_id, len(told), moment)
+        if isinstance(taken, Rejection):
+            return taken
+        told.append(taken)
+        caps += _caps_of(row.member_id, effect)
     outcome = Reversed(row, tuple(wallets.values()), tuple(caps))
-    return Decision(outcome, lambda: wire.reverse_response(clawbacks, wire.position_of(moment)))
+    return Decision(outcome, lambda: wire.reverse_response(told, wire.position_of(moment)))
 
 
-def _claw_back(
-    wallet: Wallet, unit: Unit, effect: wire.RecordedEffect, row: ActivityRow, account_id: UUID, now: datetime
-) -> wire.Clawback:
-    wallet_rules.settle(wallet, now)
-    own_lot = wallet.lots.get(effect.lot_id) if effect.lot_id is not None else None
-    owed = effect.amount - (own_lot.expired if own_lot is not None else 0)
-    counterparty = funder_account(own_lot.funder if own_lot is not None else effect.funder)
-    if unit.is_spendable:
-        short = wallet_rules.claw_back(
-            wallet, unit, effect.lot_id, owed, counterparty, row.activity_id, account_id, now
-        )
-    else:
-        wallet_rules.take_score_back(wallet, owed, counterparty, row.activity_id, account_id, now)
-        short = 0
-    policy = unit.spec.negative_balance
-    return wire.Clawback(
-        unit=unit.code,
+def _take_back(
+    wallet: Wallet,
+    effect: wire.RecordedEffect,
+    activity_id: UUID,
+    account_id: UUID,
+    number: int,
+    moment: Moment[PointsConfig],
+) -> wire.TakenBack | Rejection:
+    """Take back one recorded effect. Only how a shortage is met is asked of the unit as it is configured today."""
+    if effect.lot_id is None:
+        refused = wallet_rules.take_score_back(wallet, activity_id, account_id, effect.funder, effect.amount, moment.at)
+        return refused or wire.TakenBack(effect.unit, effect.amount, effect.amount, 0, 0, wallet.balance.balance)
+    unit = moment.config.units.get(effect.unit)
+    policy = unit.spec.negative_balance if unit is not None else DEFAULT_NEGATIVE_BALANCE
+    clawback = wallet_rules.claw_back(
+        wallet, activity_id, account_id, effect.funder, effect.amount, policy, number, moment.at
+    )
+    if isinstance(clawback, Rejection):
+        return clawback
+    short = clawback.amount - sum(use.amount for use in clawback.uses)
+    return wire.TakenBack(
+        unit=effect.unit,
         earned=effect.amount,
-        taken=owed,
+        taken=clawback.amount,
         forgiven=short if policy == "forgive" else 0,
         deducted=short if policy == "deduct-from-cash" else 0,
         balance_after=wallet.balance.balance,
     )
-
-
-def _given_back(effect: wire.RecordedEffect, row: ActivityRow, config: PointsConfig) -> list[tuple[CapKey, int]]:
-    """What each capped rule gives back to the period that it was taken from."""
-    amounts = dict(effect.rules)
-    return [
-        (CapKey(row.member_id, rule.code, rules.cap_period(rule, row.effective_at)), amounts[rule.code])
-        for rule in config.capped_rules
-        if amounts.get(rule.code)
-    ]

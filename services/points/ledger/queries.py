@@ -46,35 +46,52 @@ _HEAD = """
     WHERE partition = $1
 """
 _JOURNAL = """
-    SELECT position, payload, chain_hash
+    SELECT position, recorded_at, payload, chain_hash
     FROM journal
     WHERE partition = $1
     ORDER BY position
 """
 _ENTRIES = """
     SELECT position, ordinal, member_id, account_id, unit, kind, amount, balance_after, counterparty, effective_at,
-           source_id, level
+           source_id, level, recorded_at
     FROM entries
     WHERE partition = $1
     ORDER BY position, ordinal
 """
 _LOTS = """
-    SELECT lot_id, member_id, unit, amount, remaining, held, available_at, expires_at
+    SELECT lot_id, member_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id,
+           account_id, slides, origin_lot
     FROM lots
     WHERE partition = $1
 """
 _BALANCES = """
-    SELECT member_id, unit, balance, debt
+    SELECT member_id, unit, balance, debt, slides_to
     FROM balances
     WHERE partition = $1
 """
 _HOLDS = """
-    SELECT hold_id, member_id, unit, amount, captured, state, expires_at
+    SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, placed_at, expires_at, closed_at,
+           reference
     FROM holds
     WHERE partition = $1
 """
+_SPENDS = """
+    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, spent_at, reference
+    FROM spends
+    WHERE partition = $1
+"""
+_CLAWBACKS = """
+    SELECT clawback_id, member_id, account_id, unit, activity_id, funder, amount, owed, taken_at
+    FROM clawbacks
+    WHERE partition = $1
+"""
+_USES = """
+    SELECT user_id, ordinal, lot_id, amount, refunded
+    FROM lot_uses
+    WHERE partition = $1
+"""
 _ACTIVITIES = """
-    SELECT activity_id, member_id, fingerprint, body, reversed_at
+    SELECT activity_id, natural_key, member_id, effective_at, fingerprint, body, answer, lines, reversed_at
     FROM activities
     WHERE partition = $1
 """
@@ -118,6 +135,21 @@ async def balances(connection: Connection, partition: int) -> Sequence[Any]:
 async def holds(connection: Connection, partition: int) -> Sequence[Any]:
     """All holds."""
     return await connection.fetch(_HOLDS, partition)
+
+
+async def spends(connection: Connection, partition: int) -> Sequence[Any]:
+    """All spends."""
+    return await connection.fetch(_SPENDS, partition)
+
+
+async def clawbacks(connection: Connection, partition: int) -> Sequence[Any]:
+    """All clawbacks."""
+    return await connection.fetch(_CLAWBACKS, partition)
+
+
+async def uses(connection: Connection, partition: int) -> Sequence[Any]:
+    """All uses of lots."""
+    return await connection.fetch(_USES, partition)
 
 
 def activities(connection: Connection, partition: int) -> Any:

@@ -2,8 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
+
 from services.chassis.app import Platform
+from services.chassis.errors import Refused
 from services.chassis.rpc import Call
+from services.points import errors
 from services.points.documents import PointsConfig
 from services.points.ledger import queries
 from services.points.ledger.verify import Proof, verify_partition
@@ -21,27 +25,34 @@ class LedgerReads:
         await self._platform.at_least.wait(request.at_least, call)
         counts = await queries.activity_sums(self._platform.pool)
         response = pb.GetLedgerSummaryResponse(activities=counts["activities"], lines=counts["lines"])
-        for row in await queries.unit_sums(self._platform.pool):
+        try:
+            units = await queries.unit_sums(self._platform.pool)
+        except asyncpg.NumericValueOutOfRangeError:
+            raise Refused(errors.amount_out_of_range("a sum of the ledger")) from None
+        for row in units:
             response.units.add(**dict(row))
         return response
 
     async def VerifyLedger(self, request: pb.VerifyLedgerRequest, call: Call) -> AsyncIterator[pb.VerifyLedgerResponse]:
         """Prove partition after partition."""
         partitions = range(self._platform.settings.partitions)
-        wanted = [request.partition] if request.HasField("partition") else list(partitions)
-        _, config = await self._platform.configurations.current(self._platform.pool)
-        for partition in wanted:
+        if request.partition not in partitions:
+            raise Refused(errors.partition_unknown(len(partitions)))
+        for partition in [request.partition] if request.HasField("partition") else partitions:
+            told = 0
             async with self._platform.long_reads() as connection:
-                async for proof in verify_partition(connection, partition, config):
-                    yield _progress(proof)
+                async for proof in verify_partition(connection, partition):
+                    yield _progress(proof, told)
+                    told = len(proof.findings)
 
 
-def _progress(proof: Proof) -> pb.VerifyLedgerResponse:
+def _progress(proof: Proof, told: int) -> pb.VerifyLedgerResponse:
+    """How far a proof is, with the findings since the last report."""
     return pb.VerifyLedgerResponse(
         partition=proof.partition,
         position=proof.position,
         head_position=proof.head_position,
         entries=proof.entries,
-        findings=proof.findings,
+        findings=proof.findings[told:],
         done=proof.done,
     )

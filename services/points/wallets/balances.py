@@ -1,21 +1,18 @@
-"""What a member has at an instant, right before any job has run. Pure. Sources: cases.md E17, E18."""
+"""What a member has at an instant, right before any job has run. Pure. Sources: cases.md E17, E18.
 
-from collections.abc import Mapping, Sequence
+A read lets time pass on a copy of the wallet by the very rule by which a job books it (lots.py), so that it does not
+matter whether the job has run.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from uuid import UUID
+
+from services.points.values import Balance, Lot, Wallet
+from services.points.wallets.lots import EARLIEST, NEVER, expiry_of, held, pending, settle
 
 MAX_EXPIRIES = 6
-NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class LotShare:
-    """A part of a lot: free, or held by a hold that expires at `held_until`."""
-
-    amount: int
-    available_at: datetime
-    expires_at: datetime | None
-    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,46 +25,72 @@ class BalanceView:
     expiries: tuple[tuple[datetime, int], ...]
 
 
-def balance_at(shares: Sequence[LotShare], debt: int, at: datetime) -> BalanceView:
-    """The balance now or later: what has expired by then is gone, expired holds have let go, what is pending may be there."""
-    available = pending = held = 0
+NOTHING = BalanceView(0, 0, 0, ())
+
+
+def settled(wallet: Wallet, at: datetime) -> Wallet:
+    """A copy of a wallet as time alone makes it by an instant, now or later; its entries say what time did."""
+    later = Wallet(
+        wallet.member_id,
+        wallet.unit,
+        wallet.balance,
+        dict(wallet.lots),
+        dict(wallet.holds),
+        dict(wallet.clawbacks),
+    )
+    settle(later, at)
+    return later
+
+
+def balance_at(wallet: Wallet, at: datetime) -> BalanceView:
+    """The balance now or later: what expires by then is gone, holds that expire let go, what was pending is there."""
+    later = settled(wallet, at)
+    waiting, kept = pending(later, at), held(later)
+    return BalanceView(later.balance.balance - waiting - kept, waiting, kept, _expiries(later, at))
+
+
+def _expiries(wallet: Wallet, at: datetime) -> tuple[tuple[datetime, int], ...]:
+    """The next expiries of what is available, soonest first."""
     expiries: dict[datetime, int] = {}
-    for share in shares:
-        if share.held_until is not None and at < share.held_until:
-            held += share.amount
-            continue
-        # A hold froze the expiry of what it held until it let go.
-        expires_at = share.expires_at or NEVER
-        if expires_at <= at:
-            continue
-        if share.available_at > at:
-            pending += share.amount
-            continue
-        available += share.amount
-        if share.expires_at is not None:
-            expiries[share.expires_at] = expiries.get(share.expires_at, 0) + share.amount
-    next_expiries = tuple(sorted(expiries.items())[:MAX_EXPIRIES])
-    return BalanceView(available - debt, pending, held, next_expiries)
+    for lot in wallet.lots.values():
+        expires_at = expiry_of(lot, wallet.balance)
+        if lot.remaining and lot.available_at <= at and expires_at != NEVER:
+            expiries[expires_at] = expiries.get(expires_at, 0) + lot.remaining
+    return tuple(sorted(expiries.items())[:MAX_EXPIRIES])
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What is known of a wallet at a past instant."""
+    """What is booked of a wallet for a past instant."""
 
     booked: int
     """The sum of entries effective by then."""
-    expired_unbooked: int
-    """What had expired by then and is not booked yet."""
     pending: int
     """What had been earned by then and could not be spent yet."""
     held: int
     """What holds held then."""
 
 
-def balance_in_past(past: Past) -> BalanceView:
-    """The balance at a past instant, from what was booked."""
-    total = past.booked - past.expired_unbooked
-    return BalanceView(total - past.pending - past.held, past.pending, past.held, ())
+def balance_in_past(past: Past, wallet: Wallet, at: datetime, now: datetime) -> BalanceView:
+    """The balance at a past instant: what is booked for it, and what time had done by then that is not booked yet."""
+    unbooked = sum(entry.amount for entry in settled(wallet, now).entries if entry.effective_at <= at)
+    return BalanceView(past.booked + unbooked - past.pending - past.held, past.pending, past.held, ())
 
 
-Balances = Mapping[str, BalanceView]
+LotPlace = tuple[datetime, datetime, UUID]
+"""Where a lot stands in the order in which lots burn: when it expires, when it became available, its ID."""
+FIRST_PLACE: LotPlace = (EARLIEST, EARLIEST, UUID(int=0))
+
+
+def place_of(lot: Lot, balance: Balance) -> LotPlace:
+    """Where a lot stands."""
+    return expiry_of(lot, balance), lot.available_at, lot.lot_id
+
+
+def lots_page(wallet: Wallet, booked: Sequence[Lot] | None, now: datetime, after: LotPlace) -> list[Lot]:
+    """Lots after a place, in order, as time has left them: of those `booked`, or else all in which something is."""
+    current = settled(wallet, now).lots
+    if booked is not None:
+        return [current.get(lot.lot_id, lot) for lot in booked]
+    filled = [lot for lot in current.values() if (lot.remaining or lot.held) and place_of(lot, wallet.balance) > after]
+    return sorted(filled, key=lambda lot: place_of(lot, wallet.balance))

@@ -10,6 +10,7 @@ from services.points.members import member_rejection
 from services.points.state import PointsState
 from services.points.units import Unit
 from services.points.wallets import rules
+from services.points.wallets.lots import available, settle
 
 WalletCommand = Spend | PlaceHold | CaptureHold | ReleaseHold | RefundSpend | SettleWallets
 
@@ -83,7 +84,7 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
     )
     if isinstance(hold, Rejection):
         return hold
-    left = rules.available(wallet, moment.at)
+    left = available(wallet, moment.at)
     return Decision([wallet], lambda: wire.hold_response(hold, left, wire.position_of(moment)))
 
 
@@ -121,11 +122,8 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
         return errors.spend_unknown(wire.spend_id(command.spend_id))
     if not command.caller.may_act_in(spent.domain):
         return domain_not_allowed(command.caller, spent.domain)
-    unit = spendable_unit(spent.unit, moment.config)
-    if isinstance(unit, Rejection):
-        return unit
     wallet = state.wallet(spent.member_id, spent.unit)
-    refunded = rules.refund(wallet, unit, spent, command.amount, moment.at)
+    refunded = rules.refund(wallet, moment.config.units.get(spent.unit), spent, command.amount, moment.at)
     if isinstance(refunded, Rejection):
         return refunded
     return Decision([wallet], lambda: wire.refund_response(refunded, wallet.balance, wire.position_of(moment)))
@@ -133,10 +131,9 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
 
 def _settle(state: PointsState, command: SettleWallets, moment: Moment[PointsConfig]) -> Decided:
     settled = []
-    for member_id in command.member_ids:
-        for unit in moment.config.units.values():
-            wallet = state.wallet(member_id, unit.code)
-            rules.settle(wallet, moment.at)
-            if wallet.changed_lots or wallet.changed_holds:
-                settled.append(wallet)
+    for member_id, unit in state.open_wallets(command.member_ids):
+        wallet = state.wallet(member_id, unit)
+        settle(wallet, moment.at)
+        if wallet.changed_lots or wallet.changed_holds:
+            settled.append(wallet)
     return Decision(settled, lambda: b"")

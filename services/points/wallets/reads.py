@@ -7,74 +7,88 @@ from uuid import UUID
 
 import asyncpg
 
-from services.points.wallets.balances import LotShare, Past
+from services.chassis.database import Connection
+from services.points.values import Balance, Clawback, Hold, Lot, LotUse, Wallet
+from services.points.wallets.balances import Past
+from services.points.wallets.lots import NEVER
 
-Key = tuple[UUID, str]
-"""A wallet: member and unit."""
+Wallets = dict[UUID, dict[str, Wallet]]
+"""Wallets by member and unit; a member nobody has heard of is missing, a member with nothing has none."""
 
-_KNOWN = """
+_WANTED = "unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)"
+_MEMBERS = f"""
     SELECT m.member_id
-    FROM members AS m
-    JOIN unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id) USING (partition, member_id)
+    FROM {_WANTED}
+    JOIN members AS m USING (partition, member_id)
 """
-_SHARES = """
-    SELECT l.member_id, l.unit, l.remaining AS amount, l.available_at,
-           coalesce(l.expires_at, b.slides_to) AS expires_at, NULL::timestamptz AS held_until
-    FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
+_BALANCES = f"""
+    SELECT b.member_id, b.unit, b.balance, b.debt, b.slides_to
+    FROM {_WANTED}
+    JOIN balances AS b USING (partition, member_id)
+"""
+_OPEN_LOTS = f"""
+    SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
+           l.funder, l.source_id, l.account_id, l.slides, l.origin_lot
+    FROM {_WANTED}
     JOIN lots AS l USING (partition, member_id)
-    LEFT JOIN balances AS b
-        ON b.partition = l.partition AND b.member_id = l.member_id AND b.unit = l.unit
     WHERE l.remaining > 0
-    UNION ALL
-    SELECT h.member_id, h.unit, u.amount, l.available_at,
-           coalesce(l.expires_at, b.slides_to), h.expires_at
-    FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
+       OR l.held > 0
+"""
+_OPEN_HOLDS = f"""
+    SELECT h.hold_id, h.member_id, h.account_id, h.domain, h.unit, h.amount, h.captured, h.state, h.reference,
+           h.placed_at, h.expires_at, h.closed_at
+    FROM {_WANTED}
     JOIN holds AS h USING (partition, member_id)
-    JOIN lot_uses AS u ON u.partition = h.partition AND u.user_id = h.hold_id
-    JOIN lots AS l ON l.partition = h.partition AND l.member_id = h.member_id AND l.lot_id = u.lot_id
-    LEFT JOIN balances AS b
-        ON b.partition = l.partition AND b.member_id = l.member_id AND b.unit = l.unit
     WHERE h.state = 'open'
 """
-_TOTALS = """
-    SELECT b.member_id, b.unit, b.balance, b.debt
-    FROM balances AS b
-    JOIN unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id) USING (partition, member_id)
+_OPEN_CLAWBACKS = f"""
+    SELECT c.clawback_id, c.member_id, c.account_id, c.unit, c.activity_id, c.funder, c.amount, c.owed, c.taken_at
+    FROM {_WANTED}
+    JOIN clawbacks AS c USING (partition, member_id)
+    WHERE c.owed > 0
+"""
+_USES_OF_OPEN_HOLDS = f"""
+    SELECT u.user_id, u.lot_id, u.amount, u.refunded
+    FROM {_WANTED}
+    JOIN holds AS h USING (partition, member_id)
+    JOIN lot_uses AS u ON u.partition = h.partition AND u.user_id = h.hold_id
+    WHERE h.state = 'open'
+    ORDER BY u.user_id, u.ordinal
 """
 _PAST = """
     WITH wanted AS (
-        SELECT * FROM unnest($1::int[], $2::uuid[]) AS w (partition, member_id)
+        SELECT partition, member_id
+        FROM unnest($1::int[], $2::uuid[]) AS given (partition, member_id)
     ), booked AS (
         SELECT e.member_id, e.unit, sum(e.amount) AS amount
-        FROM entries AS e
-        JOIN wanted USING (partition, member_id)
+        FROM wanted
+        JOIN entries AS e USING (partition, member_id)
         WHERE e.effective_at <= $3
         GROUP BY e.member_id, e.unit
-    ), unbooked AS (
-        SELECT l.member_id, l.unit,
-               sum(l.remaining) FILTER (WHERE coalesce(l.expires_at, b.slides_to) <= $3) AS expired,
-               sum(l.amount) FILTER (WHERE l.available_at > $3 AND a.effective_at <= $3) AS pending
-        FROM lots AS l
-        JOIN wanted USING (partition, member_id)
-        LEFT JOIN balances AS b
-            ON b.partition = l.partition AND b.member_id = l.member_id AND b.unit = l.unit
-        LEFT JOIN activities AS a ON a.partition = l.partition AND a.activity_id = l.source_id
+    ), pending AS (
+        SELECT l.member_id, l.unit, sum(l.amount) AS amount
+        FROM wanted
+        JOIN lots AS l USING (partition, member_id)
+        JOIN activities AS a ON a.partition = l.partition AND a.activity_id = l.source_id
+        WHERE l.available_at > $3
+          AND l.origin_lot IS NULL
+          AND a.effective_at <= $3
+          AND (a.reversed_at IS NULL OR a.reversed_at > $3)
         GROUP BY l.member_id, l.unit
     ), held AS (
         SELECT h.member_id, h.unit, sum(h.amount) AS amount
-        FROM holds AS h
-        JOIN wanted USING (partition, member_id)
+        FROM wanted
+        JOIN holds AS h USING (partition, member_id)
         WHERE h.placed_at <= $3
           AND h.expires_at > $3
           AND (h.closed_at IS NULL OR h.closed_at > $3)
         GROUP BY h.member_id, h.unit
     )
     SELECT booked.member_id, booked.unit, booked.amount::bigint AS booked,
-           coalesce(unbooked.expired, 0)::bigint AS expired,
-           coalesce(unbooked.pending, 0)::bigint AS pending,
+           coalesce(pending.amount, 0)::bigint AS pending,
            coalesce(held.amount, 0)::bigint AS held
     FROM booked
-    LEFT JOIN unbooked USING (member_id, unit)
+    LEFT JOIN pending USING (member_id, unit)
     LEFT JOIN held USING (member_id, unit)
 """
 _ENTRIES = """
@@ -89,53 +103,71 @@ _ENTRIES = """
     LIMIT $6
 """
 _LOTS = """
-    SELECT l.lot_id, l.unit, l.amount, l.remaining, l.held, l.available_at,
-           coalesce(l.expires_at, b.slides_to) AS expires_at, l.funder, l.source_id
-    FROM lots AS l
-    LEFT JOIN balances AS b
-        ON b.partition = l.partition AND b.member_id = l.member_id AND b.unit = l.unit
-    WHERE l.partition = $1
-      AND l.member_id = $2
-      AND l.unit = $3
-      AND ($4 OR (l.held > 0 OR (l.remaining > 0 AND coalesce(l.expires_at, b.slides_to, 'infinity') > $5)))
-      AND (coalesce(l.expires_at, b.slides_to, 'infinity'), l.available_at, l.lot_id) > ($6, $7, $8)
-    ORDER BY coalesce(l.expires_at, b.slides_to, 'infinity'), l.available_at, l.lot_id
-    LIMIT $9
+    SELECT member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id,
+           account_id, slides, origin_lot
+    FROM (
+        SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
+               l.funder, l.source_id, l.account_id, l.slides, l.origin_lot,
+               coalesce(
+                   CASE WHEN l.slides THEN greatest(l.expires_at, b.slides_to) ELSE l.expires_at END, $7
+               ) AS gone_at
+        FROM lots AS l
+        JOIN balances AS b USING (partition, member_id, unit)
+        WHERE l.partition = $1
+          AND l.member_id = $2
+          AND l.unit = $3
+    ) AS of_unit
+    WHERE (gone_at, available_at, lot_id) > ($4, $5, $6)
+    ORDER BY gone_at, available_at, lot_id
+    LIMIT $8
 """
 
 
-async def known_members(pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID]) -> set[UUID]:
+async def known_members(
+    connection: Connection | asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID]
+) -> set[UUID]:
     """Which members have been heard of."""
-    return {row["member_id"] for row in await pool.fetch(_KNOWN, partitions, member_ids)}
+    return {row["member_id"] for row in await connection.fetch(_MEMBERS, partitions, member_ids)}
 
 
-async def shares(
-    pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID]
-) -> dict[Key, list[LotShare]]:
-    """Free and held parts of lots, by wallet."""
-    found: dict[Key, list[LotShare]] = {}
-    for member_id, unit, *share in await pool.fetch(_SHARES, partitions, member_ids):
-        found.setdefault((member_id, unit), []).append(LotShare(*share))
+async def wallets(connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]) -> Wallets:
+    """Wallets as they are booked; within a transaction that sees one snapshot."""
+    found: Wallets = {member_id: {} for member_id in await known_members(connection, partitions, member_ids)}
+    in_debt = False
+    for member_id, unit, balance, debt, slides_to in await connection.fetch(_BALANCES, partitions, member_ids):
+        found[member_id][unit] = Wallet(member_id, unit, Balance(balance, debt, slides_to), {}, {})
+        in_debt |= debt > 0
+    holding = False
+    for row in await connection.fetch(_OPEN_LOTS, partitions, member_ids):
+        lot = Lot(*row)
+        found[lot.member_id][lot.unit].lots[lot.lot_id] = lot
+        holding |= lot.held > 0
+    if holding:
+        await _add_holds(connection, partitions, member_ids, found)
+    if in_debt:
+        for row in await connection.fetch(_OPEN_CLAWBACKS, partitions, member_ids):
+            clawback = Clawback(*(*row, ()))
+            found[clawback.member_id][clawback.unit].clawbacks[clawback.clawback_id] = clawback
     return found
 
 
-async def totals(
-    pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID]
-) -> dict[Key, tuple[int, int]]:
-    """Balance and debt, by wallet."""
-    rows = await pool.fetch(_TOTALS, partitions, member_ids)
-    return {(row["member_id"], row["unit"]): (row["balance"], row["debt"]) for row in rows}
+async def _add_holds(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], found: Wallets
+) -> None:
+    uses: dict[UUID, list[LotUse]] = {}
+    for user_id, *use in await connection.fetch(_USES_OF_OPEN_HOLDS, partitions, member_ids):
+        uses.setdefault(user_id, []).append(LotUse(*use))
+    for row in await connection.fetch(_OPEN_HOLDS, partitions, member_ids):
+        hold = Hold(*(*row, tuple(uses[row["hold_id"]])))
+        found[hold.member_id][hold.unit].holds[hold.hold_id] = hold
 
 
 async def past(
-    pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID], at: datetime
-) -> dict[Key, Past]:
-    """What is known of wallets at a past instant."""
-    rows = await pool.fetch(_PAST, partitions, member_ids, at)
-    return {
-        (row["member_id"], row["unit"]): Past(row["booked"], row["expired"], row["pending"], row["held"])
-        for row in rows
-    }
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], at: datetime
+) -> dict[tuple[UUID, str], Past]:
+    """What is booked of wallets for a past instant, by member and unit."""
+    rows = await connection.fetch(_PAST, partitions, member_ids, at)
+    return {(row["member_id"], row["unit"]): Past(row["booked"], row["pending"], row["held"]) for row in rows}
 
 
 async def entries(
@@ -146,14 +178,13 @@ async def entries(
 
 
 async def lots(
-    pool: asyncpg.Pool,
+    connection: Connection,
     partition: int,
     member_id: UUID,
     unit: str,
-    include_closed: bool,
-    now: datetime,
     after: tuple[datetime, datetime, UUID],
     limit: int,
-) -> Sequence[Any]:
-    """A page of lots in the order in which they burn."""
-    return await pool.fetch(_LOTS, partition, member_id, unit, include_closed, now, *after, limit)
+) -> list[Lot]:
+    """A page of lots of a wallet, used up ones too, in the order in which they burn."""
+    rows = await connection.fetch(_LOTS, partition, member_id, unit, *after, NEVER, limit)
+    return [Lot(*row) for row in rows]

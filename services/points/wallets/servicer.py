@@ -1,12 +1,15 @@
 """Reading wallets: balances, entries, lots."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.chassis import ids
 from services.chassis.app import Platform
+from services.chassis.database import Connection
 from services.chassis.errors import Refused, Rejection, to_status
 from services.chassis.instants import checked_instant, timestamp
 from services.chassis.partitions import partition_of
@@ -15,15 +18,26 @@ from services.chassis.validation import item_rejection
 from services.points import errors, wire
 from services.points.documents import PointsConfig
 from services.points.requests import decode
+from services.points.values import Lot, Wallet
 from services.points.wallets import reads
-from services.points.wallets.balances import BalanceView, balance_at, balance_in_past
+from services.points.wallets.balances import (
+    FIRST_PLACE,
+    NOTHING,
+    BalanceView,
+    LotPlace,
+    Past,
+    balance_at,
+    balance_in_past,
+    lots_page,
+    place_of,
+)
+from services.points.wallets.lots import NEVER, expiry_of
 from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tessera.type.v1 import position_pb2
 
 DEFAULT_PAGE = 100
 _NEWEST = (1 << 62, 0)
-_FIRST = (datetime(1, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
 class WalletReads:
@@ -58,44 +72,38 @@ class WalletReads:
         return response
 
     async def _balances(self, requests: Sequence[pb.GetBalanceRequest]) -> list[pb.GetBalanceResponse | Rejection]:
-        """Balances for each request; requests for the same instant are read together."""
+        """Balances for each request, in order; all are read from one snapshot."""
         _, config = await self._platform.configurations.current(self._platform.pool)
+        questions = [_question(request, config) for request in requests]
+        asked = [question for question in questions if isinstance(question, _Question)]
         now = await self._platform.clock.now()
-        answers: list[pb.GetBalanceResponse | Rejection | None] = [None] * len(requests)
-        by_instant: dict[datetime | None, list[tuple[int, UUID]]] = {}
-        for number, request in enumerate(requests):
-            try:
-                at = checked_instant(request.effective_at, "effective_at") if request.HasField("effective_at") else None
-                member_id = decode("member", request.member_id, "member_id")
-            except Refused as error:
-                answers[number] = error.rejection
-                continue
-            by_instant.setdefault(at, []).append((number, member_id))
-        for at, wanted in by_instant.items():
-            views = await self._views([member_id for _, member_id in wanted], at or now, now)
-            for number, member_id in wanted:
-                answers[number] = _answer(requests[number], member_id, views, config)
-        return [answer for answer in answers if answer is not None]
+        members = sorted({question.member_id for question in asked})
+        past_instants = {question.at for question in asked if question.at is not None and question.at < now}
+        async with self._snapshot() as connection:
+            wallets = await reads.wallets(connection, self._partitions_of(members), members)
+            pasts = {at: await self._past(connection, asked, at) for at in sorted(past_instants)}
+        return [
+            question if isinstance(question, Rejection) else _answer(question, wallets, pasts, now)
+            for question in questions
+        ]
 
-    async def _views(
-        self, member_ids: Sequence[UUID], at: datetime, now: datetime
-    ) -> dict[UUID, dict[str, BalanceView]]:
-        """Balances by member and unit; a member nobody has heard of is missing."""
-        pool = self._platform.pool
-        unique = sorted(set(member_ids))
-        partitions = [partition_of(member_id, self._partitions) for member_id in unique]
-        views: dict[UUID, dict[str, BalanceView]] = {
-            member_id: {} for member_id in await reads.known_members(pool, partitions, unique)
-        }
-        if at < now:
-            for (member_id, unit), past in (await reads.past(pool, partitions, unique, at)).items():
-                views[member_id][unit] = balance_in_past(past)
-            return views
-        shares = await reads.shares(pool, partitions, unique)
-        for (member_id, unit), (balance, debt) in (await reads.totals(pool, partitions, unique)).items():
-            view = balance_at(shares.get((member_id, unit), ()), debt, at)
-            views[member_id][unit] = view if (member_id, unit) in shares or debt else _score(balance)
-        return views
+    async def _past(
+        self, connection: Connection, asked: Sequence["_Question"], at: datetime
+    ) -> dict[tuple[UUID, str], Past]:
+        members = sorted({question.member_id for question in asked if question.at == at})
+        return await reads.past(connection, self._partitions_of(members), members, at)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Connection]:
+        """A connection whose statements all see the same instant."""
+        async with (
+            self._platform.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    def _partitions_of(self, member_ids: Sequence[UUID]) -> list[int]:
+        return [partition_of(member_id, self._partitions) for member_id in member_ids]
 
     async def ListEntries(self, request: pb.ListEntriesRequest, call: Call) -> pb.ListEntriesResponse:
         """A page of entries."""
@@ -123,30 +131,32 @@ class WalletReads:
         member_id = await self._known(request.member_id)
         await self._check_unit(request.unit)
         tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
-        cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
-        rows = await reads.lots(
-            self._platform.pool,
-            partition_of(member_id, self._partitions),
-            member_id,
-            request.unit,
-            request.include_closed,
-            await self._platform.clock.now(),
-            _lot_cursor(cursor),
-            size + 1,
-        )
+        after = _lot_cursor(tokens.decode(request.page_token, call.method, call.caller.name, request))
+        now = await self._platform.clock.now()
+        async with self._snapshot() as connection:
+            (partition,) = self._partitions_of([member_id])
+            wallets = await reads.wallets(connection, [partition], [member_id])
+            wallet = wallets[member_id].get(request.unit)
+            if wallet is None:
+                return pb.ListLotsResponse()
+            booked = (
+                await reads.lots(connection, partition, member_id, request.unit, after, size + 1)
+                if request.include_closed
+                else None
+            )
+        page = lots_page(wallet, booked, now, after)
         response = pb.ListLotsResponse()
-        for row in rows[:size]:
-            _fill_lot(response.lots.add(), row)
-        if len(rows) > size:
-            last = rows[size - 1]
-            place = (_text(last["expires_at"]), _text(last["available_at"]), str(last["lot_id"]))
+        for lot in page[:size]:
+            _fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance))
+        if len(page) > size:
+            gone_at, available_at, lot_id = place_of(page[size - 1], wallet.balance)
+            place = (gone_at.isoformat(), available_at.isoformat(), str(lot_id))
             response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
         return response
 
     async def _known(self, text: str) -> UUID:
         member_id = decode("member", text, "member_id")
-        partition = partition_of(member_id, self._partitions)
-        if not await reads.known_members(self._platform.pool, [partition], [member_id]):
+        if not await reads.known_members(self._platform.pool, self._partitions_of([member_id]), [member_id]):
             raise Refused(errors.member_unknown(text))
         return member_id
 
@@ -156,29 +166,52 @@ class WalletReads:
             raise Refused(errors.unit_unknown(unit))
 
 
-def _score(balance: int) -> BalanceView:
-    """A wallet without open lots: a score, or nothing left."""
-    return BalanceView(balance, 0, 0, ())
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Whose balances of which units, now (None) or at an instant."""
+
+    member_id: UUID
+    units: Sequence[str]
+    at: datetime | None
+
+
+def _question(request: pb.GetBalanceRequest, config: PointsConfig) -> "_Question | Rejection":
+    try:
+        member_id = decode("member", request.member_id, "member_id")
+        at = checked_instant(request.effective_at, "effective_at") if request.HasField("effective_at") else None
+    except Refused as error:
+        return error.rejection
+    if request.unit and request.unit not in config.units:
+        return errors.unit_unknown(request.unit)
+    return _Question(member_id, [request.unit] if request.unit else sorted(config.units), at)
 
 
 def _answer(
-    request: pb.GetBalanceRequest,
-    member_id: UUID,
-    views: dict[UUID, dict[str, BalanceView]],
-    config: PointsConfig,
+    question: _Question,
+    wallets: reads.Wallets,
+    pasts: Mapping[datetime, Mapping[tuple[UUID, str], Past]],
+    now: datetime,
 ) -> pb.GetBalanceResponse | Rejection:
-    if request.unit and request.unit not in config.units:
-        return errors.unit_unknown(request.unit)
-    if member_id not in views:
-        return errors.member_unknown(request.member_id)
-    units = [request.unit] if request.unit else sorted(config.units)
+    of_member = wallets.get(question.member_id)
+    if of_member is None:
+        return errors.member_unknown(wire.member_id(question.member_id))
     response = pb.GetBalanceResponse()
-    for unit in units:
-        view = views[member_id].get(unit, _score(0))
+    for unit in question.units:
+        wallet = of_member.get(unit)
+        view = NOTHING if wallet is None else _view(wallet, question.at, pasts, now)
         balance = response.balances.add(unit=unit, available=view.available, pending=view.pending, held=view.held)
         for expires_at, amount in view.expiries:
             balance.expiries.add(expires_at=timestamp(expires_at), amount=amount)
     return response
+
+
+def _view(
+    wallet: Wallet, at: datetime | None, pasts: Mapping[datetime, Mapping[tuple[UUID, str], Past]], now: datetime
+) -> BalanceView:
+    if at is None or at not in pasts:
+        return balance_at(wallet, at or now)
+    past = pasts[at].get((wallet.member_id, wallet.unit))
+    return NOTHING if past is None else balance_in_past(past, wallet, at, now)
 
 
 def _fill_entry(entry: pb.Entry, row: Any, partition: int) -> None:
@@ -208,30 +241,21 @@ _SOURCES = {
 }
 
 
-def _fill_lot(lot: pb.Lot, row: Any) -> None:
-    lot_id, unit, amount, remaining, held, available_at, expires_at, funder, source_id = row
-    lot.lot_id = wire.lot_id(lot_id)
-    lot.unit = unit
-    lot.amount = amount
-    lot.remaining = remaining
-    lot.held = held
-    lot.available_at.CopyFrom(timestamp(available_at))
-    if expires_at is not None:
-        lot.expires_at.CopyFrom(timestamp(expires_at))
-    lot.funder = funder
-    lot.activity_id = wire.activity_id(source_id)
+def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
+    message.lot_id = wire.lot_id(lot.lot_id)
+    message.unit = lot.unit
+    message.amount = lot.amount
+    message.remaining = lot.remaining
+    message.held = lot.held
+    message.available_at.CopyFrom(timestamp(lot.available_at))
+    if gone_at != NEVER:
+        message.expires_at.CopyFrom(timestamp(gone_at))
+    message.funder = lot.funder
+    message.activity_id = wire.activity_id(lot.source_id)
 
 
-_INFINITY = "infinity"
-
-
-def _text(at: datetime | None) -> str:
-    return _INFINITY if at is None else at.isoformat()
-
-
-def _lot_cursor(cursor: Sequence[str | int] | None) -> tuple[datetime, datetime, UUID]:
+def _lot_cursor(cursor: Sequence[str | int] | None) -> LotPlace:
     if not cursor:
-        return _FIRST
-    expires_at, available_at, lot_id = map(str, cursor)
-    expiry = datetime.max.replace(tzinfo=UTC) if expires_at == _INFINITY else datetime.fromisoformat(expires_at)
-    return expiry, datetime.fromisoformat(available_at), UUID(lot_id)
+        return FIRST_PLACE
+    gone_at, available_at, lot_id = map(str, cursor)
+    return datetime.fromisoformat(gone_at), datetime.fromisoformat(available_at), UUID(lot_id)

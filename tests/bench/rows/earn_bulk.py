@@ -11,7 +11,7 @@ import asyncpg
 from tessera.points.v1 import points_service_pb2
 from tests.bench.activities import requests
 from tests.bench.bulk import Bulk, channel_to
-from tests.bench.machine import Machine
+from tests.bench.machine import Machine, check_booked
 from tests.bench.pgbench import transactions_per_s
 from tests.bench.population import ACCOUNT_BIT, DOCUMENTS, ID_PREFIX, MEMBERS, ROUTING_FACTOR, fill_points, publish
 from tests.bench.process import service
@@ -36,10 +36,10 @@ VALUES
      '\\x{fingerprint}', '\\x{body}', '\\x{answer}', 1, NULL);
 INSERT INTO lots
     (partition, member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id,
-     account_id)
+     account_id, slides, origin_lot)
 VALUES
     (:partition, {member}, gen_random_uuid(), 'points', 10, 10, 0, 0, now(), now() + interval '60 days', 'platform',
-     gen_random_uuid(), {account});
+     gen_random_uuid(), {account}, false, NULL);
 INSERT INTO balances
     (partition, member_id, unit, balance, debt, slides_to)
 VALUES
@@ -82,7 +82,7 @@ async def measure(machine: Machine) -> list[Result]:
             return await transactions_per_s(machine, plain_dsn, {"earn": script}, clients=CLIENTS, seconds=SECONDS)
 
         ours, reference = await in_turns(bulk.items_per_s, plain)
-    await _check_booked(dsn, bulk.sent * ITEMS)
+    await check_booked(dsn, "activities", bulk.sent * ITEMS)
     return [Result("earn-bulk", ours, reference, TARGET, "items/s", bulk.note(ours))]
 
 
@@ -107,6 +107,7 @@ async def _plain_script(machine: Machine, dsn: str, plain_dsn: str) -> str:
         payload_bytes = await connection.fetchval(
             "SELECT sum(length(payload)) / (SELECT count(*) FROM activities) FROM journal"
         )
+        assert activity is not None
     finally:
         await connection.close()
     connection = await asyncpg.connect(plain_dsn)
@@ -129,14 +130,3 @@ async def _plain_script(machine: Machine, dsn: str, plain_dsn: str) -> str:
 def _id(tail: str) -> str:
     """SQL for the ID whose last 48 bits are a number."""
     return f"('{ID_PREFIX}' || lpad(to_hex({tail}::bigint), 12, '0'))::uuid"
-
-
-async def _check_booked(dsn: str, answered: int) -> None:
-    """What was answered without refusal is in the ledger."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        booked = await connection.fetchval("SELECT count(*) FROM activities")
-    finally:
-        await connection.close()
-    if booked != answered:
-        raise RuntimeError(f"{answered} activities were acknowledged, {booked} are booked")

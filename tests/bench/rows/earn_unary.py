@@ -1,9 +1,7 @@
 """earn-unary: RecordActivity, one a call, members at random of 100,000."""
 
-import asyncpg
-
 from tests.bench.activities import requests
-from tests.bench.machine import Machine
+from tests.bench.machine import Machine, check_booked
 from tests.bench.population import DOCUMENTS, fill_points, publish
 from tests.bench.process import service
 from tests.bench.result import Result
@@ -26,16 +24,5 @@ async def measure(machine: Machine, transport: str) -> list[Result]:
             f"earn-unary ({transport})",
             TARGETS[transport],
         )
-    await _check_booked(dsn, answered)
+    await check_booked(dsn, "activities", answered)
     return [result]
-
-
-async def _check_booked(dsn: str, answered: int) -> None:
-    """What was answered OK is in the ledger."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        booked = await connection.fetchval("SELECT count(*) FROM activities")
-    finally:
-        await connection.close()
-    if booked != answered:
-        raise RuntimeError(f"{answered} activities were acknowledged, {booked} are booked")

@@ -187,6 +187,7 @@ def _progress(console: Console) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
+        refresh_per_second=4,  # drawing takes time from the replay
     )
 
 

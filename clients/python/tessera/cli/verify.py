@@ -15,6 +15,9 @@ from tessera.client import Client, connect
 from tessera.proofs import Proof, prove_chain, prove_drained, prove_ledger, prove_liability
 from tessera.topology import SERVICES
 
+FINDINGS_SHOWN = 10
+"""Of each proof; what is wrong once is often wrong everywhere."""
+
 Prove = Callable[[Callable[[int, int], None]], Awaitable[Proof]]
 
 
@@ -61,5 +64,7 @@ def print_proofs(console: Console, proofs: Sequence[Proof]) -> None:
         )
     console.print(listing)
     for proof in proofs:
-        for finding in proof.findings:
+        for finding in proof.findings[:FINDINGS_SHOWN]:
             console.print(f"  {proof.name}: {finding}", style="red", markup=False)
+        if len(proof.findings) > FINDINGS_SHOWN:
+            console.print(f"  {proof.name}: and {len(proof.findings) - FINDINGS_SHOWN:,} more", style="red")

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 from tessera.benefits.v1 import benefits_service_pb2
@@ -22,8 +23,8 @@ from tessera.step import Step
 OnDay = Callable[[Day], None]
 
 
-class ClockPassed(Complaint):
-    """The suite's clock is already past the year's first day."""
+class UnfitClock(Complaint):
+    """The suite's clock is not one by which the year can be lived."""
 
 
 async def replay(client: Client, year: Year, notes: Notes, on_day: OnDay) -> None:
@@ -40,7 +41,7 @@ async def replay(client: Client, year: Year, notes: Notes, on_day: OnDay) -> Non
     sender = _Sender(client, Messages(year, ids))
     started = time.monotonic()
     left = [day for day in days(year) if not notes.is_done(day.day)]
-    for day, following in zip(left, [*left[1:], None], strict=True):
+    for day, following in zip_longest(left, left[1:]):
         await step.to(_instant(day.last_second_s))
         refusals = await sender.send(day, following)
         now = time.monotonic()
@@ -66,12 +67,15 @@ class _Sender:
         """Everything that happened on a day; returns what was refused, and why."""
         refusals: Counter[str] = Counter()
         bulks = self._prepared.pop(day.day, None) or self._messages.activities(day)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._purchases(day, bulks, refusals))
-            group.create_task(self._coupons(day, refusals))
-            await asyncio.sleep(0)
-            if following is not None:
-                self._prepared[following.day] = self._messages.activities(following)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._purchases(day, bulks, refusals))
+                group.create_task(self._coupons(day, refusals))
+                await asyncio.sleep(0)
+                if following is not None:
+                    self._prepared[following.day] = self._messages.activities(following)
+        except* Error as errors:
+            raise errors.exceptions[0] from None
         return refusals
 
     async def _purchases(self, day: Day, bulks: Sequence[Any], refusals: Counter[str]) -> None:
@@ -97,10 +101,12 @@ class _Sender:
 
 
 async def _check_clock(step: Step, year: Year, notes: Notes) -> None:
-    """A year that was not begun can only be lived from its beginning."""
-    now = await step.now()
+    """A year is lived by a virtual clock, and one that was not begun only from its beginning."""
+    now, is_virtual = await step.now()
+    if not is_virtual:
+        raise UnfitClock("the suite lives by the real clock; a replay needs `tessera up --clock virtual`")
     if notes.done_through is None and now > _instant(year.day_starts_s[1] - 1):
-        raise ClockPassed(f"the suite's clock stands at {now:%Y-%m-%d %H:%M} UTC, past the first day of the replay")
+        raise UnfitClock(f"the suite's clock stands at {now:%Y-%m-%d %H:%M} UTC, past the first day of the replay")
 
 
 def _count(refusals: Counter[str], what: str, outcomes: Sequence[Any]) -> None:

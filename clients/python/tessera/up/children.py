@@ -109,7 +109,7 @@ class Child:
             stderr=asyncio.subprocess.STDOUT,
             limit=MAX_LINE_BYTES,
             start_new_session=True,  # Ctrl-C reaches the suite alone, which stops its services in order
-            preexec_fn=die_with_parent(signal.SIGTERM),
+            preexec_fn=die_with_parent(signal.SIGKILL),  # what is acknowledged is in the database
         )
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
@@ -124,7 +124,7 @@ class Child:
             self.deaths += 1
             if time.monotonic() - started > STABLE_AFTER_S:
                 backoff_s = FIRST_BACKOFF_S
-            self._report.note(f"{self.name} {_ended(process.returncode)}; it is started again in {backoff_s:g} s")
+            self._report.note(f"{self.name} {how_it_ended(process.returncode)}; it is started again in {backoff_s:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff_s)
                 return
@@ -151,7 +151,8 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
 
 
-def _ended(code: int | None) -> str:
+def how_it_ended(code: int | None) -> str:
+    """An exit code in words."""
     if code is not None and code < 0:
         return f"was killed ({signal.Signals(-code).name})"
     return f"ended with exit code {code}"

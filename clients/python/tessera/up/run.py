@@ -47,7 +47,7 @@ async def running_suite(options: Options, report: Report) -> AsyncIterator[Suite
         secrets = read_secrets(layout)
         async with _preloaded(root, layout, report) as children:
             prepare_access(layout)
-            async with _database_server(options, layout, secrets) as admin_dsn:
+            async with _database_server(options, layout, secrets, report) as admin_dsn:
                 try:
                     await _let_serve(children, options, layout, ports, admin_dsn, secrets, root)
                     with _announced(_describe(options, layout, ports), layout) as suite:
@@ -68,12 +68,14 @@ async def _preloaded(root: Path, layout: Layout, report: Report) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _database_server(options: Options, layout: Layout, secrets: Mapping[str, Any]) -> AsyncIterator[str]:
+async def _database_server(
+    options: Options, layout: Layout, secrets: Mapping[str, Any], report: Report
+) -> AsyncIterator[str]:
     """The superuser's DSN of the PostgreSQL given, or of the embedded one, which is stopped at the end."""
     if options.admin_dsn is not None:
         yield options.admin_dsn
         return
-    async with running_postgres(layout, secrets["passwords"]["admin"]) as admin_dsn:
+    async with running_postgres(layout, secrets["passwords"]["admin"], report) as admin_dsn:
         yield admin_dsn
 
 

@@ -31,6 +31,7 @@ def upgrade() -> None:
         "lots",
         "holds",
         "spends",
+        "clawbacks",
         "lot_uses",
         "cap_uses",
     )
@@ -106,6 +107,9 @@ def _create_wallets() -> None:
         sa.Column("debt", sa.BigInteger, nullable=False),
         sa.Column("slides_to", TIME),
     )
+    op.create_index(
+        "balances_due", "balances", ["partition", "slides_to"], postgresql_where=sa.text("slides_to IS NOT NULL")
+    )
     op.create_table(
         "lots",
         _partition(),
@@ -121,6 +125,8 @@ def _create_wallets() -> None:
         sa.Column("funder", sa.Text, nullable=False),
         sa.Column("source_id", sa.Uuid, nullable=False),
         sa.Column("account_id", sa.Uuid),
+        sa.Column("slides", sa.Boolean, nullable=False),
+        sa.Column("origin_lot", sa.Uuid),
         sa.CheckConstraint(
             "remaining >= 0 AND held >= 0 AND expired >= 0 AND remaining + held + expired <= amount", "lots_within"
         ),
@@ -156,6 +162,19 @@ def _create_wallets() -> None:
         sa.Column("refunded", sa.BigInteger, nullable=False),
         sa.Column("reference", sa.Text, nullable=False),
         sa.Column("spent_at", TIME, nullable=False),
+    )
+    op.create_table(
+        "clawbacks",
+        _partition(),
+        sa.Column("member_id", sa.Uuid, primary_key=True),
+        sa.Column("clawback_id", sa.Uuid, primary_key=True),
+        sa.Column("account_id", sa.Uuid, nullable=False),
+        sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("activity_id", sa.Uuid, nullable=False),
+        sa.Column("funder", sa.Text, nullable=False),
+        sa.Column("amount", sa.BigInteger, nullable=False),
+        sa.Column("owed", sa.BigInteger, nullable=False),
+        sa.Column("taken_at", TIME, nullable=False),
     )
     op.create_table(
         "lot_uses",

@@ -1,0 +1,335 @@
+"""A shop that gives and takes points, spoken to in few words."""
+
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc import StatusCode, aio
+
+from services.chassis import ids
+from services.chassis.civil import start_of_day
+from services.chassis.feed_batch import FeedBatch, FollowedRecord
+from services.chassis.instants import timestamp
+from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
+from tessera.points.v1 import activity_pb2
+from tessera.points.v1 import points_service_pb2 as pb
+from tests.support import access
+from tests.support.suite import Suite, start_suite
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+PROGRAMME = "shop"
+PARTITIONS = 8
+_NUMBER = itertools.count(1)
+
+
+def local(text: str, zone: ZoneInfo = SHANGHAI) -> datetime:
+    """A civil time such as "2026-06-01 10:00" (or a day, from its start) in the shop's zone."""
+    return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+
+
+# Documents
+
+
+def programme(time_zone: str = "Asia/Shanghai", currency: str = "CNY", code: str = PROGRAMME) -> dict[str, Any]:
+    """A programme's document."""
+    spec = {"name": "Shop", "time_zone": time_zone, "currency": currency}
+    return {"kind": "programme", "code": code, "programme": code, "spec": spec}
+
+
+def unit(code: str = "points", kind: str = "spendable", **spec: Any) -> dict[str, Any]:
+    """A unit's document."""
+    return {"kind": "unit", "code": code, "programme": PROGRAMME, "spec": {"name": code, "kind": kind, **spec}}
+
+
+def rule(code: str = "per-fen", of: str = "points", rate: str = "1", **spec: Any) -> dict[str, Any]:
+    """An earn rule's document: a point for each minor unit paid, unless it is said otherwise."""
+    spec = {"unit": of, "rate": rate, **spec}
+    return {"kind": "earn-rule", "code": code, "programme": PROGRAMME, "spec": spec}
+
+
+SCORE = (unit("score", "qualifying"), rule("score-per-fen", "score"))
+
+
+# Members
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member with one account."""
+
+    uuid: UUID
+    account_uuid: UUID
+    domain: str
+
+    @property
+    def member_id(self) -> str:
+        return ids.encode("member", self.uuid)
+
+    @property
+    def account_id(self) -> str:
+        return ids.encode("account", self.account_uuid)
+
+    @property
+    def partition(self) -> int:
+        return ids.routing_of(self.uuid) % PARTITIONS
+
+
+def someone(domain: str = "fuel", routing: int = 0, number: int | None = None) -> Member:
+    """A member nobody has heard of yet; the same one for the same number."""
+    if number is None:
+        member_id = ids.new_id(routing)
+    else:
+        member_id = ids.hashed(number.to_bytes(16, "big"), routing)
+    return Member(member_id, ids.derived(member_id, 1), domain)
+
+
+def request_id() -> str:
+    """One never used before."""
+    return f"request-{next(_NUMBER)}"
+
+
+def reference() -> str:
+    """An order number never used before."""
+    return f"order-{next(_NUMBER)}"
+
+
+# Requests
+
+
+def line(paid: int = 0, **fields: Any) -> activity_pb2.ActivityLine:
+    """A line for which so much was paid."""
+    return activity_pb2.ActivityLine(cash_minor=paid, **fields)
+
+
+def activity(member: Member, paid: int | Sequence[activity_pb2.ActivityLine], at: datetime, **fields: Any) -> Any:
+    """A purchase."""
+    values: dict[str, Any] = {
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "type": "purchase",
+        "reference": reference(),
+        "occurred_at": timestamp(at),
+        "lines": [line(paid)] if isinstance(paid, int) else paid,
+    }
+    return activity_pb2.Activity(**{**values, **fields})
+
+
+def record(purchase: Any, **fields: Any) -> pb.RecordActivityRequest:
+    """A request to record an activity."""
+    return pb.RecordActivityRequest(**{"request_id": request_id(), "activity": purchase, **fields})
+
+
+def spend(member: Member, amount: int, **fields: Any) -> pb.SpendRequest:
+    """A request to spend."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "unit": "points",
+        "amount": amount,
+    }
+    return pb.SpendRequest(**{**values, **fields})
+
+
+def hold(member: Member, amount: int, until: datetime, **fields: Any) -> pb.HoldRequest:
+    """A request to hold."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "unit": "points",
+        "amount": amount,
+        "expires_at": timestamp(until),
+    }
+    return pb.HoldRequest(**{**values, **fields})
+
+
+def capture(hold_id: str, amount: int = 0, **fields: Any) -> pb.CaptureHoldRequest:
+    """A request to capture a hold."""
+    return pb.CaptureHoldRequest(**{"request_id": request_id(), "hold_id": hold_id, "amount": amount, **fields})
+
+
+def release(hold_id: str, **fields: Any) -> pb.ReleaseHoldRequest:
+    """A request to release a hold."""
+    return pb.ReleaseHoldRequest(**{"request_id": request_id(), "hold_id": hold_id, **fields})
+
+
+def refund(spend_id: str, amount: int = 0, **fields: Any) -> pb.RefundSpendRequest:
+    """A request to refund a spend."""
+    return pb.RefundSpendRequest(**{"request_id": request_id(), "spend_id": spend_id, "amount": amount, **fields})
+
+
+def reverse(activity_id: str, **fields: Any) -> pb.ReverseActivityRequest:
+    """A request to reverse an activity."""
+    return pb.ReverseActivityRequest(**{"request_id": request_id(), "activity_id": activity_id, **fields})
+
+
+# Refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call was refused."""
+
+    code: StatusCode
+    reason: str
+    metadata: dict[str, str]
+    may_retry: bool
+    fields: tuple[str, ...]
+
+
+async def refusal_of(call: Any) -> Refusal:
+    """Why a call is refused; AssertionError when it is not."""
+    try:
+        answer = await call
+    except aio.AioRpcError as error:
+        for key, value in error.trailing_metadata():
+            if key == "grpc-status-details-bin":
+                return refusal_in(status_pb2.Status.FromString(value))
+        raise
+    raise AssertionError(f"not refused: {answer}")
+
+
+def refusal_in(status: status_pb2.Status) -> Refusal:
+    """Why an item of a bulk call was refused."""
+    info, retry, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
+    kinds = {message.DESCRIPTOR.full_name: message for message in (info, retry, bad)}
+    for detail in status.details:
+        detail.Unpack(kinds[detail.TypeName()])
+    code = next(code for code in StatusCode if code.value[0] == status.code)
+    fields = tuple(violation.field for violation in bad.field_violations)
+    may_retry = retry.retry_delay != duration_pb2.Duration()
+    return Refusal(code, info.reason, dict(info.metadata), may_retry, fields)
+
+
+# The shop
+
+
+@dataclass
+class Shop:
+    """A running points service with its documents published, and the members it has heard of."""
+
+    suite: Suite
+    heard: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def points(self) -> Any:
+        return self.suite.points
+
+    def as_caller(self, caller: str) -> Any:
+        """The service as another caller sees it."""
+        return self.suite.stub("points", caller)
+
+    async def publish(self, *documents: dict[str, Any]) -> None:
+        """Publish documents beside those that are."""
+        await self.suite.publish("points", *documents)
+
+    async def hear(self, source: str, partition: int, *events: Heard) -> None:
+        """Events of another service arrive."""
+        position = self.heard[source, partition] = self.heard.get((source, partition), 0) + 1
+        batch = FeedBatch(source, partition, [FollowedRecord(position, events)])
+        (outcome,) = await self.suite.lanes("points").submit([batch])
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+    async def enrol(self, domain: str = "fuel", routing: int = 0, number: int | None = None) -> Member:
+        """A new member with an account in a domain."""
+        member = someone(domain, routing, number)
+        await self.hear(
+            "identity",
+            member.partition,
+            MemberHeard(member.uuid, ACTIVE),
+            AccountHeard(member.account_uuid, member.uuid, domain, True),
+        )
+        return member
+
+    async def raise_to(self, member: Member, level: str, since: datetime, ladder: str = "shopper") -> None:
+        """A member stands on a level."""
+        await self.hear("tiers", member.partition, StandingHeard(member.uuid, ladder, level, since))
+
+    async def now(self) -> datetime:
+        """The virtual time."""
+        now: datetime = await self.suite.running["points"].platform.clock.now()
+        return now
+
+    async def go_to(self, to: str | datetime) -> None:
+        """Time passes; due jobs run on the way."""
+        await self.suite.advance(local(to) if isinstance(to, str) else to)
+
+    async def jump_to(self, to: str | datetime) -> None:
+        """Time passes, and no job has run yet."""
+        at = local(to) if isinstance(to, str) else to
+        await self.suite.running["points"].platform.pool.execute("UPDATE clock SET now = $1 WHERE now < $1", at)
+
+    async def earn(self, member: Member, paid: int, at: datetime | None = None, **fields: Any) -> Any:
+        """A purchase is recorded, now unless it is said when."""
+        return await self.points.RecordActivity(record(activity(member, paid, at or await self.now(), **fields)))
+
+    async def lot(self, member: Member, amount: int, expires: date, **spec: Any) -> str:
+        """The member receives points that expire at 00:00 of a day; returns the lot."""
+        today = (await self.now()).astimezone(SHANGHAI).date()
+        days = (expires - today).days
+        await self.publish(unit(expiry={"policy": "duration", "days": days}, **spec))
+        (earning,) = (await self.earn(member, amount)).earnings
+        assert earning.expires_at == timestamp(start_of_day(expires, SHANGHAI))
+        lot_id: str = earning.lot_id
+        return lot_id
+
+    async def balance(self, member: Member, of: str = "points", at: datetime | None = None) -> Any:
+        """A balance."""
+        request = pb.GetBalanceRequest(member_id=member.member_id, unit=of)
+        if at is not None:
+            request.effective_at.CopyFrom(timestamp(at))
+        (found,) = (await self.points.GetBalance(request)).balances
+        return found
+
+    async def available(self, member: Member, of: str = "points", at: datetime | None = None) -> int:
+        """What can be spent."""
+        available: int = (await self.balance(member, of, at)).available
+        return available
+
+    async def lots(self, member: Member, *, closed: bool = True) -> list[Any]:
+        """The member's lots in the order in which they burn."""
+        request = pb.ListLotsRequest(member_id=member.member_id, unit="points", include_closed=closed, page_size=1000)
+        return list((await self.points.ListLots(request)).lots)
+
+    async def remaining(self, member: Member) -> dict[str, int]:
+        """What is left in each lot."""
+        return {lot.lot_id: lot.remaining for lot in await self.lots(member)}
+
+    async def entries(self, member: Member, of: str = "points") -> list[tuple[str, int]]:
+        """Kind and amount of each entry, the first one first."""
+        request = pb.ListEntriesRequest(member_id=member.member_id, unit=of, page_size=1000)
+        entries = (await self.points.ListEntries(request)).entries
+        kinds = pb.Entry.DESCRIPTOR.fields_by_name["kind"].enum_type.values_by_number
+        return [(kinds[e.kind].name.removeprefix("ENTRY_KIND_").lower(), e.amount) for e in reversed(entries)]
+
+    async def findings(self) -> list[str]:
+        """What the proof of the ledger finds."""
+        return [f async for answer in self.points.VerifyLedger(pb.VerifyLedgerRequest()) for f in answer.findings]
+
+
+@asynccontextmanager
+async def open_shop(
+    *documents: dict[str, Any], at: str = "2026-01-01", zone: str = "Asia/Shanghai", **settings: Any
+) -> AsyncIterator[Shop]:
+    """A shop that opens at a civil time; a plain spendable unit and a rule for it unless documents are given."""
+    start = local(at, ZoneInfo(zone))
+    async with start_suite("points", clock_start=start, **settings) as suite:
+        shop = Shop(suite)
+        await shop.publish(programme(zone), *(documents or (unit(), rule())))
+        yield shop
+
+
+DAY = timedelta(days=1)
+OPERATOR = access.EVERYTHING
