@@ -42,6 +42,14 @@ async def open_pool(dsn: str, application_name: str, max_size: int) -> asyncpg.P
     )
 
 
+def is_lost(connection: Connection) -> bool:
+    """Whether a connection is gone. A pool takes a lost one back at once, and then it cannot even be asked."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def connect_for_long_reads(dsn: str, application_name: str) -> asyncpg.Connection:
     """A connection without a time limit. Its snapshot keeps old rows alive while it lasts: watch for long ones."""
     return await asyncpg.connect(

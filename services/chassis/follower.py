@@ -19,7 +19,7 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import RpcError, aio
 
 from services.chassis.cursors import all_cursors
-from services.chassis.database import Connection
+from services.chassis.database import Connection, is_lost
 from services.chassis.failures import is_storage_failure
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import instant
@@ -109,7 +109,7 @@ class Follower:
         self._credentials = self._read_credentials()
         reached = await self._starting_point()
         try:
-            while not connection.is_closed():
+            while not is_lost(connection):
                 if not await self._step(reached):
                     await asyncio.sleep(RETRY_DELAY_S)
         finally:

@@ -18,7 +18,7 @@ from grpc import StatusCode
 from services.chassis.batches import BatchWriter, Entry, Outcome
 from services.chassis.errors import Rejection
 from services.chassis.operations import Command
-from services.chassis.verdicts import Verdict, refused
+from services.chassis.verdicts import Verdict
 
 MAX_BATCH_COMMANDS = 1000
 """A batch is bounded so that its locks are short and its statement's arrays small."""
@@ -81,6 +81,7 @@ class Lane:
         self.name = name
         self._writer = writer
         self._capacity = capacity
+        self._too_late = writer.refuse(DEADLINE_EXCEEDED)
         self._queue: deque[Queued] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -111,7 +112,7 @@ class Lane:
         while self._queue and len(batch) < MAX_BATCH_COMMANDS:
             queued = self._queue.popleft()
             if queued.deadline is not None and queued.deadline <= now:
-                queued.waiting.settle(queued.index, self._writer.refuse(DEADLINE_EXCEEDED))
+                queued.waiting.settle(queued.index, self._too_late)
             else:
                 batch.append(queued)
         return batch
@@ -136,7 +137,8 @@ class Lanes:
         self._lanes = [Lane(str(number), writer, capacity) for number, writer in enumerate(writers)]
         self._crossing = Lane("crossing", crossing, capacity)
         self._mask = len(writers) - 1
-        self._error_domain = crossing.error_domain
+        self._overloaded = crossing.refuse(OVERLOADED)
+        self._shutting_down = crossing.refuse(SHUTTING_DOWN)
         self._open = True
 
     async def submit(
@@ -144,16 +146,18 @@ class Lanes:
     ) -> list[Outcome]:
         """Hand commands to their lanes and wait for what becomes of each, in order.
 
-        `deadline` is a time.monotonic() at which nobody waits any more. An outcome is a verdict, or the unexpected
-        exception that this command alone caused.
+        For each owner they apply in this order, and after what was answered before; what is submitted at the same time
+        by others may come between. `deadline` is a time.monotonic() at which nobody waits any more. An outcome is a
+        verdict, or the unexpected exception that this command alone caused.
         """
         if not commands:
             return []
+        if not self._open:
+            return [self._shutting_down] * len(commands)
         waiting = Waiting(len(commands))
-        for index, command in enumerate(commands):
-            rejection = self._enqueue(Queued(command, deadline, traceparent, waiting, index))
-            if rejection is not None:
-                waiting.settle(index, refused(rejection, self._error_domain))
+        for index, (command, lane) in enumerate(zip(commands, self._lanes_of(commands), strict=True)):
+            if not lane.put(Queued(command, deadline, traceparent, waiting, index)):
+                waiting.settle(index, self._overloaded)
         return await waiting.all()
 
     async def one(self, command: Command, *, deadline: float | None = None, traceparent: str = "") -> Verdict:
@@ -163,12 +167,15 @@ class Lanes:
             raise outcome
         return outcome
 
-    def _enqueue(self, queued: Queued) -> Rejection | None:
-        if not self._open:
-            return SHUTTING_DOWN
-        partitions = {routing & self._mask for routing in queued.command.owners}
-        lane = self._lanes[partitions.pop()] if len(partitions) == 1 else self._crossing
-        return None if lane.put(queued) else OVERLOADED
+    def _lanes_of(self, commands: Sequence[Command]) -> Sequence[Lane]:
+        """Each command's lane. Where one crosses all go with it, since no order holds between two lanes."""
+        lanes = [self._lane_of(command.owners) for command in commands]
+        return [self._crossing] * len(lanes) if self._crossing in lanes else lanes
+
+    def _lane_of(self, owners: Sequence[int]) -> Lane:
+        partition = owners[0] & self._mask
+        crosses = len(owners) > 1 and any(owner & self._mask != partition for owner in owners)
+        return self._crossing if crosses else self._lanes[partition]
 
     def depths(self) -> Iterable[tuple[str, int]]:
         """How many commands wait in each lane, by its name."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from services.chassis.database import Connection
+from services.chassis.database import Connection, is_lost
 
 
 @asynccontextmanager
@@ -22,7 +22,7 @@ async def leadership(pool: asyncpg.Pool, lock: int, *, wait: bool) -> AsyncItera
         try:
             is_leader = await _take(connection, lock, wait=wait)
         except BaseException:
-            connection.terminate()
+            _throw_away(connection)
             raise
         if not is_leader:
             yield None
@@ -42,12 +42,17 @@ async def _take(connection: Connection, lock: int, *, wait: bool) -> bool:
 
 
 async def _let_go(connection: Connection, lock: int) -> None:
-    if connection.is_closed():
+    if is_lost(connection):
         return
     try:
         await connection.fetchval("SELECT pg_advisory_unlock($1)", lock)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()
+        _throw_away(connection)
     except BaseException:
-        connection.terminate()
+        _throw_away(connection)
         raise
+
+
+def _throw_away(connection: Connection) -> None:
+    if not is_lost(connection):
+        connection.terminate()

@@ -38,6 +38,7 @@ class Progress(Generic[Place]):
         self._wake()
         if self._looking is not None:
             self._looking.cancel()
+            self._looking = None
 
     def reached(self, place: Place) -> int:
         """The position a place is known to have reached."""

@@ -10,9 +10,10 @@ EVALUATED_AT_ONCE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Evaluate the standings of one partition on a ladder, as far as one batch may: members after `after`, by ID.
+    """Evaluate the standings of one partition on a ladder, as far as one batch may.
 
-    Its answer is the 16 bytes of the last member looked at when more may follow, else empty.
+    Its answer is the 16 bytes of the last member looked at when more may follow, else empty. By a new definition of the
+    ladder, only members after `after` are looked at, in the order of their IDs; else all that are due.
     """
 
     partition: int

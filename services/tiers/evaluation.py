@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from services.chassis.civil import civil_day
 from services.chassis.operations import Decision
 from services.tiers import rules
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
@@ -24,7 +25,7 @@ def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> Decision
     evaluated = changes.evaluation(ladder.code)
     found = state.candidates[ladder.code, command.at, command.after]
     touched = [member_id for member_id, code in state.standings if code == ladder.code]
-    for member_id in dict.fromkeys((*found, *touched)):
+    for member_id in sorted({*found, *touched}):
         _make_up(changes, ladder, member_id, command.at)
         if is_anew(ladder, evaluated):
             _look_anew(changes, ladder, member_id, command.at, evaluated)
@@ -55,9 +56,17 @@ def _look_anew(
     history = changes.history((member_id, ladder.code))
     tally = changes.known((member_id, ladder.unit))
     at = max(evaluated_at, known_until(history, tally) or evaluated_at)
+    is_late = at > evaluated_at or tally.last_at == evaluated_at
+    day = civil_day(at, ladder.zone)
     rank = rank_of(ladder, history[-1] if history else None)
-    may_fall = before is not None or at == evaluated_at
-    step = rules.look_anew(ladder, rank, tally.scores, at, may_fall=may_fall)
+    step = rules.look_anew(
+        ladder,
+        rank,
+        tally.scores,
+        at,
+        day if is_late else ladder.day_judged_at(day),
+        may_fall=before is not None or not is_late,
+    )
     due = rules.due_after(ladder, rank, tally.scores, at)
     if step is not None:
         changes.extend(ladder, member_id, (step,), step.due)
@@ -70,7 +79,7 @@ def _look_anew(
 def _note(changes: Changes, ladder: Ladder, at: datetime, before: Evaluated | None) -> None:
     """Note how far the partition is evaluated now, and since when by this definition."""
     if before is None:
-        changes.put_evaluation(ladder.code, Evaluated(at, ladder.fingerprint, None))
+        changes.put_evaluation(ladder.code, Evaluated(at, ladder.fingerprint, at))
     elif is_anew(ladder, before):
         changes.put_evaluation(ladder.code, Evaluated(max(before.through, at), ladder.fingerprint, at))
     elif at > before.through:

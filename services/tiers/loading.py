@@ -58,7 +58,7 @@ async def _load_candidates(
             day = _day_judged(ladder, command)
             found = await queries.find_anew(connection, partition, ladder, day, command.after, EVALUATED_AT_ONCE)
         else:
-            found = await queries.find_due(connection, partition, ladder, command.at, command.after, EVALUATED_AT_ONCE)
+            found = await queries.find_due(connection, partition, ladder, command.at, EVALUATED_AT_ONCE)
         state.candidates[ladder.code, command.at, command.after] = [candidate.member_id for candidate in found]
         _take_over(found, state)
 

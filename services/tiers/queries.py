@@ -76,16 +76,15 @@ _STANDINGS = _standings_of("""
         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::date[]) AS u (member_id, ladder, unit, first_day)
 """)
 _STANDINGS_DUE = _standings_of("""
-        SELECT member_id, ladder, $6::text AS unit, scores_from AS first_day
+        SELECT member_id, ladder, $5::text AS unit, scores_from AS first_day
         FROM standings
         WHERE partition = $1
           AND ladder = $2
           AND valid_until <= $3
-          AND member_id > $4
           AND effective_to IS NULL
           AND superseded_at IS NULL
-        ORDER BY member_id
-        LIMIT $5
+        ORDER BY valid_until
+        LIMIT $4
 """)
 # Everybody who stands somewhere, or should stand above the lowest level.
 _STANDINGS_ANEW = _standings_of("""
@@ -190,10 +189,10 @@ async def load_standings(connection: asyncpg.Connection, partition: int, wanted:
 
 
 async def find_due(
-    connection: asyncpg.Connection, partition: int, ladder: Ladder, at: datetime, after: UUID, limit: int
+    connection: asyncpg.Connection, partition: int, ladder: Ladder, at: datetime, limit: int
 ) -> list[Found]:
-    """At most `limit` members after an ID who might fall at an evaluation, by ID."""
-    rows = await connection.fetch(_STANDINGS_DUE, partition, ladder.code, at, after, limit, ladder.unit)
+    """At most `limit` members who might fall at an evaluation, by ID. Once evaluated, they are not found again."""
+    rows = await connection.fetch(_STANDINGS_DUE, partition, ladder.code, at, limit, ladder.unit)
     return sorted([_found(row) for row in rows], key=lambda found: found.member_id)
 
 

@@ -78,8 +78,12 @@ def stays(
         return False
     if rank == len(ladder.thresholds) - 1:
         return True
-    score = window_score(ladder, scores, civil_day(entry.at, ladder.zone))
-    return score + entry.amount < ladder.thresholds[rank + 1]
+    missing = ladder.thresholds[rank + 1] - entry.amount
+    amounts = scores.values()
+    if sum(amounts) < missing and min(amounts, default=0) >= 0:
+        # All there is would not be enough, so no window is.
+        return True
+    return window_score(ladder, scores, civil_day(entry.at, ladder.zone)) < missing
 
 
 def live(
@@ -142,13 +146,12 @@ def due_after(ladder: Ladder, rank: int, scores: Scores, at: datetime) -> date |
     return None if fall is None else fall.day
 
 
-def look_anew(ladder: Ladder, rank: int, scores: Scores, at: datetime, *, may_fall: bool) -> Step | None:
-    """What a new definition of the ladder makes of a standing, if it makes another one of it.
+def look_anew(ladder: Ladder, rank: int, scores: Scores, at: datetime, day: date, *, may_fall: bool) -> Step | None:
+    """What a new definition of the ladder makes of a standing, if it makes another one of it from `at` on.
 
-    At an evaluation the window that ended the day before is looked at, at any other time the window of the day itself.
+    It looks at the window whose last day is `day`.
     """
-    day = civil_day(at, ladder.zone)
-    score = window_score(ladder, scores, ladder.day_judged_at(day) if ladder.is_evaluated_at(at) else day)
+    score = window_score(ladder, scores, day)
     reached = ladder.rank_of_score(score)
     if reached > rank or (may_fall and reached < rank):
         return Step(reached, at, score, due_after(ladder, reached, scores, at))

@@ -61,7 +61,7 @@ def _act(changes: Changes, ladder: Ladder, key: MemberUnit, tally: Tally, entry:
 
 
 def _no_earlier(entry: Entry, at: datetime | None) -> Entry:
-    return entry if at is None or entry.at >= at else entry._replace(at=at)
+    return entry if at is None or entry.at >= at else Entry(at, entry.day, entry.amount)
 
 
 def known_until(history: Sequence[Standing], tally: Tally) -> datetime | None:
@@ -75,8 +75,8 @@ def known_until(history: Sequence[Standing], tally: Tally) -> datetime | None:
 def _earliest(changes: Changes, ladder: Ladder, evaluated: Evaluated | None, known: datetime | None) -> datetime | None:
     """The earliest instant at which an entry may act on a ladder; None when that is its own time, whenever it was.
 
-    A ladder whose levels hold from when they are recorded is never changed in the past. No ladder is changed where
-    another definition of it decided.
+    A ladder whose levels hold from when they are recorded is never changed in the past. No ladder is changed before the
+    first evaluation by its present definition: there another one decided, or none.
     """
     if ladder.rises_when_recorded:
         return changes.now if known is None else max(changes.now, known)
@@ -110,8 +110,8 @@ def _live_again(
     begun = sum(standing.effective_from <= entry.at for standing in history)
     rank = rank_of(ladder, history[begun - 1] if begun else None)
     before, later = _parted(tally, entry.at)
-    ends = [known.at for known in later[-1:]] + [standing.effective_from for standing in history[-1:]]
-    until = max([entry.at, *ends, *([evaluated.through] if evaluated else [])])
+    known = [e.at for e in later[-1:]] + [s.effective_from for s in history[-1:]]
+    until = max([entry.at, *known, *([evaluated.through] if evaluated else [])])
     due = ladder.evaluation_after(entry.at) if rank else None
     lived = rules.live(ladder, rank, due, before, (entry, *later), until)
     recorded = [Step(rank_of(ladder, s), s.effective_from, s.score, None) for s in history[begun:]]
@@ -119,8 +119,10 @@ def _live_again(
     if difference is None:
         return
     changes.take_back(ladder, member_id, begun + difference.kept)
-    if not difference.steps or difference.steps[0].effective_from > difference.from_instant:
-        changes.restate(ladder, member_id, difference.from_instant)
+    next_step = difference.steps[0].effective_from if difference.steps else None
+    if next_step is None or next_step > difference.from_instant:
+        ends = ladder.evaluated_at(lived.due) if next_step is None and lived.due is not None else next_step
+        changes.restate(ladder, member_id, difference.from_instant, ends)
     changes.extend(ladder, member_id, difference.steps, lived.due)
 
 

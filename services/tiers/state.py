@@ -191,13 +191,13 @@ class Changes:
             remaining[-1] = self.put_standing(remaining[-1]._replace(effective_to=None))
         self.standings[key] = tuple(remaining)
 
-    def restate(self, ladder: Ladder, member_id: UUID, effective_from: datetime) -> None:
+    def restate(self, ladder: Ladder, member_id: UUID, effective_from: datetime, valid_until: datetime | None) -> None:
         """Tell that the last standing, which is recorded, holds from an instant on where something else was told."""
         history = self.history((member_id, ladder.code))
         last = history[-1] if history else None
         step = Step(rank_of(ladder, last), effective_from, last.score if last else 0, None)
         told = self._standing(ladder, member_id, step, last)
-        self.events.append(events.standing_changed(told._replace(valid_until=last.valid_until if last else None)))
+        self.events.append(events.standing_changed(told._replace(valid_until=valid_until)))
 
     def put_standing(self, standing: Standing) -> Standing:
         """A standing as it becomes."""

@@ -82,6 +82,6 @@ EVALUATIONS = sa.Table(
     sa.Column("ladder", sa.Text, primary_key=True),
     sa.Column("through", _TIME, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("since", _TIME),
+    sa.Column("since", _TIME, nullable=False),
     info=UPSERT,
 )

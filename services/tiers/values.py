@@ -182,8 +182,8 @@ class Evaluated(NamedTuple):
     through: datetime
     fingerprint: str
     """Of the ladder that they were evaluated by."""
-    since: datetime | None
-    """When this ladder replaced another one here; None when there was none before."""
+    since: datetime
+    """The first evaluation by this definition of the ladder."""
 
 
 class Member(NamedTuple):

@@ -31,6 +31,8 @@ from tests.bench.rows import (
 )
 from tests.bench.unary import TRANSPORTS
 
+TABLE_WIDTH = 100
+"""Where output is no terminal, too."""
 OUTPUT = ROOT / "build" / "bench.json"
 
 Row = Callable[[Machine], Awaitable[list[Result]]]
@@ -84,6 +86,7 @@ def _chosen(given: Sequence[str]) -> list[str]:
 
 async def _measure(names: Sequence[str], partitions: Sequence[int]) -> None:
     console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, TABLE_WIDTH)
     started_s = time.monotonic()
     results: list[Result] = []
     with _progress(Console(stderr=True)) as progress:

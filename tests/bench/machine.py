@@ -52,7 +52,11 @@ class Machine:
         return self.layout.data / name
 
     async def database(self, service: str, fill: Fill) -> str:
-        """A database of its own for a row: migrated, filled (once for all rows) and at rest. Returns its DSN."""
+        """A database of its own for a row: migrated and filled (once for all rows). Returns its DSN.
+
+        It is written through the log after a checkpoint, so a row runs as between two checkpoints: whole pages need not
+        be logged at their first change, which for some seconds after a checkpoint is most of the work of any writer.
+        """
         key = (service, self.partitions)
         if key not in self._templates:
             name = f"template_{service}_{self.partitions}"
@@ -63,6 +67,7 @@ class Machine:
             await self._execute("VACUUM (FREEZE, ANALYZE)", name)
             self._templates[key] = name
         name = f"{service}_{next(self._numbers)}"
+        await self._execute("CHECKPOINT")
         await self._create(name, self._templates[key])
         return self._dsn(name)
 
@@ -71,10 +76,6 @@ class Machine:
         if (data / "logs").exists():
             (data / "logs").replace(self.layout.logs / data.name)
         shutil.rmtree(data, ignore_errors=True)
-
-    async def settle(self) -> None:
-        """Write out what earlier work left dirty, so that nobody pays for somebody else's rows."""
-        await self._execute("CHECKPOINT")
 
     async def setting(self, name: str) -> str:
         """A setting of the server."""
@@ -85,7 +86,7 @@ class Machine:
             await connection.close()
 
     async def _create(self, name: str, template: str) -> None:
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
 
     async def _execute(self, statement: str, database: str = "postgres") -> None:
         connection = await asyncpg.connect(self._dsn(database))

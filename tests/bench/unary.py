@@ -37,7 +37,6 @@ async def measure_calls(
     file = machine.file("messages")
     machine.say("preparing requests")
     count = write_messages(file, messages)
-    await machine.settle()
     machine.say("calling")
     async with echo.echo_server() as port:
         ours = _Sequence(Load(process.port, method, process.token, str(file)))

@@ -9,7 +9,7 @@ from grpc import StatusCode
 from services.chassis.errors import CODES_BY_NUMBER, Rejection, from_status
 from services.chassis.verdicts import OK, Verdict
 from tests.chassis.house import assert_sound, connection_to, held, ledger_database
-from tests.chassis.ledger import Explode, Move, balance_of, reason_of
+from tests.chassis.ledger import Explode, Move, Transfer, balance_of, reason_of
 from tests.chassis.ledger_lanes import Batches, account, open_lanes, request, until_waiting
 
 
@@ -122,6 +122,22 @@ async def test_closing_writes_what_waits_and_takes_nothing_more() -> None:
             assert not closing.done()
         await closing
         assert [balance_of(outcome) for outcome in await waiting] == [1, 2, 3]
+
+
+async def test_commands_handed_over_together_apply_in_order_for_each_owner_also_across_partitions() -> None:
+    left, right, third = account(0), account(1), account(1)
+    commands = [
+        Move(left, 5),
+        Transfer(left, right, 5),
+        Move(right, -4),
+        Transfer(right, left, 1),
+        Transfer(left, third, 1),
+        Transfer(third, right, 1),
+        Move(right, -1),
+    ]
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+        outcomes = await lanes.submit(commands)
+    assert [balance_of(outcome) for outcome in outcomes] == [5, 0, 1, 0, 0, 0, 0]
 
 
 async def test_nothing_submitted_is_nothing_to_wait_for() -> None:

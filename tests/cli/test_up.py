@@ -19,7 +19,7 @@ from tessera.points.v1.points_service_pb2 import GetLedgerSummaryRequest
 from tessera.suite import SUITE_FILE
 from tessera.topology import SERVICES
 from tessera.up.options import Layout
-from tessera.up.postgres import running_postgres
+from tessera.up.postgres import LONGEST_SOCKET_PATH, running_postgres, socket_directory
 from tessera.up.secrets import POLICY, read_secrets
 from tests.cli.command import SERVING, Up, command_line, running_below, started, still_running, tessera
 
@@ -166,3 +166,12 @@ async def test_another_postgresql_can_be_used_instead_of_the_embedded_one(tmp_pa
         await connection.close()
     assert {row["datname"] for row in databases} == {f"tessera_{service}" for service in SERVICES}
     assert not Layout(data).cluster.exists()
+
+
+def test_a_path_that_is_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / ("long" * 30))
+    layout.cluster.mkdir(parents=True)
+    with socket_directory(layout) as path:
+        assert len(str(path)) < LONGEST_SOCKET_PATH
+        assert path.is_dir()
+    assert not path.exists()

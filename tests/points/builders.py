@@ -4,12 +4,12 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, struct_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode, aio
 
@@ -18,10 +18,10 @@ from services.chassis.civil import start_of_day
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import timestamp
 from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
-from tessera.points.v1 import activity_pb2
+from tessera.config.v1 import config_service_pb2
+from tessera.points.v1 import activity_pb2, points_service_pb2_grpc
 from tessera.points.v1 import points_service_pb2 as pb
-from tests.support import access
-from tests.support.suite import Suite, start_suite
+from tests.support.suite import Suite, channel_to, start_suite
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PROGRAMME = "shop"
@@ -83,10 +83,7 @@ class Member:
 
 def someone(domain: str = "fuel", routing: int = 0, number: int | None = None) -> Member:
     """A member nobody has heard of yet; the same one for the same number."""
-    if number is None:
-        member_id = ids.new_id(routing)
-    else:
-        member_id = ids.hashed(number.to_bytes(16, "big"), routing)
+    member_id = ids.new_id(routing) if number is None else ids.hashed(number.to_bytes(16, "big"), routing)
     return Member(member_id, ids.derived(member_id, 1), domain)
 
 
@@ -212,6 +209,19 @@ def refusal_in(status: status_pb2.Status) -> Refusal:
     return Refusal(code, info.reason, dict(info.metadata), may_retry, fields)
 
 
+async def outcome(call: Any) -> str:
+    """Why a call is refused; empty when it is not."""
+    try:
+        await call
+    except aio.AioRpcError as error:
+        return (await refusal_of(_again(error))).reason
+    return ""
+
+
+async def _again(error: aio.AioRpcError) -> None:
+    raise error
+
+
 # The shop
 
 
@@ -234,6 +244,15 @@ class Shop:
         """Publish documents beside those that are."""
         await self.suite.publish("points", *documents)
 
+    async def publish_only(self, *documents: dict[str, Any]) -> None:
+        """Publish documents in place of all there are."""
+        request = config_service_pb2.PublishDocumentsRequest(request_id=request_id(), complete=True)
+        for document in documents:
+            spec = struct_pb2.Struct()
+            spec.update(document["spec"])
+            request.documents.add(kind=document["kind"], code=document["code"], programme=PROGRAMME, spec=spec)
+        await self.suite.config("points").PublishDocuments(request)
+
     async def hear(self, source: str, partition: int, *events: Heard) -> None:
         """Events of another service arrive."""
         position = self.heard[source, partition] = self.heard.get((source, partition), 0) + 1
@@ -245,13 +264,17 @@ class Shop:
     async def enrol(self, domain: str = "fuel", routing: int = 0, number: int | None = None) -> Member:
         """A new member with an account in a domain."""
         member = someone(domain, routing, number)
+        await self.introduce(member)
+        return member
+
+    async def introduce(self, member: Member) -> None:
+        """A member and its account are heard of."""
         await self.hear(
             "identity",
             member.partition,
             MemberHeard(member.uuid, ACTIVE),
-            AccountHeard(member.account_uuid, member.uuid, domain, True),
+            AccountHeard(member.account_uuid, member.uuid, member.domain, True),
         )
-        return member
 
     async def raise_to(self, member: Member, level: str, since: datetime, ladder: str = "shopper") -> None:
         """A member stands on a level."""
@@ -280,7 +303,7 @@ class Shop:
         today = (await self.now()).astimezone(SHANGHAI).date()
         days = (expires - today).days
         await self.publish(unit(expiry={"policy": "duration", "days": days}, **spec))
-        (earning,) = (await self.earn(member, amount)).earnings
+        earning = next(e for e in (await self.earn(member, amount)).earnings if e.unit == "points")
         assert earning.expires_at == timestamp(start_of_day(expires, SHANGHAI))
         lot_id: str = earning.lot_id
         return lot_id
@@ -331,5 +354,10 @@ async def open_shop(
         yield shop
 
 
-DAY = timedelta(days=1)
-OPERATOR = access.EVERYTHING
+@asynccontextmanager
+async def connections(shop: Shop, count: int = 2) -> AsyncIterator[list[Any]]:
+    """So many clients with a connection of their own each."""
+    channels = [channel_to(shop.suite.addresses["points"]) for _ in range(count)]
+    yield [points_service_pb2_grpc.PointsServiceStub(channel) for channel in channels]
+    for channel in channels:
+        await channel.close()

@@ -2,20 +2,15 @@
 
 import asyncio
 from collections import Counter
-from typing import Any
-
-from grpc import aio
 
 from tessera.points.v1 import points_service_pb2 as pb
-from tessera.points.v1 import points_service_pb2_grpc
-from tests.points.builders import Shop, open_shop, refusal_of, request_id, reverse, spend
-from tests.support.suite import channel_to
+from tests.points.builders import connections, open_shop, outcome, request_id, reverse, spend
 
 ROUNDS = 25
 
 
 async def test_of_two_parallel_spends_of_the_whole_balance_one_succeeds() -> None:
-    async with open_shop() as shop, two_connections(shop) as (left, right):
+    async with open_shop() as shop, connections(shop) as (left, right):
         member = await shop.enrol()
         for _ in range(ROUNDS):
             await shop.earn(member, 100)
@@ -28,7 +23,7 @@ async def test_of_two_parallel_spends_of_the_whole_balance_one_succeeds() -> Non
 
 
 async def test_the_same_spend_a_hundred_times_at_once_spends_once() -> None:
-    async with open_shop() as shop, two_connections(shop) as stubs:
+    async with open_shop() as shop, connections(shop) as stubs:
         member = await shop.enrol()
         await shop.earn(member, 1000)
         same = spend(member, 7, request_id=request_id())
@@ -38,7 +33,7 @@ async def test_the_same_spend_a_hundred_times_at_once_spends_once() -> None:
 
 
 async def test_a_hundred_parallel_spends_take_what_there_is_and_no_more() -> None:
-    async with open_shop() as shop, two_connections(shop) as stubs:
+    async with open_shop() as shop, connections(shop) as stubs:
         member = await shop.enrol()
         await shop.earn(member, 250)
         outcomes = await asyncio.gather(*(outcome(stubs[number % 2].Spend(spend(member, 10))) for number in range(100)))
@@ -48,7 +43,7 @@ async def test_a_hundred_parallel_spends_take_what_there_is_and_no_more() -> Non
 
 
 async def test_an_activity_reversed_twenty_times_at_once_is_reversed_once() -> None:
-    async with open_shop() as shop, two_connections(shop) as stubs:
+    async with open_shop() as shop, connections(shop) as stubs:
         member = await shop.enrol()
         earned = await shop.earn(member, 100)
         outcomes = await asyncio.gather(
@@ -56,33 +51,6 @@ async def test_an_activity_reversed_twenty_times_at_once_is_reversed_once() -> N
         )
         assert Counter(outcomes) == {"": 1, "ACTIVITY_ALREADY_REVERSED": 19}
         assert await shop.available(member) == 0
-
-
-async def outcome(call: Any) -> str:
-    """The reason of a refusal; empty for a success."""
-    try:
-        await call
-    except aio.AioRpcError as error:
-        return (await refusal_of(_raise(error))).reason
-    return ""
-
-
-async def _raise(error: aio.AioRpcError) -> None:
-    raise error
-
-
-class two_connections:
-    """Two clients with connections of their own."""
-
-    def __init__(self, shop: Shop) -> None:
-        self._channels = [channel_to(shop.suite.addresses["points"]) for _ in range(2)]
-
-    async def __aenter__(self) -> list[Any]:
-        return [points_service_pb2_grpc.PointsServiceStub(channel) for channel in self._channels]
-
-    async def __aexit__(self, *_: object) -> None:
-        for channel in self._channels:
-            await channel.close()
 
 
 async def test_items_of_one_bulk_call_compete_like_calls() -> None:

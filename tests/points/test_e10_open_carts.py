@@ -3,8 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from tests.points.builders import capture, hold, open_shop, refusal_of, release
-from tests.points.test_e09_parallel_spends import outcome, two_connections
+from tests.points.builders import capture, connections, hold, open_shop, outcome, refusal_of, release
 
 
 async def test_the_second_cart_is_refused_what_the_first_one_holds() -> None:
@@ -25,7 +24,7 @@ async def test_the_second_cart_is_refused_what_the_first_one_holds() -> None:
 
 
 async def test_of_two_parallel_holds_one_is_placed() -> None:
-    async with open_shop() as shop, two_connections(shop) as (left, right):
+    async with open_shop() as shop, connections(shop) as (left, right):
         member = await shop.enrol()
         await shop.earn(member, 100)
         until = await shop.now() + timedelta(hours=1)
@@ -40,7 +39,7 @@ async def test_of_two_parallel_holds_one_is_placed() -> None:
 
 
 async def test_capture_and_release_of_one_hold_do_not_both_win() -> None:
-    async with open_shop() as shop, two_connections(shop) as (left, right):
+    async with open_shop() as shop, connections(shop) as (left, right):
         member = await shop.enrol()
         await shop.earn(member, 100)
         until = await shop.now() + timedelta(hours=1)

@@ -45,7 +45,7 @@ def test_each_campaign_is_a_benefit_with_the_days_of_the_campaign(documents: lis
 def test_the_reference_follows_the_ladder_and_the_rules(documents: list[Document]) -> None:
     levels = _of_kind(documents, "ladder")["shopper"]["levels"]
     assert [level["code"] for level in levels] == list(grocer_reference.LEVELS)
-    assert [level["threshold"] for level in levels] == list(grocer_reference.THRESHOLDS_MINOR)
+    assert [level["at"] for level in levels] == list(grocer_reference.THRESHOLDS_MINOR)
     rules = _of_kind(documents, "earn-rule")
     multipliers = rules["points-per-dollar"]["multiplier"]["by_level"].values()
     assert list(multipliers) == [str(multiplier) for multiplier in grocer_reference.MULTIPLIERS]

@@ -1,6 +1,6 @@
 """A service that answers as it is told, over a real socket: for answers that real services rarely give."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +13,9 @@ from services.chassis.errors import CODES_BY_NUMBER, Rejection, to_status
 from tessera.client import Client
 from tessera.errors import STATUS_DETAILS_KEY
 
-Answer = Message | Rejection
+Answer = Message | Rejection | Sequence[Message]
 Answers = Callable[[str, bytes], Answer]
+STREAMS = ("VerifyLedger",)
 
 
 @dataclass
@@ -45,6 +46,14 @@ class _Handler(grpc.GenericRpcHandler):
             assert isinstance(answer, Message)
             return answer.SerializeToString()
 
+        async def stream(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
+            answers = self._answers(name, payload)
+            assert isinstance(answers, Sequence)
+            for answer in answers:
+                yield answer.SerializeToString()
+
+        if name in STREAMS:
+            return grpc.unary_stream_rpc_method_handler(stream)  # type: ignore[arg-type]  # bytes in, bytes out
         return grpc.unary_unary_rpc_method_handler(serve)  # type: ignore[arg-type]  # bytes in, bytes out
 
 

@@ -131,6 +131,13 @@ async def new_database(service: str, partitions: int = PARTITIONS, metadata: sa.
     return dsn_of(admin_dsn(), f"tessera_{service}", name)
 
 
+async def empty_database(service: str) -> str:
+    """A fresh database of a service without any table; returns the DSN of its role."""
+    name = f"test_{service}_{os.getpid()}_{next(_NUMBER)}"
+    await _create(service, name, "template0")
+    return dsn_of(admin_dsn(), f"tessera_{service}", name)
+
+
 async def drop_database(dsn: str) -> None:
     """Drop a database made by `new_database`, whoever is still connected."""
     connection = await asyncpg.connect(admin_dsn())

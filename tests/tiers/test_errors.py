@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+from services.chassis.instants import out_of_range
 from services.tiers import errors
 from tessera.tiers.v1.error_reason_pb2 import ErrorReason
 
-REJECTIONS = [errors.member_unknown("member_0"), errors.ladder_unknown("shopper")]
+REJECTIONS = [errors.member_unknown("member_0"), errors.ladder_unknown("shopper"), out_of_range("effective_at")]
 
 
 def test_every_reason_of_the_contract_can_be_given_and_no_other() -> None:

@@ -45,7 +45,10 @@ async def test_a_ladder_published_after_the_scores_takes_everybody_up_at_its_fir
     assert await summary(suite, "yen") == ({"bronze": 8, "silver": 0, "gold": 0}, 0, 0)
     await suite.advance(at(date(2026, 1, 2), 0))
     assert await summary(suite, "yen") == ({"bronze": 3, "silver": 2, "gold": 3}, 5, 0)
-    assert await history(suite, members[7], "yen") == [("bronze", START), ("gold", at(date(2026, 1, 2), 0))]
+    taken_up = [("bronze", START), ("gold", at(date(2026, 1, 2), 0))]
+    assert await history(suite, members[7], "yen") == taken_up
+    await feeds.score(members[7], at(JAN_1, 13), 20)
+    assert await history(suite, members[7], "yen") == taken_up
 
 
 async def test_scores_are_kept_before_any_ladder_names_their_unit() -> None:
@@ -140,6 +143,27 @@ async def test_an_evaluation_that_was_missed_is_made_up_at_its_own_time(suite: S
     assert await history(suite, member) == expected
     await suite.advance(at(date(2026, 4, 6)))
     assert await history(suite, member) == expected
+
+
+async def test_a_feed_followed_from_its_beginning_gives_the_same_history(suite: Suite, feeds: Feeds) -> None:
+    """Nothing was evaluated in between: each score makes up for what it finds, and the next evaluation for the rest."""
+    member = await feeds.enrol(START)
+    await suite.running["tiers"].platform.pool.execute("UPDATE clock SET now = $1", at(date(2026, 12, 1)))
+    days = (JAN_1, date(2026, 3, 1), date(2026, 8, 1))
+    await feeds.points(
+        0, *([activity(member, at(day), amount)] for day, amount in zip(days, (350, 100, 150), strict=True))
+    )
+    lived = [
+        ("bronze", START),
+        ("gold", at(JAN_1)),
+        ("silver", at(date(2026, 4, 2), 0)),
+        ("bronze", at(date(2026, 5, 31), 0)),
+        ("silver", at(date(2026, 8, 1))),
+    ]
+    assert await history(suite, member) == lived
+    assert (await standing(suite, member)).level == "bronze"
+    await suite.advance(at(date(2026, 12, 2)))
+    assert await history(suite, member) == [*lived, ("bronze", at(date(2026, 10, 31), 0))]
 
 
 async def test_a_monthly_ladder_is_evaluated_on_the_first_of_a_month() -> None:

@@ -108,10 +108,10 @@ def test_a_new_definition_raises_and_lowers_at_its_first_evaluation() -> None:
     scores = {JAN_1: 250}
     midnight = at(date(2026, 1, 3), 0)
     raised = Step(1, midnight, 250, date(2026, 4, 2))
-    assert rules.look_anew(SHOPPER, 0, scores, midnight, may_fall=False) == raised
-    assert rules.look_anew(SHOPPER, 3, scores, midnight, may_fall=True) == raised
-    assert rules.look_anew(SHOPPER, 3, scores, midnight, may_fall=False) is None
-    assert rules.look_anew(SHOPPER, 1, scores, midnight, may_fall=True) is None
+    assert rules.look_anew(SHOPPER, 0, scores, midnight, JAN_1, may_fall=False) == raised
+    assert rules.look_anew(SHOPPER, 3, scores, midnight, JAN_1, may_fall=True) == raised
+    assert rules.look_anew(SHOPPER, 3, scores, midnight, JAN_1, may_fall=False) is None
+    assert rules.look_anew(SHOPPER, 1, scores, midnight, JAN_1, may_fall=True) is None
 
 
 def test_histories_part_where_they_first_differ() -> None:

@@ -213,6 +213,22 @@ async def test_an_unknown_ladder_is_refused(suite: Suite, feeds: Feeds) -> None:
     assert (await refusal_of(listed)).reason == "LADDER_UNKNOWN"
 
 
+@pytest.mark.parametrize("text", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z"])
+async def test_any_time_that_can_be_asked_for_is_answered(suite: Suite, feeds: Feeds, text: str) -> None:
+    await suite.publish("tiers", ladder_document("long", window={"months": 120}, evaluation="monthly"))
+    member = await feeds.enrol(START)
+    await feeds.score(member, START, 700)
+    for ladder in ("shopper", "long"):
+        found = await standing(suite, member, datetime.fromisoformat(text), ladder=ladder)
+        assert (found.level, found.score) == ("bronze", 0)
+
+
+async def test_other_times_are_refused(suite: Suite, feeds: Feeds) -> None:
+    member = await feeds.enrol(START)
+    info = await refusal_of(standing(suite, member, datetime(9999, 1, 1, tzinfo=UTC)))
+    assert (info.reason, dict(info.metadata)) == ("TIME_OUT_OF_RANGE", {"field": "effective_at"})
+
+
 async def test_in_a_bulk_read_each_item_has_its_own_answer(suite: Suite, feeds: Feeds) -> None:
     members = [await feeds.enrol(START, routing) for routing in range(10)]
     for number, member in enumerate(members):

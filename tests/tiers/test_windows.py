@@ -82,7 +82,7 @@ def test_midnight_is_civil_where_a_day_has_23_or_25_hours() -> None:
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), st.booleans(), st.sampled_from([SHANGHAI, NEW_YORK]))
 def test_the_next_evaluation_is_the_first_one_after_an_instant(when: datetime, monthly: bool, zone: object) -> None:
-    evaluated = ladder(zone=zone, evaluation="monthly" if monthly else "daily")  # type: ignore[arg-type]
+    evaluated = ladder(zone=zone, evaluation="monthly" if monthly else "daily")  # type: ignore[arg-type]  # either is one of the two
     instant = when.replace(tzinfo=SHANGHAI)
     day = evaluated.evaluation_after(instant)
     assert evaluated.evaluated_at(day) > instant

@@ -49,7 +49,6 @@ async def measure(machine: Machine) -> list[Result]:
             )
             return calls_per_s * ITEMS
 
-        await machine.settle()
         machine.say("calling")
         ours, reference = await in_turns(bulk.items_per_s, plain)
     return [Result("check-bulk", ours, reference, TARGET, "items/s", bulk.note(ours))]

@@ -72,7 +72,6 @@ async def measure(machine: Machine) -> list[Result]:
         machine.say("preparing requests")
         method = "tessera.points.v1.PointsService/BulkRecordActivities"
         bulk = Bulk(channel, method, machine.token, _messages(), ITEMS, _count_recorded)
-        await machine.settle()
         machine.say("calling")
         script = ""
 

@@ -32,7 +32,6 @@ async def measure(machine: Machine, transport: str) -> list[Result]:
             async def echo_rate() -> float:
                 return (await run_load(echo)).rate
 
-            await machine.settle()
             machine.say("calling")
             rates = await in_turns(pairs.rate, echo_rate)
     await check_booked(dsn, "spends", pairs.captured)

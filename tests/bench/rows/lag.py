@@ -57,7 +57,6 @@ async def measure(machine: Machine) -> list[Result]:
         machine.say("preparing requests")
         write_messages(file, (request.SerializeToString() for request in requests("lag", LOAD_MESSAGES)))
         load = Load(points.port, METHOD, points.token, str(file), seconds=CAPACITY_S)
-        await machine.settle()
         machine.say("finding half of the load")
         capacity = await run_load(load)
         risers = iter(range(MEMBERS - 1, 0, -1))

@@ -31,19 +31,20 @@ async def measure(machine: Machine) -> list[Result]:
         memory = {name: rss_mib(_service_pid(pid, name)) for name in SERVICES}
     machine.forget(data)
     return [
-        Result("start", seconds, None, TARGET_S, "s", "with a new data directory, databases and migrations included"),
-        *(Result(f"start, memory of {name}", mib, None, TARGET_MIB, "MiB") for name, mib in memory.items()),
+        Result("start", seconds, None, TARGET_S, "s", "on a new data directory: databases and migrations included"),
+        *(Result(f"memory ({name})", mib, None, TARGET_MIB, "MiB") for name, mib in memory.items()),
     ]
 
 
 @asynccontextmanager
 async def _suite(machine: Machine, data: Path, port: int) -> AsyncIterator[int]:
-    """`tessera up` on a new data directory, given as its process."""
+    """What `make run` runs, on a new data directory, given as its process."""
     log = machine.layout.log("start")
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("tessera")),
-            "up",
+            "run",
+            "grocer",
             f"--data={data}",
             f"--port={port}",
             "--metrics-port=0",

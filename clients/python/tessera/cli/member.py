@@ -39,6 +39,8 @@ class Page:
     entries: list[points_service_pb2.Entry]
     scales: dict[str, int]
     """Decimal places of each unit."""
+    units_of_ladders: dict[str, str]
+    """Which unit each ladder counts."""
     zone: ZoneInfo
     """The programme's: times are shown as they are civil there."""
 
@@ -75,7 +77,7 @@ async def _read(domain: str, external_id: str, suite: Path | None) -> Page:
 
 async def _page(client: Client, member_id: str) -> Page:
     of_member: Any = {"member_id": member_id}
-    member, standing, balance, entitlements, entries, documents = await asyncio.gather(
+    member, standing, balance, entitlements, entries = await asyncio.gather(
         client.identity.GetMember(identity_service_pb2.GetMemberRequest(**of_member)),
         client.tiers.GetStanding(tiers_service_pb2.GetStandingRequest(**of_member)),
         client.points.GetBalance(points_service_pb2.GetBalanceRequest(**of_member)),
@@ -83,7 +85,9 @@ async def _page(client: Client, member_id: str) -> Page:
             benefits_service_pb2.ListEntitlementsRequest(**of_member, page_size=ENTITLEMENTS_SHOWN)
         ),
         client.points.ListEntries(points_service_pb2.ListEntriesRequest(**of_member, page_size=ENTRIES_SHOWN)),
-        client.config("points").ListDocuments(config_service_pb2.ListDocumentsRequest()),
+    )
+    points, tiers = await asyncio.gather(
+        *(client.config(name).ListDocuments(config_service_pb2.ListDocumentsRequest()) for name in ("points", "tiers"))
     )
     return Page(
         member=member.member,
@@ -91,8 +95,9 @@ async def _page(client: Client, member_id: str) -> Page:
         balances=list(balance.balances),
         entitlements=list(entitlements.entitlements),
         entries=list(entries.entries),
-        scales=_scales(documents),
-        zone=_zone(documents),
+        scales=_scales(points),
+        units_of_ladders=_units_of_ladders(tiers),
+        zone=_zone(points),
     )
 
 
@@ -101,6 +106,14 @@ def _scales(documents: config_service_pb2.ListDocumentsResponse) -> dict[str, in
         document.code: int(document.spec.fields["scale"].number_value)
         for document in documents.documents
         if document.kind == "unit"
+    }
+
+
+def _units_of_ladders(documents: config_service_pb2.ListDocumentsResponse) -> dict[str, str]:
+    return {
+        document.code: document.spec.fields["unit"].string_value
+        for document in documents.documents
+        if document.kind == "ladder"
     }
 
 
@@ -133,13 +146,13 @@ def _print_accounts(console: Console, page: Page) -> None:
 
 
 def _print_standings(console: Console, page: Page) -> None:
-    listing = table("ladder", "level", "since", ">score", "progress", "if nothing more is earned", title="Standing")
+    listing = table("ladder", "level", "since", ">score", "to the next level", "if idle", title="Standing")
     for standing in page.standings:
         listing.add_row(
             standing.ladder,
             standing.level,
-            _time(page, standing.since),
-            f"{standing.score:,}",
+            _day(page, standing.since),
+            _amount(page, page.units_of_ladders.get(standing.ladder, ""), standing.score),
             _progress(page, standing),
             standing.level_if_idle,
         )
@@ -150,14 +163,14 @@ def _progress(page: Page, standing: tiers_service_pb2.Standing) -> str:
     if not standing.HasField("progress"):
         return "highest level"
     missing = _amount(page, standing.progress.unit, standing.progress.missing)
-    return f"{missing} {standing.progress.unit} to {standing.progress.next_level}"
+    return f"{missing} {standing.progress.unit} for {standing.progress.next_level}"
 
 
 def _print_balances(console: Console, page: Page) -> None:
     listing = table("unit", ">available", ">pending", ">held", "next expiries", title="Balances")
     for balance in page.balances:
         expiries = ", ".join(
-            f"{_amount(page, balance.unit, expiry.amount)} on {_time(page, expiry.expires_at)}"
+            f"{_amount(page, balance.unit, expiry.amount)} on {_day(page, expiry.expires_at)}"
             for expiry in balance.expiries
         )
         amounts = (balance.available, balance.pending, balance.held)
@@ -206,6 +219,10 @@ def _section(console: Console, listing: Any) -> None:
 def _time(page: Page, at: Timestamp) -> str:
     local: datetime = at.ToDatetime(UTC).astimezone(page.zone)
     return f"{local:%Y-%m-%d %H:%M}" if (local.hour, local.minute) != (0, 0) else f"{local:%Y-%m-%d}"
+
+
+def _day(page: Page, at: Timestamp) -> str:
+    return f"{at.ToDatetime(UTC).astimezone(page.zone):%Y-%m-%d}"
 
 
 def _amount(page: Page, unit: str, amount: int, sign: str = "") -> str:

@@ -130,9 +130,9 @@ async def _run(options: Options, part: Part, output: Output, *, once: bool) -> b
         raise CannotStart("`tessera run` needs the checkout of Tessera: the services are not part of the SDK")
     console = Console(stderr=True)
     started = time.monotonic()
-    loading = asyncio.ensure_future(asyncio.to_thread(part.load))
     async with running_suite(options, LogPrinter(console, everything=False)) as suite:
         up.print_suite(console, suite, time.monotonic() - started)
+        loading = asyncio.ensure_future(asyncio.to_thread(part.load))
         async with connect(suite.addresses, token_file=Path(suite.token_file)) as client:
             documents = read_pack(root / PACK)
             answers = await publish_pack(client, documents, dry_run=False)
@@ -212,7 +212,6 @@ def print_summary(console: Console, summary: "Summary", seconds: float) -> None:
 
 
 def _rows(summary: "Summary") -> list[tuple[str, str]]:
-    levels = ", ".join(f"{level} {number(count)}" for level, count in summary.members_by_level.items())
     counted = [
         ("households", summary.households),
         ("accounts", summary.accounts),
@@ -234,13 +233,13 @@ def _rows(summary: "Summary") -> list[tuple[str, str]]:
         ("  of them coupons of campaigns", summary.coupons_sent),
         ("redemptions", summary.redemptions),
     ]
-    refused = [(f"  {what}", number(count)) for what, count in summary.refusals.items()]
-    return [
-        *((name, number(value)) for name, value in counted),
-        ("members by level", levels),
-        ("refusals", number(sum(summary.refusals.values()))),
-        *refused,
+    counted += [
+        ("members by level", sum(summary.members_by_level.values())),
+        *((f"  on {level}", count) for level, count in summary.members_by_level.items()),
+        ("refusals", sum(summary.refusals.values())),
+        *((f"  {what}", count) for what, count in summary.refusals.items()),
     ]
+    return [(name, number(count)) for name, count in counted]
 
 
 def _part(households: int | None, first_day: str, last_day: str) -> Part:

@@ -55,7 +55,7 @@ _SETTINGS = {
 async def running_postgres(layout: Layout, admin_password: str, report: Report) -> AsyncIterator[str]:
     """A server, given as the DSN of its superuser; started again when it dies, stopped at the end."""
     await cluster.ensure_cluster(layout, admin_password)
-    with _socket_directory(layout) as sockets:
+    with socket_directory(layout) as sockets:
         process = await _start(layout, sockets)
         keeping = asyncio.create_task(_keep(process, layout, sockets, report), name="keep-postgres")
         try:
@@ -73,7 +73,7 @@ def dsn_of(server_dsn: str, role: str, password: str, database: str) -> str:
 
 
 @contextmanager
-def _socket_directory(layout: Layout) -> Iterator[Path]:
+def socket_directory(layout: Layout) -> Iterator[Path]:
     """Where the server's socket is: in the data directory, unless that path is too long for a socket."""
     path = layout.cluster / "socket"
     is_short = len(os.fsencode(path)) <= LONGEST_SOCKET_PATH

@@ -58,7 +58,7 @@ def upgrade() -> None:
         sa.Column("ladder", sa.Text, primary_key=True),
         sa.Column("through", _TIME, nullable=False),
         sa.Column("fingerprint", sa.Text, nullable=False),
-        sa.Column("since", _TIME),
+        sa.Column("since", _TIME, nullable=False),
     )
     distribute_tables("members", "scores", "standings", "evaluations")
     op.create_index(

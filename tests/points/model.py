@@ -1,0 +1,267 @@
+"""What points are, in the simplest words: a member's wallets as lists, and a clock that leaves nothing out.
+
+Nothing here is shared with the service. Time passes here event by event, as it does for people; the service lets it
+pass when somebody asks.
+"""
+
+import calendar
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import Any
+
+ZONE = timezone(timedelta(hours=8))
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+CAP = 150
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), ZONE)
+
+
+def day_of(at: datetime) -> date:
+    return at.astimezone(ZONE).date()
+
+
+def first_of_month(day: date, months_later: int) -> date:
+    index = day.year * 12 + day.month - 1 + months_later
+    return date(index // 12, index % 12 + 1, 1)
+
+
+@dataclass
+class Terms:
+    """What a unit promises."""
+
+    pending_days: int = 0
+    days: int = 0
+    end_of_next_month: bool = False
+    sliding_days: int = 0
+    min_validity_days: int = 0
+    shortage: str = "allow-negative"
+    cap: int | None = None
+
+    def available(self, at: datetime) -> datetime:
+        return midnight(day_of(at) + timedelta(days=self.pending_days)) if self.pending_days else at
+
+    def expires(self, available: datetime) -> datetime:
+        if self.days:
+            return midnight(day_of(available) + timedelta(days=self.days))
+        if self.end_of_next_month:
+            return midnight(first_of_month(day_of(available), 2))
+        return FOREVER
+
+
+@dataclass
+class Lot:
+    lot_id: str
+    source: str
+    left: int
+    available: datetime
+    own_expiry: datetime
+    slides: bool = False
+    expired: int = 0
+
+
+@dataclass
+class Taken:
+    """Points taken from a lot by a spend or a hold."""
+
+    lot: Lot
+    amount: int
+    refunded: int = 0
+
+
+@dataclass
+class Hold:
+    until: datetime
+    parts: list[Taken]
+
+
+@dataclass
+class Wallet:
+    """One member's points of one unit."""
+
+    terms: Terms
+    now: datetime
+    lots: list[Lot] = field(default_factory=list)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    spends: dict[str, list[Taken]] = field(default_factory=dict)
+    debt: int = 0
+    slides_to: datetime = FOREVER
+    caps: dict[date, int] = field(default_factory=dict)
+
+    def expiry(self, lot: Lot) -> datetime:
+        return max(lot.own_expiry, self.slides_to) if lot.slides else lot.own_expiry
+
+    def order(self, lot: Lot) -> Any:
+        return self.expiry(lot), lot.available, lot.lot_id
+
+    def free(self) -> list[Lot]:
+        lots = [lot for lot in self.lots if lot.left and lot.available <= self.now < self.expiry(lot)]
+        return sorted(lots, key=self.order)
+
+    # Time
+
+    def pass_time(self, to: datetime) -> None:
+        """Everything that happens by itself until a time, in the order in which it happens."""
+        while (at := min(self._events_until(to), default=None)) is not None:
+            self.now = at
+            self._let_go()
+            self._expire()
+            self._pay()
+        self.now = to
+
+    def _events_until(self, to: datetime) -> Iterator[datetime]:
+        instants = [hold.until for hold in self.holds.values()]
+        for lot in self.lots:
+            instants += [lot.available, self.expiry(lot)]
+        return (at for at in instants if self.now < at <= to)
+
+    def _let_go(self) -> None:
+        for hold_id, hold in list(self.holds.items()):
+            if hold.until <= self.now:
+                self._put_back(hold.parts)
+                del self.holds[hold_id]
+
+    def _put_back(self, parts: list[Taken]) -> int:
+        expired = 0
+        for part in parts:
+            if self.expiry(part.lot) <= self.now:
+                part.lot.expired += part.amount
+                expired += part.amount
+            else:
+                part.lot.left += part.amount
+        return expired
+
+    def _expire(self) -> None:
+        for lot in self.lots:
+            if self.expiry(lot) <= self.now:
+                lot.expired += lot.left
+                lot.left = 0
+
+    def _pay(self) -> None:
+        for lot in self.free():
+            paid = min(lot.left, self.debt)
+            lot.left -= paid
+            self.debt -= paid
+
+    # What a member sees
+
+    def held(self) -> int:
+        return sum(part.amount for hold in self.holds.values() for part in hold.parts)
+
+    def pending(self) -> int:
+        return sum(lot.left for lot in self.lots if lot.available > self.now)
+
+    def available(self) -> int:
+        return sum(lot.left for lot in self.free()) - self.debt
+
+    def expiries(self) -> list[tuple[datetime, int]]:
+        sums: dict[datetime, int] = {}
+        for lot in self.free():
+            if self.expiry(lot) != FOREVER:
+                sums[self.expiry(lot)] = sums.get(self.expiry(lot), 0) + lot.left
+        return sorted(sums.items())[:6]
+
+    def at(self, later: datetime) -> "Wallet":
+        copy = deepcopy(self)
+        copy.pass_time(later)
+        return copy
+
+    # What a member does
+
+    def capped(self, amount: int, at: datetime) -> int:
+        """What of it may be earned."""
+        if self.terms.cap is None:
+            return amount
+        return min(amount, self.terms.cap - self.caps.get(first_of_month(day_of(at), 0), 0))
+
+    def earn(self, activity: str, lot_id: str, amount: int, at: datetime) -> None:
+        if self.terms.sliding_days:
+            until = midnight(day_of(at) + timedelta(days=self.terms.sliding_days))
+            self.slides_to = until if self.slides_to == FOREVER else max(until, self.slides_to)
+        if self.terms.cap is not None:
+            month = first_of_month(day_of(at), 0)
+            self.caps[month] = self.caps.get(month, 0) + amount
+        if amount:
+            available = self.terms.available(at)
+            slides = bool(self.terms.sliding_days)
+            own = datetime.min.replace(tzinfo=UTC) if slides else self.terms.expires(available)
+            self.lots.append(Lot(lot_id, activity, amount, available, own, slides))
+        self._pay()
+
+    def take(self, amount: int) -> list[Taken]:
+        taken = []
+        for lot in self.free():
+            part = min(lot.left, amount)
+            if part:
+                lot.left -= part
+                amount -= part
+                taken.append(Taken(lot, part))
+        return taken
+
+    def capture(self, hold_id: str, spend_id: str, amount: int) -> None:
+        spent = self.spends[spend_id] = []
+        for part in self.holds.pop(hold_id).parts:
+            used = min(amount, part.amount)
+            amount -= used
+            if used:
+                spent.append(Taken(part.lot, used))
+            self._put_back([Taken(part.lot, part.amount - used)])
+        self._pay()
+
+    def release(self, hold_id: str) -> int:
+        expired = self._put_back(self.holds.pop(hold_id).parts)
+        self._pay()
+        return expired
+
+    def refundable(self, spend_id: str) -> int:
+        return sum(part.amount - part.refunded for part in self.spends[spend_id])
+
+    def refund(self, spend_id: str, amount: int, new_lots: list[str]) -> int:
+        """Returns what expired at once; `new_lots` are the lots that the service says it went to."""
+        expired = 0
+        for part in reversed(self.spends[spend_id]):
+            given = min(amount, part.amount - part.refunded)
+            if not given:
+                continue
+            amount -= given
+            part.refunded += given
+            expired += self._restore(part.lot, given, new_lots.pop(0))
+        self._pay()
+        return expired
+
+    def _restore(self, lot: Lot, given: int, lot_id: str) -> int:
+        original = self.expiry(lot)
+        least = midnight(day_of(self.now) + timedelta(days=self.terms.min_validity_days))
+        restored = max(original, least) if self.terms.min_validity_days else original
+        if restored <= self.now:
+            lot.expired += given
+            return given
+        if restored == original:
+            assert lot_id == lot.lot_id
+            lot.left += given
+        else:
+            self.lots.append(Lot(lot_id, lot.source, given, self.now, restored, lot.slides))
+        return 0
+
+    def reverse(self, activity: str, earned: int, at: datetime) -> int:
+        """Returns what was taken back."""
+        own = [lot for lot in self.lots if lot.source == activity]
+        owed = left = earned - sum(lot.expired for lot in own)
+        for lot in [*sorted(own, key=self.order), *self.free()]:
+            taken = min(lot.left, left)
+            lot.left -= taken
+            left -= taken
+        if self.terms.shortage == "allow-negative":
+            self.debt += left
+        if self.terms.cap is not None:
+            self.caps[first_of_month(day_of(at), 0)] -= earned
+        return owed
+
+
+def last_day(at: datetime) -> date:
+    """The last day of a civil month."""
+    day = day_of(at)
+    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
