@@ -7,8 +7,8 @@
 # The interpreter that makes .venv: the first on PATH that runs, is new enough and can make environments.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
   $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
-# Options for pytest, for example PYTEST_ARGS='-n 2 -k ledger'.
-PYTEST_ARGS ?=
+# Options for pytest, for example PYTEST_ARGS="-k ledger". Two processes, each with a PostgreSQL of its own.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 # Where the contracts are that must not be broken: the published main branch, or else the local one.
 BASE ?= $(firstword $(foreach ref,origin/main main,$(shell git rev-parse --quiet --verify $(ref):protos >/dev/null 2>&1 && echo $(ref))))
 

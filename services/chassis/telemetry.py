@@ -147,10 +147,11 @@ def start_call_span(
 
 
 def current_traceparent() -> str:
-    """The W3C `traceparent` of the span in progress, to be kept with what it writes; empty outside a trace."""
-    carrier: dict[str, str] = {}
-    _W3C.inject(carrier)
-    return carrier.get("traceparent", "")
+    """The W3C `traceparent` of the span in progress, to be kept with what it writes; empty outside a recorded trace."""
+    context = trace.get_current_span().get_span_context()
+    if not context.trace_flags.sampled:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def outgoing_trace() -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@ Exits with 0 whatever it measures: figures are for people to judge.
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -33,6 +34,8 @@ from tests.bench.unary import TRANSPORTS
 
 TABLE_WIDTH = 100
 """Where output is no terminal, too."""
+BUSY_CORES = 0.5
+"""Work that others do meanwhile and that a person should know of: the load of the minute before."""
 OUTPUT = ROOT / "build" / "bench.json"
 
 Row = Callable[[Machine], Awaitable[list[Result]]]
@@ -88,6 +91,7 @@ async def _measure(names: Sequence[str], partitions: Sequence[int]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, TABLE_WIDTH)
     started_s = time.monotonic()
+    busy_cores, _, _ = os.getloadavg()
     results: list[Result] = []
     with _progress(Console(stderr=True)) as progress:
         bar = progress.add_task("starting PostgreSQL", total=len(names) * max(1, len(partitions)))
@@ -97,8 +101,9 @@ async def _measure(names: Sequence[str], partitions: Sequence[int]) -> None:
             progress.update(bar, description=f"{row}: {text}" if row else text)
 
         async with started_machine(say) as machine:
-            conditions = await _conditions(machine)
-            console.print(conditions)
+            console.print(await _conditions(machine, partitions or [machine.partitions]))
+            if busy_cores > BUSY_CORES:
+                console.print(f"[yellow]other work keeps {busy_cores:.1f} cores busy: figures and ratios are too low")
             for count in partitions or [machine.partitions]:
                 for row in names:
                     say("preparing")
@@ -126,12 +131,14 @@ async def _measured(name: str, machine: Machine) -> list[Result]:
     return [Result(name, None, None, None, "", reason)]
 
 
-async def _conditions(machine: Machine) -> str:
+async def _conditions(machine: Machine, partitions: Sequence[int]) -> str:
     """Under what conditions the figures come about."""
     fsync, commit = await machine.setting("fsync"), await machine.setting("synchronous_commit")
+    counts = " and ".join(map(str, partitions))
     return (
         f"[dim]fsync = {fsync}, synchronous_commit = {commit}; 8 KiB are durable after "
-        f"{fsync_ms(machine.layout.data):.2f} ms; {MEMBERS:,} members, {machine.partitions} partitions, seed {SEED}"
+        f"{fsync_ms(machine.layout.data):.2f} ms; {MEMBERS:,} members, {counts} partitions, "
+        f"{os.cpu_count()} cores, seed {SEED}"
     )
 
 

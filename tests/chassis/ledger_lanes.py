@@ -17,6 +17,7 @@ from services.chassis.store import Store
 from tests.chassis.ledger import METADATA, LedgerConfig, LedgerState, compile_documents, operations
 
 PARTITIONS = 8
+PATIENCE_S = 20
 STORE = Store([METADATA.tables[name] for name in ("accounts", "entries", "cursors", "requests")])
 
 
@@ -73,8 +74,9 @@ async def open_lanes(
 
 async def until_waiting(lanes: Lanes, commands: int, lane: str = "0") -> None:
     """Until so many commands wait in a lane, beside those that it is writing."""
-    while dict(lanes.depths())[lane] != commands:  # noqa: ASYNC110  # lanes have depths, not an event for each
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(PATIENCE_S):
+        while dict(lanes.depths())[lane] != commands:  # noqa: ASYNC110  # lanes have depths, not an event for each
+            await asyncio.sleep(0.001)
 
 
 def account(partition: int = 0) -> UUID:

@@ -15,7 +15,7 @@ from services.chassis.migrations import migrate_async
 from services.chassis.tables import UPSERT
 from tests.chassis.house import connection_to
 from tests.support import postgres
-from tests.support.suite import SERVICES, definition_of, settings_for
+from tests.support.suite import SERVICES, definition_of, free_port, settings_for
 
 every_service = pytest.mark.parametrize("service", SERVICES)
 
@@ -70,7 +70,7 @@ async def test_two_that_migrate_at_once_do_it_once() -> None:
 
 @every_service
 async def test_a_service_does_not_start_on_another_number_of_partitions(service: str, database: str) -> None:
-    settings = settings_for(service, database, 0, {}, partitions=16, listen="127.0.0.1:0")
+    settings = settings_for(service, database, free_port(), {}, partitions=16)
     with pytest.raises(UnfitDatabase, match="the database has 8 partitions, TESSERA_PARTITIONS says 16"):
         await start(settings, definition_of(service))
     async with connection_to(database) as connection:
@@ -82,7 +82,7 @@ async def test_a_service_does_not_start_without_migrations() -> None:
     database = await postgres.empty_database("points")
     try:
         with pytest.raises(UnfitDatabase, match="migrate"):
-            await start(settings_for("points", database, 0, {}, listen="127.0.0.1:0"), definition_of("points"))
+            await start(settings_for("points", database, free_port(), {}), definition_of("points"))
     finally:
         await postgres.drop_database(database)
 

@@ -36,7 +36,8 @@ def rejections() -> list[Rejection]:
 
 
 def reasons_of(module: Any) -> set[str]:
-    return {name.removeprefix(PREFIX) for name in module.ErrorReason.keys()} - {"UNSPECIFIED"}
+    names = module.ErrorReason.keys()
+    return {name.removeprefix(PREFIX) for name in names} - {"UNSPECIFIED"}
 
 
 def test_every_reason_of_the_contract_is_given_and_no_other() -> None:

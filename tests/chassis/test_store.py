@@ -1,0 +1,71 @@
+"""One statement writes a batch: rows that change are replaced, facts are written once, and each in its partition."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.chassis.journal import link
+from services.chassis.store import Store
+from services.chassis.tables import UPSERT
+from tests.chassis.house import connection_to, ledger_database
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+METADATA = sa.MetaData()
+
+
+def table(name: str, *columns: sa.Column[object], **options: object) -> sa.Table:
+    partition = sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False)
+    return sa.Table(name, METADATA, partition, *columns, **options)
+
+
+FACTS = table("facts", sa.Column("name", sa.Text, primary_key=True), sa.Column("data", JSONB))
+STATES = table("states", sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Integer), info=UPSERT)
+MARKS = table("marks", sa.Column("name", sa.Text, primary_key=True), info=UPSERT)
+STORE = Store([FACTS, STATES, MARKS])
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[asyncpg.Connection]:
+    async with ledger_database() as dsn, connection_to(dsn) as connection:
+        for written in METADATA.sorted_tables:
+            await connection.execute(
+                str(sa.schema.CreateTable(written).compile(dialect=sa.dialects.postgresql.dialect()))
+            )
+        yield connection
+
+
+async def rows(connection: asyncpg.Connection, name: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in await connection.fetch(f"SELECT * FROM {name} ORDER BY 1, 2")]
+
+
+async def test_all_tables_and_the_journal_are_written_together(connection: asyncpg.Connection) -> None:
+    made = link(3, 1, START, b"", 0, [b"event"])
+    batch = {"states": [("a", 1), ("b", 2)], "facts": [("f", '{"x": 1}')], "marks": [], "elsewhere": []}
+    await STORE.write(connection, 3, batch, made)
+    assert await rows(connection, "states") == [(3, "a", 1), (3, "b", 2)]
+    assert await rows(connection, "facts") == [(3, "f", '{"x": 1}')]
+    assert await rows(connection, "journal") == [(3, 1, START, made.payload, made.chain_hash)]
+
+
+async def test_a_state_is_replaced_and_a_fact_is_not(connection: asyncpg.Connection) -> None:
+    await STORE.write(connection, 3, {"states": [("a", 1)], "facts": [("f", "1")], "marks": [("m",)]}, None)
+    await STORE.write(connection, 3, {"states": [("a", 5)], "marks": [("m",), ("n",)]}, None)
+    assert await rows(connection, "states") == [(3, "a", 5)]
+    assert await rows(connection, "marks") == [(3, "m"), (3, "n")]
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await STORE.write(connection, 3, {"facts": [("f", "2")]}, None)
+
+
+async def test_partitions_keep_apart(connection: asyncpg.Connection) -> None:
+    for partition in (0, 5):
+        await STORE.write(connection, partition, {"states": [("a", partition)]}, None)
+    assert await rows(connection, "states") == [(0, "a", 0), (5, "a", 5)]
+
+
+async def test_nothing_to_write_is_no_statement() -> None:
+    no_connection: asyncpg.Connection = None  # type: ignore[assignment]  # it must not be used
+    await STORE.write(no_connection, 0, {"states": []}, None)
