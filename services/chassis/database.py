@@ -24,6 +24,8 @@ _SHARED = {
     # Statements take arrays, so one plan fits all sizes; planning them again would cost more than running them.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
+    # A plan made while a table is young would scan it for ever.
+    "enable_seqscan": "off",
     "timezone": "UTC",
 }
 

@@ -20,6 +20,9 @@ from services.chassis.errors import Rejection
 from services.chassis.operations import Command
 from services.chassis.verdicts import Verdict
 
+MAX_BATCHES_AT_ONCE = 4
+"""Batches of a process that hold a head at the same time. One event loop decides them in turn, so more of them would
+only hold their heads longer and be smaller."""
 MAX_BATCH_COMMANDS = 1000
 """A batch is bounded so that its locks are short and its statement's arrays small."""
 
@@ -77,10 +80,11 @@ class Queued:
 class Lane:
     """A bounded queue and the task that writes it."""
 
-    def __init__(self, name: str, writer: BatchWriter[Any, Any], capacity: int) -> None:
+    def __init__(self, name: str, writer: BatchWriter[Any, Any], capacity: int, turns: asyncio.Semaphore) -> None:
         self.name = name
         self._writer = writer
         self._capacity = capacity
+        self._turns = turns
         self._too_late = writer.refuse(DEADLINE_EXCEEDED)
         self._queue: deque[Queued] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -100,8 +104,10 @@ class Lane:
     async def _drain(self) -> None:
         """Write batch after batch until nothing waits."""
         try:
-            while batch := self._take():
-                await self._write(batch)
+            while self._queue:
+                async with self._turns:
+                    if batch := self._take():
+                        await self._write(batch)
         finally:
             self._task = None
 
@@ -134,8 +140,9 @@ class Lanes:
     def __init__(
         self, writers: Sequence[BatchWriter[Any, Any]], crossing: BatchWriter[Any, Any], capacity: int
     ) -> None:
-        self._lanes = [Lane(str(number), writer, capacity) for number, writer in enumerate(writers)]
-        self._crossing = Lane("crossing", crossing, capacity)
+        turns = asyncio.Semaphore(MAX_BATCHES_AT_ONCE)
+        self._lanes = [Lane(str(number), writer, capacity, turns) for number, writer in enumerate(writers)]
+        self._crossing = Lane("crossing", crossing, capacity, turns)
         self._mask = len(writers) - 1
         self._overloaded = crossing.refuse(OVERLOADED)
         self._shutting_down = crossing.refuse(SHUTTING_DOWN)

@@ -9,6 +9,7 @@ import asyncpg
 
 from services.chassis.app import Platform
 from services.chassis.civil import next_midnight
+from services.chassis.errors import Refused, from_status
 from services.chassis.jobs import Job
 from services.chassis.verdicts import OK, Verdict
 from services.points.commands import SettleWallets
@@ -107,4 +108,4 @@ async def settle_everybody(platform: Platform[PointsConfig], instant: datetime) 
             if not isinstance(outcome, Verdict):
                 raise outcome
             if outcome.code != OK:
-                raise RuntimeError(f"wallets were not settled: {outcome.status().message}")
+                raise Refused(from_status(outcome.status()))

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.chassis.app import Platform
+from services.chassis.errors import Refused, from_status
 from services.chassis.ids import from_bytes
 from services.chassis.jobs import Job
 from services.chassis.verdicts import OK
@@ -47,7 +48,7 @@ async def _evaluate_partition(platform: Platform[Config], partition: int, ladder
     while True:
         verdict = await platform.lanes.one(Evaluate(partition, ladder, instant, after))
         if verdict.code != OK:
-            raise RuntimeError(f"{ladder} was not evaluated: {verdict.status().message}")
+            raise Refused(from_status(verdict.status()))
         if not verdict.payload:
             return
         after = from_bytes(verdict.payload)

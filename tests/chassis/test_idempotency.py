@@ -6,7 +6,7 @@ from grpc import StatusCode
 
 from services.chassis.idempotency import identify
 from tests.chassis.edge import refusal
-from tests.chassis.house import Calls, assert_sound, connection_to, held, ledger_database, ledger_suite
+from tests.chassis.house import Calls, assert_sound, connection_to, held, ledger_database, ledger_suite, until_blocked
 from tests.chassis.ledger import Move, balance_of, reason_of
 from tests.chassis.ledger_contract import MoveRequest
 from tests.chassis.ledger_lanes import account, open_lanes, request, until_waiting
@@ -62,6 +62,7 @@ async def test_e11_a_twin_still_in_flight_gets_the_answer_of_the_first() -> None
         calls = Calls(suite)
         async with held(suite.dsns["ledger"], partition=0):
             twins = [asyncio.ensure_future(calls.move(ACCOUNT, 5, "r")) for _ in range(20)]
+            await until_blocked(suite.dsns["ledger"])
             await until_waiting(suite.lanes("ledger"), 19)
             other_body = asyncio.create_task(refusal(calls.move(ACCOUNT, 6, "r")))
             await until_waiting(suite.lanes("ledger"), 20)
