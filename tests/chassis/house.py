@@ -1,6 +1,5 @@
 """Databases and running services of the ledger, and the proof that its books are sound."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from services.chassis.journal import chain
 from tessera.events.v1 import journal_pb2
 from tests.chassis.ledger import METADATA, parse_moved
 from tests.chassis.ledger_contract import SERVICE, Balance, GetBalanceRequest, MoveRequest
-from tests.chassis.ledger_lanes import PARTITIONS, PATIENCE_S
+from tests.chassis.ledger_lanes import PARTITIONS
 from tests.chassis.ledger_service import DEFINITIONS
+from tests.chassis.patience import until
 from tests.support import postgres
 from tests.support.suite import Suite, start_suite
 
@@ -58,9 +58,8 @@ async def held(dsn: str, partition: int) -> AsyncIterator[None]:
 
 async def until_blocked(dsn: str) -> None:
     """Until a lane waits for a head that is `held`."""
-    async with connection_to(dsn) as connection, asyncio.timeout(PATIENCE_S):
-        while not await connection.fetchval(_BLOCKED):
-            await asyncio.sleep(0.002)
+    async with connection_to(dsn) as connection:
+        await until(lambda: connection.fetchval(_BLOCKED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The lanes of a process on a ledger's database, and what is needed to hand them commands."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from services.chassis.idempotency import Request, identify_body
 from services.chassis.lanes import Lanes
 from services.chassis.store import Store
 from tests.chassis.ledger import METADATA, LedgerConfig, LedgerState, compile_documents, operations
+from tests.chassis.patience import until
 
 PARTITIONS = 8
-PATIENCE_S = 20
 STORE = Store([METADATA.tables[name] for name in ("accounts", "entries", "cursors", "requests")])
 
 
@@ -74,9 +73,7 @@ async def open_lanes(
 
 async def until_waiting(lanes: Lanes, commands: int, lane: str = "0") -> None:
     """Until so many commands wait in a lane, beside those that it is writing."""
-    async with asyncio.timeout(PATIENCE_S):
-        while dict(lanes.depths())[lane] != commands:  # noqa: ASYNC110  # lanes have depths, not an event for each
-            await asyncio.sleep(0.001)
+    await until(lambda: dict(lanes.depths())[lane] == commands)
 
 
 def account(partition: int = 0) -> UUID:

@@ -10,6 +10,7 @@ from grpc import StatusCode
 
 from services.chassis.app import start
 from tessera.type.v1 import position_pb2
+from tests.chassis.conftest import Waits
 from tests.chassis.edge import refusal
 from tests.chassis.house import Calls, ledger_suite
 from tests.chassis.ledger_lanes import account
@@ -57,10 +58,12 @@ async def test_positions_that_concern_others_are_not_waited_for() -> None:
             assert (await mirror.balance(OWNER, elsewhere, timeout=2)).balance == 0
 
 
-async def test_a_wait_ends_when_the_service_drains() -> None:
+async def test_a_wait_ends_when_the_service_drains(waits: Waits) -> None:
     async with ledger_suite("ledger", "mirror") as suite:
+        await suite.drain()
+        begun = waits.begun
         waiting = asyncio.create_task(refusal(Calls(suite, "mirror").balance(OWNER, seen(7))))
-        await asyncio.sleep(0.05)
+        await waits.until(begun + 1)
         await suite.stop("mirror")
         assert (await waiting).reason == "POSITION_NOT_REACHED"
 

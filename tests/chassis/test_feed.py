@@ -12,6 +12,7 @@ from services.chassis import feed
 from services.chassis.journal import chain
 from tessera.events.v1 import event_feed_pb2 as pb
 from tessera.events.v1 import journal_pb2
+from tests.chassis.conftest import Waits
 from tests.chassis.house import Calls, ledger_suite
 from tests.chassis.ledger import Move, parse_moved
 from tests.chassis.ledger_lanes import PARTITIONS, account, open_lanes
@@ -67,20 +68,20 @@ async def test_a_record_tells_what_was_committed() -> None:
         assert record.recorded_at.ToDatetime().isoformat() == "2026-01-01T00:00:00"
 
 
-async def test_who_waits_is_answered_when_something_is_committed() -> None:
+async def test_who_waits_is_answered_when_something_is_committed(waits: Waits) -> None:
     async with ledger_suite() as suite:
         waiting = asyncio.create_task(read(suite, {0: 0, 1: 0}, wait=A_LONG_WAIT))
-        await asyncio.sleep(0.02)
+        await waits.until(1)
         assert not waiting.done()
         await suite.lanes("ledger").one(Move(account(1), 1))
         (record,) = await asyncio.wait_for(waiting, 5)
         assert (record.partition, record.position) == (1, 1)
 
 
-async def test_who_waits_notices_the_commits_of_other_processes() -> None:
+async def test_who_waits_notices_the_commits_of_other_processes(waits: Waits) -> None:
     async with ledger_suite() as suite, open_lanes(suite.dsns["ledger"]) as other_process:
         waiting = asyncio.create_task(read(suite, {0: 0}, wait=A_LONG_WAIT))
-        await asyncio.sleep(0.02)
+        await waits.until(1)
         await other_process.one(Move(account(0), 1))
         assert len(await asyncio.wait_for(waiting, 5)) == 1
 
@@ -99,10 +100,10 @@ async def test_a_wait_ends_with_nothing_when_nothing_happens() -> None:
         assert 0.2 <= time.monotonic() - began < 5
 
 
-async def test_long_polls_end_when_the_service_drains() -> None:
+async def test_long_polls_end_when_the_service_drains(waits: Waits) -> None:
     async with ledger_suite() as suite:
         waiting = [asyncio.create_task(read(suite, {partition: 0}, wait=A_LONG_WAIT)) for partition in range(3)]
-        await asyncio.sleep(0.05)
+        await waits.until(3)
         began = time.monotonic()
         await suite.stop("ledger")
         assert time.monotonic() - began < 1.5, "the long polls used up the grace of the drain"

@@ -1,9 +1,11 @@
 """Following a feed: in order, once, from where it stood, whatever the feed or the own database do."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +24,7 @@ from tessera.events.v1 import journal_pb2
 from tests.chassis.house import Calls, assert_sound, connection_to, ledger_database, ledger_suite
 from tests.chassis.ledger import Move, Moved, parse_moved
 from tests.chassis.ledger_lanes import account, open_lanes
+from tests.chassis.patience import until
 
 OWNER = account(0)
 
@@ -73,6 +76,7 @@ class ScriptedFeed:
 
     answers: list[Sequence[pb.Record]]
     asked: list[dict[int, int]] = field(default_factory=list)
+    asked_at: list[float] = field(default_factory=list)
     headers: list[Any] = field(default_factory=list)
 
     def unary_unary(self, path: str, *_: Any, **__: Any) -> Callable[..., Any]:
@@ -80,6 +84,7 @@ class ScriptedFeed:
 
     async def read(self, request: pb.ReadRequest, **options: Any) -> pb.ReadResponse:
         self.asked.append({cursor.partition: cursor.position for cursor in request.cursors})
+        self.asked_at.append(time.monotonic())
         self.headers.append(options["metadata"])
         if not self.answers:
             await asyncio.Event().wait()
@@ -87,9 +92,7 @@ class ScriptedFeed:
 
     async def exhausted(self, reads: int) -> None:
         """Until so many reads were made."""
-        async with asyncio.timeout(10):
-            while len(self.asked) < reads:  # noqa: ASYNC110  # the follower calls, it does not tell
-                await asyncio.sleep(0.005)
+        await until(lambda: len(self.asked) >= reads)
 
 
 @asynccontextmanager
@@ -153,9 +156,9 @@ async def test_what_cannot_be_applied_now_is_tried_again_but_not_without_pause()
     async with ledger_database() as dsn, open_lanes(dsn) as lanes:
         await lanes.close()
         async with following(dsn, lanes, feed):
-            await asyncio.sleep(2.5 * follower_module.RETRY_DELAY_S)
-    assert 2 <= len(feed.asked) <= 4
-    assert [asked[0] for asked in feed.asked] == [0] * len(feed.asked)
+            await feed.exhausted(3)
+    assert [asked[0] for asked in feed.asked] == [0, 0, 0]
+    assert all(later - earlier >= follower_module.RETRY_DELAY_S for earlier, later in pairwise(feed.asked_at))
 
 
 async def test_one_process_follows_at_a_time_and_another_takes_over() -> None:
@@ -195,10 +198,7 @@ async def test_lag_is_seen_while_records_wait_and_forgotten_with_leadership() ->
             await connection.execute("SELECT 1 FROM head WHERE partition = 0 FOR UPDATE")
             async with following(dsn, lanes, feed) as follower:
                 await feed.exhausted(1)
-                async with asyncio.timeout(5):
-                    while not follower.lag.records_behind:  # noqa: ASYNC110  # as a scraper would look
-                        await asyncio.sleep(0.005)
-                assert follower.lag.records_behind == 2
+                await until(lambda: follower.lag.records_behind == 2)
                 assert follower.lag.heard_at > 0
         assert follower.lag.records_behind == 0
         assert follower.lag.heard_at == 0

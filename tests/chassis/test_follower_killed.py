@@ -13,11 +13,10 @@ from tests.chassis.house import assert_sound, connection_to, ledger_suite
 from tests.chassis.ledger import METADATA, Move
 from tests.chassis.ledger_lanes import PARTITIONS, account
 from tests.chassis.ledger_service import MIRROR
+from tests.chassis.patience import until
 from tests.chassis.processes import ServiceProcess, spawn
 from tests.support import postgres
 from tests.support.suite import Suite, free_port, settings_of
-
-PATIENCE_S = 60
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(25, marks=pytest.mark.reliability)], ids=["short", "long"])
@@ -77,6 +76,7 @@ async def _applied(connection: asyncpg.Connection) -> int:
 
 
 async def _until_applied(mirror: asyncpg.Connection, *, more_than: int) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while await _applied(mirror) <= more_than:  # noqa: ASYNC110  # another process applies: there is no event
-            await asyncio.sleep(0.01)
+    async def is_applied() -> bool:
+        return await _applied(mirror) > more_than
+
+    await until(is_applied)

@@ -6,8 +6,8 @@ from grpc import StatusCode
 
 from services.chassis.idempotency import identify
 from tests.chassis.edge import refusal
-from tests.chassis.house import Calls, assert_sound, connection_to, held, ledger_database, ledger_suite, until_blocked
-from tests.chassis.ledger import Move, balance_of, reason_of
+from tests.chassis.house import Calls, assert_sound, held, ledger_database, ledger_suite, until_blocked
+from tests.chassis.ledger import Move, Transfer, balance_of, reason_of
 from tests.chassis.ledger_contract import MoveRequest
 from tests.chassis.ledger_lanes import account, open_lanes, request, until_waiting
 
@@ -61,8 +61,9 @@ async def test_e11_a_twin_still_in_flight_gets_the_answer_of_the_first() -> None
     async with ledger_suite() as suite:
         calls = Calls(suite)
         async with held(suite.dsns["ledger"], partition=0):
-            twins = [asyncio.ensure_future(calls.move(ACCOUNT, 5, "r")) for _ in range(20)]
+            twins = [asyncio.ensure_future(calls.move(ACCOUNT, 5, "r"))]
             await until_blocked(suite.dsns["ledger"])
+            twins += [asyncio.ensure_future(calls.move(ACCOUNT, 5, "r")) for _ in range(19)]
             await until_waiting(suite.lanes("ledger"), 19)
             other_body = asyncio.create_task(refusal(calls.move(ACCOUNT, 6, "r")))
             await until_waiting(suite.lanes("ledger"), 20)
@@ -92,11 +93,22 @@ async def test_twins_in_two_processes_are_decided_once() -> None:
     assert len({(outcome.code, outcome.payload) for outcome in outcomes}) == 1
 
 
-async def test_a_verdict_survives_as_long_as_the_table_of_its_month() -> None:
+async def test_an_id_is_known_where_its_first_owner_lives_and_there_alone() -> None:
+    """However the commands happen to be batched."""
+    left, right = account(0), account(1)
+    commands = [
+        Move(left, 10, request("a")),
+        Move(right, 10, request("a", "another body")),
+        Transfer(left, right, 1, request("b")),
+        Transfer(right, left, 2, request("b", "another body")),
+        Transfer(right, left, 3, request("b", "yet another body")),
+    ]
     async with ledger_database() as dsn, open_lanes(dsn) as lanes:
-        await lanes.one(Move(ACCOUNT, 5, request("r")))
-        async with connection_to(dsn) as connection:
-            assert await connection.fetchval("SELECT created_on = (now() AT TIME ZONE 'UTC')::date FROM requests")
+        outcomes = await lanes.submit(commands)
+        assert await assert_sound(dsn) == {left: 11, right: 9}
+        assert await lanes.submit(commands) == outcomes
+    assert [balance_of(outcome) for outcome in outcomes[:4]] == [10, 10, 9, 9]
+    assert reason_of(outcomes[4]) == "REQUEST_ID_REUSED"
 
 
 def test_a_request_is_known_by_caller_method_and_id_and_judged_by_the_rest() -> None:

@@ -20,6 +20,7 @@ from services.chassis.jobs import LEADER_LOCK, Job, JobRunner
 from services.chassis.leadership import leadership
 from tests.chassis.house import connection_to, ledger_database
 from tests.chassis.ledger import compile_documents
+from tests.chassis.patience import until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -138,12 +139,9 @@ async def test_on_the_real_clock_a_failing_job_is_tried_again(monkeypatch: pytes
         diary.failing = {"one"}
         with capture_logs() as logs:
             working = asyncio.create_task(running.run_on_real_clock())
-            while len(logs) < 2:  # noqa: ASYNC110  # logs have no event
-                await asyncio.sleep(0.01)
+            await until(lambda: len(logs) >= 2)
             diary.failing = set()
-            async with asyncio.timeout(10):
-                while len(diary.ran) < 3:  # noqa: ASYNC110  # the job has none either
-                    await asyncio.sleep(0.01)
+            await until(lambda: len(diary.ran) >= 3)
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
     instants = diary.instants("one")

@@ -10,6 +10,7 @@ from services.chassis import leadership as leadership_module
 from services.chassis.database import is_lost, open_pool
 from services.chassis.leadership import leadership
 from tests.chassis.house import ledger_database
+from tests.chassis.patience import until
 
 LOCK = 4711
 
@@ -44,7 +45,7 @@ async def test_who_waits_is_next(pool: asyncpg.Pool) -> None:
 
     async with leadership(pool, LOCK, wait=True):
         waiting = asyncio.create_task(lead())
-        await asyncio.sleep(0.02)
+        await until(lambda: pool.fetchval("SELECT count(*) FROM pg_locks WHERE objid = $1 AND NOT granted", LOCK))
         order.append("first")
     await waiting
     assert order == ["first", "waited"]
@@ -83,8 +84,7 @@ async def test_who_is_cancelled_while_leading_without_a_connection_stays_cancell
             assert connection is not None
             async with pool.acquire() as other:
                 await other.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE objid = $1", LOCK)
-            while not is_lost(connection):  # noqa: ASYNC110  # the connection has no event for it
-                await asyncio.sleep(0.005)
+            await until(lambda: is_lost(connection))
             leads.set()
             await asyncio.Event().wait()
 

@@ -12,7 +12,8 @@ from tests.chassis.cutter import wire_to
 from tests.chassis.edge import refusal
 from tests.chassis.house import assert_sound, connection_to, ledger_suite
 from tests.chassis.ledger import Move, Transfer, balance_of
-from tests.chassis.ledger_lanes import PARTITIONS, account, open_lanes
+from tests.chassis.ledger_lanes import PARTITIONS, Batches, account, open_lanes
+from tests.chassis.patience import until
 from tests.chassis.publishing import in_force, publish, setting
 
 ACCOUNTS = [account(number % PARTITIONS) for number in range(2 * PARTITIONS)]
@@ -29,14 +30,16 @@ async def write(lanes: Lanes, stop: asyncio.Event) -> None:
 
 
 async def test_no_writer_of_any_process_ever_sees_half_of_a_version() -> None:
-    async with ledger_suite() as suite, open_lanes(suite.dsns["ledger"]) as other_process:
+    batches = Batches()
+    async with ledger_suite() as suite, open_lanes(suite.dsns["ledger"], batches=batches) as other_process:
         stop = asyncio.Event()
         writers = [
             asyncio.create_task(write(lanes, stop)) for lanes in (suite.lanes("ledger"), other_process) for _ in "ab"
         ]
         for value in range(1, VERSIONS + 1):
             await publish(suite, setting("left", value), setting("right", value))
-            await asyncio.sleep(0.05)
+            written = len(batches.sizes)
+            await until(lambda: len(batches.sizes) > written + PARTITIONS)  # noqa: B023  # it is awaited here
         stop.set()
         await asyncio.gather(*writers)
         await assert_sound(suite.dsns["ledger"])

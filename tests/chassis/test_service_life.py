@@ -11,6 +11,7 @@ from tests.chassis.cutter import wire_to
 from tests.chassis.house import Calls, assert_sound, connection_to, held, ledger_database, ledger_suite, until_blocked
 from tests.chassis.ledger_lanes import account, until_waiting
 from tests.chassis.ledger_service import LEDGER
+from tests.chassis.patience import until
 from tests.chassis.processes import spawn
 from tests.support.suite import free_port, settings_of
 
@@ -24,8 +25,9 @@ async def test_a_write_in_flight_when_the_service_drains_is_finished_and_answere
             await until_blocked(suite.dsns["ledger"])
             waiting = asyncio.ensure_future(Calls(suite).move(OWNER, 7, "s"))
             await until_waiting(suite.lanes("ledger"), 1)
+            draining = suite.running["ledger"].server.draining
             stopping = asyncio.create_task(suite.stop("ledger"))
-            await asyncio.sleep(0.05)
+            await draining.wait()
         assert ((await writing).balance, (await waiting).balance) == (5, 12)
         await stopping
         assert await assert_sound(suite.dsns["ledger"]) == {OWNER: 12}
@@ -52,17 +54,14 @@ async def test_a_service_goes_on_following_and_serving_when_its_database_is_back
         wire.take_away()
         await Calls(suite).move(OWNER, 7, "s")
         wire.bring_back()
-        async with asyncio.timeout(20):
-            while await _balance(suite.dsns["mirror"]) != 12:  # noqa: ASYNC110  # the service goes on by itself
-                await asyncio.sleep(0.02)
+        await until(lambda: _is_balance(suite.dsns["mirror"], 12))
         assert (await Calls(suite, "mirror").balance(OWNER)).balance == 12
         await suite.stop("mirror")
 
 
-async def _balance(dsn: str) -> int:
+async def _is_balance(dsn: str, balance: int) -> bool:
     async with connection_to(dsn) as connection:
-        balance: int = await connection.fetchval("SELECT sum(balance)::bigint FROM accounts")
-        return balance
+        return bool(await connection.fetchval("SELECT sum(balance)::bigint FROM accounts") == balance)
 
 
 async def test_what_was_opened_is_closed_when_a_service_cannot_start() -> None:

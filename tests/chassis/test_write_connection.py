@@ -8,7 +8,7 @@ import pytest
 from services.chassis import heads
 from services.chassis.database import WriteConnection
 from tests.chassis.cutter import wire_to
-from tests.chassis.house import connection_to, held, ledger_database
+from tests.chassis.house import connection_to, held, ledger_database, until_blocked
 
 TAKE = "UPDATE head SET position = position + 1 WHERE partition = 0; "
 
@@ -24,7 +24,7 @@ async def test_who_is_cancelled_while_waiting_for_a_head_can_begin_again() -> No
         writer = WriteConnection(dsn, "writer")
         async with held(dsn, 0):
             waiting = asyncio.create_task(heads.lock(await writer.get(), [0]))
-            await asyncio.sleep(0.02)
+            await until_blocked(dsn)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
@@ -39,11 +39,13 @@ async def test_who_is_cancelled_during_commit_leaves_no_open_transaction() -> No
     async with ledger_database() as dsn:
         writer = WriteConnection(dsn, "writer")
         await heads.lock(await writer.get(), [0])
-        committing = asyncio.create_task(writer.commit("SELECT pg_sleep(60); "))
-        await asyncio.sleep(0.02)
-        committing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await committing
+        async with connection_to(dsn) as other:
+            await other.execute("SELECT pg_advisory_lock(1)")
+            committing = asyncio.create_task(writer.commit("SELECT pg_advisory_xact_lock(1); "))
+            await until_blocked(dsn)
+            committing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await committing
         await heads.lock(await writer.get(), [0])
         await writer.commit(TAKE)
         assert await position_of(dsn) == 1

@@ -90,12 +90,13 @@ async def test_pending_points_pay_a_debt_when_they_can_be_spent_and_not_before()
 
 
 async def test_debts_are_paid_oldest_first() -> None:
-    async with open_shop(unit(), rule()) as shop:
+    async with open_shop(unit(), rule(), at="2026-03-01") as shop:
         member = await shop.enrol()
-        activities = [(await shop.earn(member, paid)).activity_id for paid in (100, 50)]
+        first, second = [(await shop.earn(member, paid)).activity_id for paid in (100, 50)]
         await shop.points.Spend(spend(member, 150))
-        for activity_id in activities:
-            await shop.points.ReverseActivity(reverse(activity_id))
+        await shop.points.ReverseActivity(reverse(first))
+        await shop.go_to("2026-03-02")
+        await shop.points.ReverseActivity(reverse(second))
         await shop.earn(member, 120)
         rows = await shop.suite.running["points"].platform.pool.fetch(
             "SELECT amount, owed FROM clawbacks ORDER BY amount DESC"

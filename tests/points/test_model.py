@@ -26,7 +26,7 @@ from services.chassis.instants import timestamp
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
 from tests.points.builders import Member, Shop, activity, record, refusal_in
-from tests.points.model import CAP, Hold, Terms, Wallet, last_day, midnight
+from tests.points.model import CAP, Hold, Terms, Wallet, day_of, last_day, midnight
 
 TERMS = {
     "never": Terms(shortage="forgive"),
@@ -57,11 +57,6 @@ DOCUMENTS = [
     builders.rule("for-score", "score"),
 ]
 SHARES = st.floats(0, 1)
-WAITS = st.one_of(
-    st.timedeltas(timedelta(0), timedelta(hours=30)),
-    st.timedeltas(timedelta(days=1), timedelta(days=16)),
-    st.sampled_from(["next midnight", "end of month"]),
-)
 BULK = {
     "Spend": ("BulkSpend", pb.BulkSpendRequest),
     "Hold": ("BulkHold", pb.BulkHoldRequest),
@@ -212,15 +207,21 @@ class Life(RuleBasedStateMachine):
 
     # What happens to it
 
-    @rule(wait=WAITS, with_jobs=st.booleans())
-    def wait(self, wait: timedelta | str, with_jobs: bool) -> None:
-        if isinstance(wait, timedelta):
-            to = self.now + wait
-        elif wait == "next midnight":
-            to = midnight((self.now + timedelta(hours=32)).astimezone(UTC).date())
-        else:
-            to = midnight(last_day(self.now)) + timedelta(days=1) - timedelta(microseconds=1)
-        to = max(to, self.now)
+    @rule(wait=st.timedeltas(timedelta(0), timedelta(hours=30)), with_jobs=st.booleans())
+    def wait_hours(self, wait: timedelta, with_jobs: bool) -> None:
+        self._wait_until(self.now + wait, with_jobs=with_jobs)
+
+    @rule(wait=st.timedeltas(timedelta(days=2), timedelta(days=25)), with_jobs=st.booleans())
+    def wait_days(self, wait: timedelta, with_jobs: bool) -> None:
+        self._wait_until(self.now + wait, with_jobs=with_jobs)
+
+    @rule(end_of_month=st.booleans(), after=st.sampled_from([-1, 0, 1]), with_jobs=st.booleans())
+    def wait_for_a_border(self, end_of_month: bool, after: int, with_jobs: bool) -> None:
+        day = last_day(self.now) if end_of_month else day_of(self.now)
+        border = midnight(day) + timedelta(days=1, microseconds=after)
+        self._wait_until(max(self.now, border), with_jobs=with_jobs)
+
+    def _wait_until(self, to: datetime, *, with_jobs: bool) -> None:
         self.run(self.shop.go_to(to) if with_jobs else self.shop.jump_to(to))
         self.now = to
         for wallet in self.wallets.values():
@@ -315,8 +316,8 @@ def live(how: settings) -> None:
 
 
 SOME = settings(
-    max_examples=15,
-    stateful_step_count=30,
+    max_examples=12,
+    stateful_step_count=45,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
