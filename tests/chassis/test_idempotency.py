@@ -9,7 +9,7 @@ from tests.chassis.edge import refusal
 from tests.chassis.house import Calls, assert_sound, held, ledger_database, ledger_suite, until_blocked
 from tests.chassis.ledger import Move, Transfer, balance_of, reason_of
 from tests.chassis.ledger_contract import MoveRequest
-from tests.chassis.ledger_lanes import account, open_lanes, request, until_waiting
+from tests.chassis.ledger_lanes import Batches, account, open_lanes, request, until_waiting
 
 ACCOUNT = account()
 
@@ -74,12 +74,13 @@ async def test_e11_a_twin_still_in_flight_gets_the_answer_of_the_first() -> None
 
 
 async def test_twins_in_one_batch_are_decided_once() -> None:
-    twin = Move(ACCOUNT, 5, request("r"))
-    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+    twin, batches = Move(ACCOUNT, 5, request("r")), Batches()
+    async with ledger_database() as dsn, open_lanes(dsn, batches=batches) as lanes:
         first, second, reused, other = await lanes.submit(
             [twin, twin, Move(ACCOUNT, 6, request("r", "another body")), Move(ACCOUNT, 1, request("r", caller="b"))]
         )
         assert await assert_sound(dsn) == {ACCOUNT: 6}
+    assert batches.sizes == [4]
     assert first == second
     assert reason_of(reused) == "REQUEST_ID_REUSED"
     assert balance_of(other) == 6

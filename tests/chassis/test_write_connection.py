@@ -9,6 +9,7 @@ from services.chassis import heads
 from services.chassis.database import WriteConnection
 from tests.chassis.cutter import wire_to
 from tests.chassis.house import connection_to, held, ledger_database, until_blocked
+from tests.chassis.patience import until
 
 TAKE = "UPDATE head SET position = position + 1 WHERE partition = 0; "
 
@@ -46,9 +47,9 @@ async def test_who_is_cancelled_during_commit_leaves_no_open_transaction() -> No
             committing.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await committing
-        await heads.lock(await writer.get(), [0])
-        await writer.commit(TAKE)
-        assert await position_of(dsn) == 1
+            await heads.lock(await writer.get(), [0])
+            await writer.commit(TAKE)
+            assert await position_of(dsn) == 1
         await writer.close()
 
 
@@ -77,6 +78,18 @@ async def test_what_the_database_refuses_at_commit_is_not_unknown() -> None:
         assert await writer.get() is connection
         assert not connection.is_in_transaction()
         assert await position_of(dsn) == 0
+        await writer.close()
+
+
+async def test_a_connection_lost_while_idle_is_replaced_before_anybody_notices() -> None:
+    async with ledger_database() as dsn, connection_to(dsn) as other:
+        writer = WriteConnection(dsn, "writer")
+        lost = await writer.get()
+        await other.execute("SELECT pg_terminate_backend($1)", lost.get_server_pid())
+        await until(lost.is_closed)
+        await heads.lock(await writer.get(), [0])
+        await writer.commit(TAKE)
+        assert await position_of(dsn) == 1
         await writer.close()
 
 

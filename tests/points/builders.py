@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -83,7 +84,8 @@ class Member:
 
 def someone(domain: str = "fuel", routing: int = 0, number: int | None = None) -> Member:
     """A member nobody has heard of yet; the same one for the same number."""
-    member_id = ids.new_id(routing) if number is None else ids.hashed(number.to_bytes(16, "big"), routing)
+    digest = None if number is None else blake2b(str(number).encode(), digest_size=16).digest()
+    member_id = ids.new_id(routing) if digest is None else ids.hashed(digest, routing)
     return Member(member_id, ids.derived(member_id, 1), domain)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 ZONE = timezone(timedelta(hours=8))
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-CAP = 150
 
 
 def midnight(day: date) -> datetime:

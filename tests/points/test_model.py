@@ -26,7 +26,8 @@ from services.chassis.instants import timestamp
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
 from tests.points.builders import Member, Shop, activity, record, refusal_in
-from tests.points.model import CAP, Hold, Terms, Wallet, day_of, last_day, midnight
+from tests.points.model import Hold, Terms, Wallet, day_of, last_day, midnight
+from tests.points.terms import CAP, DOCUMENTS, SPECS
 
 TERMS = {
     "never": Terms(shortage="forgive"),
@@ -36,26 +37,6 @@ TERMS = {
     "lasting": Terms(days=12, min_validity_days=20, shortage="deduct-from-cash"),
     "capped": Terms(cap=CAP),
 }
-SPECS: dict[str, dict[str, Any]] = {
-    "never": {"negative_balance": "forgive"},
-    "monthly": {"expiry": {"policy": "end-of-month", "months": 1}},
-    "waiting": {"pending_days": 3, "expiry": {"policy": "duration", "days": 10}},
-    "sliding": {"expiry": {"policy": "sliding", "days": 20}, "refund": "min-validity", "min_validity_days": 15},
-    "lasting": {
-        "expiry": {"policy": "duration", "days": 12},
-        "refund": "min-validity",
-        "min_validity_days": 20,
-        "negative_balance": "deduct-from-cash",
-    },
-    "capped": {},
-}
-DOCUMENTS = [
-    *(builders.unit(code, **spec) for code, spec in SPECS.items()),
-    *(builders.rule(f"for-{code}", code) for code in SPECS if code != "capped"),
-    builders.rule("for-capped", "capped", cap={"amount": CAP, "period": "month"}),
-    builders.unit("score", "qualifying"),
-    builders.rule("for-score", "score"),
-]
 SHARES = st.floats(0, 1)
 BULK = {
     "Spend": ("BulkSpend", pb.BulkSpendRequest),
@@ -331,4 +312,4 @@ def test_the_service_and_the_model_say_the_same() -> None:
 
 @pytest.mark.reliability
 def test_they_say_the_same_of_many_more_lives() -> None:
-    live(settings(SOME, max_examples=300, stateful_step_count=50, derandomize=False, phases=list(Phase)))
+    live(settings(SOME, max_examples=150, stateful_step_count=50, derandomize=False, phases=list(Phase)))

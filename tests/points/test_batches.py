@@ -1,0 +1,275 @@
+"""With time fixed, any split of any commands into batches gives the same tables, verdicts and events as one by one."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from services.chassis import ids
+from services.chassis.access import ALL, Caller
+from services.chassis.verdicts import OK
+from services.points import requests
+from services.points.commands import (
+    CaptureHold,
+    PlaceHold,
+    RecordActivity,
+    RefundSpend,
+    ReleaseHold,
+    ReverseActivity,
+    SettleWallets,
+    Spend,
+)
+from tessera.events.v1 import journal_pb2
+from tessera.points.v1 import event_pb2
+from tessera.points.v1 import points_service_pb2 as pb
+from tests.points import builders
+from tests.points.builders import Member, Shop, activity, record, someone
+from tests.points.terms import DOCUMENTS
+
+CALLER = Caller("operator", frozenset(), ALL)
+UNITS = ("lasting", "never", "sliding")
+FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
+
+Drawn = tuple[str, int, int, int, str, int]
+"""What, a number to choose by, an amount, which member, which unit, and a chance."""
+drawn_commands = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"]
+        ),
+        st.integers(0, 7),
+        st.sampled_from([0, 1, 5, 10, 40]),
+        st.sampled_from([0, 0, 0, 1]),
+        st.sampled_from(UNITS),
+        st.integers(0, 12),
+    ),
+    min_size=8,
+    max_size=20,
+)
+histories = st.lists(st.tuples(drawn_commands, st.timedeltas(timedelta(0), timedelta(days=9))), min_size=1, max_size=3)
+_LIVES = itertools.count(1)
+
+
+class Life:
+    """Two members, and the commands that concern them: some of them repeat others, or use what others made."""
+
+    def __init__(self, number: int) -> None:
+        self.members = [someone(number=2 * number + n, routing=8 * n) for n in range(2)]
+        self._number = number
+        self._commands: list[Any] = []
+        self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "activity": []}
+
+    def command(self, drawn: Drawn, now: datetime) -> Any:
+        kind, number, amount, who, unit, chance = drawn
+        if chance == 1 and self._commands:
+            return self._commands[number % len(self._commands)]
+        command = self._new(kind, number, amount, self.members[who], unit, now, {"validate_only": chance == 2})
+        self._commands.append(command)
+        return command
+
+    def _new(
+        self, kind: str, number: int, amount: int, member: Member, unit: str, now: datetime, fields: dict[str, Any]
+    ) -> Any:
+        fields["request_id"] = f"{self._number} {len(self._commands)}"
+        match kind:
+            case "record":
+                purchase = activity(member, amount, now - timedelta(hours=number), reference=f"{self._number} {number}")
+                return self._make("activity", requests.record_activity(record(purchase, **fields), CALLER, now))
+            case "spend":
+                request = builders.spend(member, max(1, amount), unit=unit, **fields)
+                return self._make("spend", requests.spend(request, CALLER))
+            case "hold":
+                until = now + timedelta(hours=1 + 20 * number)
+                request = builders.hold(member, max(1, amount), until, unit=unit, **fields)
+                return self._make("hold", requests.place_hold(request, CALLER))
+            case "capture":
+                request = builders.capture(self._one("hold", number), amount // 10, **fields)
+                return self._make("spend", requests.capture_hold(request, CALLER))
+            case "release":
+                return requests.release_hold(builders.release(self._one("hold", number), **fields), CALLER)
+            case "refund":
+                request = builders.refund(self._one("spend", number), amount // 10, **fields)
+                return requests.refund_spend(request, CALLER)
+            case "reverse":
+                request = builders.reverse(self._one("activity", number), **fields)
+                return requests.reverse_activity(request, CALLER)
+            case _:
+                return SettleWallets(0, [member.uuid])
+
+    def _make(self, what: str, command: Any) -> Any:
+        self._made[what].append(getattr(command, f"{what}_id"))
+        return command
+
+    def _one(self, what: str, number: int) -> str:
+        """One that was made, one of the last rather than of the first; or one that never was."""
+        made = self._made[what] or [ids.new_id(0)]
+        return ids.encode(what, made[-1 - number % len(made)])
+
+
+class Service:
+    """A points service whose lane is handed commands as batches."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self._told = 0
+
+    async def begin(self, life: Life) -> None:
+        for member in life.members:
+            await self.shop.introduce(member)
+        self._told = await self._fetchval("SELECT position FROM head WHERE partition = 0")
+
+    async def write(self, batches: Sequence[Sequence[Any]]) -> list[tuple[int, Any]]:
+        outcomes: list[Any] = []
+        for batch in batches:
+            outcomes += await self.shop.suite.lanes("points").submit(batch)
+        commands = [command for batch in batches for command in batch]
+        return [verdict(command, outcome) for command, outcome in zip(commands, outcomes, strict=True)]
+
+    async def events(self) -> list[str]:
+        """What was told since the life began, without what depends on positions."""
+        rows = await self.shop.suite.running["points"].platform.pool.fetch(
+            "SELECT payload FROM journal WHERE partition = 0 AND position > $1 ORDER BY position", self._told
+        )
+        events = [
+            event_pb2.Event.FromString(raw)
+            for row in rows
+            for raw in journal_pb2.Journal.FromString(row["payload"]).events
+        ]
+        for event in events:
+            event.activity_recorded.ClearField("digest")
+            event.entry_booked.ClearField("ordinal")
+            for earned in event.activity_recorded.earned:
+                earned.ClearField("ordinal")
+        return [str(event) for event in events]
+
+    async def tables(self, life: Life) -> dict[str, list[Any]]:
+        """All rows of the members, without what depends on positions."""
+        members = [member.uuid for member in life.members]
+        pool = self.shop.suite.running["points"].platform.pool
+        return {name: [tuple(row) for row in await pool.fetch(sql, members)] for name, sql in TABLES.items()}
+
+    async def _fetchval(self, sql: str) -> Any:
+        return await self.shop.suite.running["points"].platform.pool.fetchval(sql)
+
+
+_USERS = "SELECT {0}_id FROM {0}s WHERE member_id = ANY($1)"
+TABLES = {
+    "activities": """
+        SELECT activity_id, natural_key, member_id, effective_at, fingerprint, body, lines, reversed_at
+        FROM activities WHERE member_id = ANY($1) ORDER BY activity_id""",
+    "entries": """
+        SELECT member_id, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
+               source_id, level
+        FROM entries WHERE member_id = ANY($1) ORDER BY member_id, position, ordinal""",
+    "lot_uses": f"""
+        SELECT * FROM lot_uses
+        WHERE user_id IN ({" UNION ".join(_USERS.format(user) for user in ("hold", "spend", "clawback"))})
+        ORDER BY user_id, ordinal""",
+    **{
+        table: f"SELECT * FROM {table} WHERE member_id = ANY($1) ORDER BY member_id, {key}"
+        for table, key in {
+            "balances": "unit",
+            "lots": "lot_id",
+            "holds": "hold_id",
+            "spends": "spend_id",
+            "clawbacks": "clawback_id",
+            "cap_uses": "rule, period_start",
+        }.items()
+    },
+}
+ANSWERS = {
+    RecordActivity: pb.RecordActivityResponse,
+    Spend: pb.SpendResponse,
+    PlaceHold: pb.HoldResponse,
+    CaptureHold: pb.CaptureHoldResponse,
+    ReleaseHold: pb.ReleaseHoldResponse,
+    RefundSpend: pb.RefundSpendResponse,
+    ReverseActivity: pb.ReverseActivityResponse,
+}
+
+
+def verdict(command: Any, outcome: Any) -> tuple[int, Any]:
+    """A verdict without the position at which it was committed."""
+    if isinstance(outcome, BaseException):
+        raise outcome
+    if outcome.code != OK:
+        return outcome.code, str(outcome.status())
+    if isinstance(command, SettleWallets):
+        return OK, outcome.payload
+    answer = ANSWERS[type(command)].FromString(outcome.payload)
+    answer.ClearField("position")
+    return OK, str(answer)
+
+
+def split(commands: Sequence[Any], drawn: Sequence[Any]) -> list[list[Any]]:
+    """Commands in batches: a new one begins where chance says so."""
+    batches: list[list[Any]] = [[]]
+    for command, (*_, chance) in zip(commands, drawn, strict=True):
+        if chance in (3, 4) and batches[-1]:
+            batches.append([])
+        batches[-1].append(command)
+    return batches
+
+
+def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
+    with asyncio.Runner() as runner, ExitStack() as stack:
+        services = [Service(opened(runner, stack)) for _ in range(2)]
+
+        @settings(
+            max_examples=40,
+            deadline=None,
+            derandomize=True,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(histories)
+        def prove(history: Any) -> None:
+            runner.run(same_of_both(services, Life(next(_LIVES)), history))
+
+        prove()
+
+
+def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
+    opening = builders.open_shop(*DOCUMENTS, at="2026-01-20 12:00")
+    shop = runner.run(opening.__aenter__())
+    stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
+    return shop
+
+
+async def same_of_both(services: Sequence[Service], life: Life, history: Any) -> None:
+    one_by_one, in_batches = services
+    for service in services:
+        await service.begin(life)
+    for number, (later, wait) in enumerate(history):
+        drawn = later if number else [*FOR_A_START, *later]
+        now = await one_by_one.shop.now()
+        commands = [life.command(one, now) for one in drawn]
+        alone = await one_by_one.write([[command] for command in commands])
+        together = await in_batches.write(split(commands, drawn))
+        assert together == alone
+        for service in services:
+            await service.shop.jump_to(now + wait)
+    assert await in_batches.tables(life) == await one_by_one.tables(life)
+    assert await in_batches.events() == await one_by_one.events()
+    assert await in_batches.shop.findings() == []
+
+
+async def test_an_activity_that_is_recorded_and_reversed_in_one_batch_finds_its_whole_wallet() -> None:
+    async with builders.open_shop(builders.unit(expiry={"policy": "duration", "days": 5}), builders.rule()) as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 10)
+        await shop.jump_to("2026-01-10")
+        now = await shop.now()
+        recorded = requests.record_activity(record(activity(member, 5, now)), CALLER, now)
+        activity_id = ids.encode("activity", recorded.activity_id)
+        reversal = requests.reverse_activity(builders.reverse(activity_id), CALLER)
+        outcomes = await shop.suite.lanes("points").submit([recorded, reversal])
+        assert [outcome.code for outcome in outcomes] == [OK, OK]
+        assert await shop.entries(member) == [("earn", 10), ("earn", 5), ("expire", -10), ("clawback", -5)]
+        assert await shop.findings() == []
