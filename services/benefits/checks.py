@@ -4,7 +4,7 @@ This is the hottest path of the service: an answer costs the reading of an ID, i
 of a reply that was made for the first member in the same case.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -34,7 +34,7 @@ class Question(NamedTuple):
 
 
 Answer = bytes | Rejection
-"""A serialised CheckEntitlementResponse, or why there is none."""
+"""A serialised bulk answer of one result, or why there is none: several in a row are one bulk answer."""
 
 
 class Checks:
@@ -51,37 +51,36 @@ class Checks:
         answer = await self._gathered.get(Question(member_id, request.benefit, request.domain))
         if isinstance(answer, Rejection):
             raise Refused(answer)
-        return pb.CheckEntitlementResponse.FromString(answer)
+        return pb.BulkCheckEntitlementsResponse.FromString(answer).results[0].response
 
     async def many(self, requests: Sequence[pb.CheckEntitlementRequest]) -> pb.BulkCheckEntitlementsResponse:
         """Answer many questions; each has its own result."""
-        admitted = admit(requests)
-        answers = iter(await self._answer_all([asked for asked in admitted if not isinstance(asked, Rejection)]))
-        response = pb.BulkCheckEntitlementsResponse()
-        add = response.results.add
-        for asked in admitted:
-            answer = asked if isinstance(asked, Rejection) else next(answers)
-            if isinstance(answer, bytes):
-                add().response.MergeFromString(answer)
-            else:
-                fill_result(add(), answer, wire.ERROR_DOMAIN)
-        return response
+        questions, refusals = admit(requests)
+        answers = list(await self._answer_all(questions))
+        for index, refusal in refusals.items():
+            answers.insert(index, refusal)
+        results = [answer if isinstance(answer, bytes) else _refused(answer) for answer in answers]
+        return pb.BulkCheckEntitlementsResponse.FromString(b"".join(results))
 
     async def _answer_all(self, questions: Sequence[Question]) -> Sequence[Answer]:
         """Answer questions, all at one instant and by one configuration."""
         if not questions:
             return []
         pool = self._platform.pool
-        member_ids = [question.member_id for question in questions]
-        partitions = [partition_of(member_id, self._partitions) for member_id in member_ids]
-        benefits = [question.benefit for question in questions]
-        checked = await queries.checks(pool, partitions, member_ids, benefits, datetime.now(UTC))
+        member_ids, benefits, _ = zip(*questions, strict=True)
+        checked = await queries.checks(pool, self._partitions, member_ids, benefits, datetime.now(UTC))
         config = await self._platform.configurations.at(pool, checked.config_version)
         case = Case(config, checked.config_version, checked.now)
         if any(config.asks_for_enrolment(benefit) for benefit in set(benefits)):
+            partitions = [partition_of(member_id, self._partitions) for member_id in member_ids]
             case.enrolments = await queries.enrolments(pool, partitions, member_ids)
-        rows = [list(of_one) for _, of_one in groupby(checked.rows, _NUMBER)]
-        return [case.answer(question, of_one) for question, of_one in zip(questions, rows, strict=True)]
+        rows_of_each = _by_question(checked.rows, len(questions))
+        return [case.answer(question, rows) for question, rows in zip(questions, rows_of_each, strict=True)]
+
+
+def _by_question(rows: Sequence[Any], questions: int) -> Iterable[Sequence[Any]]:
+    """The rows of each question: at least one, nearly always one."""
+    return zip(rows) if len(rows) == questions else (list(of_one) for _, of_one in groupby(rows, _NUMBER))
 
 
 class Case:
@@ -91,28 +90,29 @@ class Case:
         self._config = config
         self._config_version = config_version
         self._now = now
-        self._given: dict[tuple[Any, ...], tuple[Answer, bool]] = {}
+        self._given: dict[tuple[Any, ...], Answer | tuple[bytes, bytes]] = {}
+        """By all that an answer follows from: the answer, or what stands in it before and after the entitlement."""
         self.enrolments: Mapping[UUID, datetime | None] = {}
 
     def answer(self, question: Question, rows: Sequence[Any]) -> Answer:
         """Answer a question by its rows. Members in the same case get the same answer, but for the entitlement."""
         facts, (entitlement_id, uses_left, begins_at) = rows[0][3:8], rows[0][8:11]
         if len(rows) > 1:
-            answer, used = self._judge(question, facts, [Right(*row[8:11]) for row in rows])
-            return answer if used is None else _by(answer, used)
+            return self._judge(question, facts, [Right(*row[8:11]) for row in rows])[0]
         enrolled_at = self.enrolments.get(question.member_id) if self.enrolments else None
         has_none = entitlement_id is None
         key = (question.benefit, question.domain, facts, enrolled_at, has_none, uses_left, begins_at)
         given = self._given.get(key)
         if given is None:
             rights = [] if has_none else [Right(entitlement_id, uses_left, begins_at)]
-            answer, used = self._judge(question, facts, rights)
-            given = self._given[key] = (answer, used is not None)
-        answer, is_used = given
-        return _by(answer, entitlement_id) if is_used else answer
+            given = self._given[key] = _without(*self._judge(question, facts, rights))
+        if not isinstance(given, tuple):
+            return given
+        before, after = given
+        return before + wire.entitlement_text(entitlement_id) + after
 
     def _judge(self, question: Question, facts: Sequence[Any], rights: Sequence[Right]) -> tuple[Answer, UUID | None]:
-        """The answer without the entitlement that would be used, and that."""
+        """The answer, and the entitlement that would be used."""
         status, standing, upcoming, period_start, used = facts
         benefit = self._config.benefits.get(question.benefit)
         if benefit is None:
@@ -132,31 +132,42 @@ class Case:
         return wire.check_answer(judged, self._config_version), entitlement_id
 
 
-def _by(answer: Answer, entitlement_id: UUID) -> Answer:
-    return answer + wire.by_entitlement(entitlement_id) if isinstance(answer, bytes) else answer
+def _without(answer: Answer, entitlement_id: UUID | None) -> Answer | tuple[bytes, bytes]:
+    """What stands in an answer before and after the entitlement that would be used; all of it where there is none."""
+    if entitlement_id is None or isinstance(answer, Rejection):
+        return answer
+    before, _, after = answer.partition(wire.entitlement_text(entitlement_id))
+    return before, after
 
 
-def admit(requests: Sequence[pb.CheckEntitlementRequest]) -> list[Question | Rejection]:
-    """The questions of a bulk call, and why others are refused.
+def _refused(rejection: Rejection) -> bytes:
+    answer = pb.BulkCheckEntitlementsResponse()
+    fill_result(answer.results.add(), rejection, wire.ERROR_DOMAIN)
+    return answer.SerializeToString()
+
+
+def admit(requests: Sequence[pb.CheckEntitlementRequest]) -> tuple[list[Question], dict[int, Rejection]]:
+    """The questions of a bulk call, and by their index, in order, why others are refused.
 
     The validator takes two microseconds for an item, as long as half of the rest. It is shown the first of each benefit
     and domain, and whatever else is not plain: a valid benefit and domain and a well-formed ID break no rule.
     """
-    admitted: list[Question | Rejection] = []
+    questions: list[Question] = []
+    refusals: dict[int, Rejection] = {}
     valid: set[tuple[str, str]] = set()
-    for request in requests:
+    for index, request in enumerate(requests):
         benefit, domain = request.benefit, request.domain
         if (benefit, domain) not in valid or request.at_least:
             rejection = item_rejection(request)
             if rejection is not None:
-                admitted.append(rejection)
+                refusals[index] = rejection
                 continue
             valid.add((benefit, domain))
         try:
-            admitted.append(Question(ids.decode(wire.MEMBER, request.member_id), benefit, domain))
+            questions.append(Question(ids.decode(wire.MEMBER, request.member_id), benefit, domain))
         except ValueError:
-            admitted.append(_rejection_of(request))
-    return admitted
+            refusals[index] = _rejection_of(request)
+    return questions, refusals
 
 
 def _rejection_of(request: pb.CheckEntitlementRequest) -> Rejection:

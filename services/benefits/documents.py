@@ -1,11 +1,11 @@
 """The documents of benefits: programmes, ladders and benefits, checked when published and compiled once a version."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from services.benefits.eligibility import Eligibility
 from services.benefits.values import (
@@ -19,8 +19,8 @@ from services.benefits.values import (
     Way,
 )
 from services.chassis import cel, civil
-from services.chassis.documents import Code, Document, DocumentErrors, Rate, Spec, parse_specs
-from services.chassis.errors import FieldViolation
+from services.chassis.documents import Code, Document, Mistakes, Rate, Spec, parse_specs
+from services.chassis.programmes import ProgrammeSpec, check_programmes
 
 MAX_USES = (1 << 53) - 1
 FIRST_YEAR, LAST_YEAR = 1970, 9998
@@ -39,21 +39,6 @@ def _day(value: object) -> date:
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A civil day in the programme's zone."""
-
-
-class ProgrammeSpec(Spec):
-    """A scheme that an operator runs."""
-
-    name: str
-    time_zone: str
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError("is no IANA time zone")
-        return name
 
 
 class DaysSpec(Spec):
@@ -199,38 +184,36 @@ Ladders = Mapping[str, tuple[str, ...]]
 
 def compile_documents(documents: Sequence[Document]) -> BenefitsConfig:
     """Compile a version. Raises DocumentErrors with everything that is wrong."""
-    specs = parse_specs(documents, MODELS)
+    mistakes = Mistakes()
+    specs = parse_specs(documents, MODELS, mistakes)
+    check_programmes(documents, mistakes)
+    mistakes.check()
+    zones = {code: ZoneInfo(spec.time_zone) for code, spec in specs["programme"].items()}
+    zone_of = {document.code: zones[document.programme] for document in documents if document.kind == "benefit"}
     ladders = {code: tuple(level.code for level in spec.levels) for code, spec in specs["ladder"].items()}
-    violations: list[FieldViolation] = []
-    benefits: dict[str, Benefit] = {}
-    for document in documents:
-        if document.kind != "benefit":
-            continue
-        spec = specs["benefit"][document.code]
-        eligibility = _eligibility(document, spec, ladders, violations)
-        violations += _unknown_levels(document, spec, ladders)
-        programme = specs["programme"].get(document.programme)
-        if programme is None:
-            violations.append(FieldViolation(document.name, f"there is no programme {document.programme}"))
-        elif not violations:
-            benefits[document.code] = _benefit(document.code, spec, eligibility, ladders, ZoneInfo(programme.time_zone))
-    if violations:
-        located = any(" column " in violation.description for violation in violations)
-        raise DocumentErrors(violations, "EXPRESSION_INVALID" if located else "DOCUMENT_INVALID")
-    return _config(benefits)
+    for code, spec in specs["benefit"].items():
+        _check_levels(code, spec, ladders, mistakes)
+    conditions = {code: _eligibility(code, spec, ladders, mistakes) for code, spec in specs["benefit"].items()}
+    mistakes.check()
+    return _config(
+        {
+            code: _benefit(code, spec, conditions[code], ladders, zone_of[code])
+            for code, spec in specs["benefit"].items()
+        }
+    )
 
 
-def _unknown_levels(document: Document, spec: BenefitSpec, ladders: Ladders) -> Iterator[FieldViolation]:
+def _check_levels(code: str, spec: BenefitSpec, ladders: Ladders, mistakes: Mistakes) -> None:
     for number, way in enumerate(spec.issue):
         if not isinstance(way, LevelUpSpec):
             continue
-        field = f"{document.name}.issue.{number}"
+        field = f"benefit/{code}.issue.{number}"
         if way.ladder not in ladders:
-            yield FieldViolation(f"{field}.ladder", f"there is no ladder {way.ladder}")
+            mistakes.add(f"{field}.ladder", f"there is no ladder {way.ladder}")
             continue
         unknown = [level for level in way.levels if level not in ladders[way.ladder]]
         if unknown:
-            yield FieldViolation(f"{field}.levels", f"the ladder {way.ladder} has no {', '.join(unknown)}")
+            mistakes.add(f"{field}.levels", f"the ladder {way.ladder} has no {', '.join(unknown)}")
 
 
 def _config(benefits: Mapping[str, Benefit]) -> BenefitsConfig:
@@ -247,15 +230,13 @@ def _config(benefits: Mapping[str, Benefit]) -> BenefitsConfig:
     )
 
 
-def _eligibility(
-    document: Document, spec: BenefitSpec, ladders: Ladders, violations: list[FieldViolation]
-) -> Eligibility | None:
+def _eligibility(code: str, spec: BenefitSpec, ladders: Ladders, mistakes: Mistakes) -> Eligibility | None:
     if not spec.eligibility:
         return None
     try:
         return Eligibility(spec.eligibility, {ladder: levels[0] for ladder, levels in ladders.items()})
     except cel.ExpressionError as error:
-        violations.append(error.violation(f"{document.name}.eligibility"))
+        mistakes.add_expression(f"benefit/{code}.eligibility", str(error))
         return None
 
 

@@ -1,7 +1,7 @@
 """What falls due by itself: what each month brings, and booking what time has ended."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -69,11 +69,11 @@ class _Work:
 
     async def expire(self, instant: datetime) -> None:
         """Book the entitlements whose time is over at an instant."""
-        await asyncio.gather(*(self._expire_in(partition, instant) for partition in self._partitions))
-
-    async def _expire_in(self, partition: int, instant: datetime) -> None:
-        while due := await queries.due_entitlements(self._platform.pool, partition, instant, CHUNK):
-            await self._run(ExpireEntitlements(partition, due))
+        partitions: Iterable[int] = self._partitions
+        while partitions:
+            due = await queries.due_entitlements(self._platform.pool, partitions, instant, CHUNK)
+            await asyncio.gather(*(self._run(ExpireEntitlements(*of_partition)) for of_partition in due.items()))
+            partitions = [partition for partition, found in due.items() if len(found) == CHUNK]
 
     async def _run(self, command: Command) -> None:
         verdict = await self._platform.lanes.one(command)

@@ -72,22 +72,30 @@ def reverse_answer(redemption: Redemption, place: Place) -> bytes:
 
 
 def check_answer(judged: Yes | No, config_version: int) -> bytes:
-    """Whether a benefit may be used, without by which entitlement."""
+    """Whether a benefit may be used, as a bulk answer of one result: several in a row are one message."""
     if isinstance(judged, Yes):
-        response = pb.CheckEntitlementResponse(allowed=True, uses_left=judged.uses_left, config_version=config_version)
-        return response.SerializeToString()
-    at = judged.next_eligible_at
-    return pb.CheckEntitlementResponse(
-        reason=judged.rejection.reason,
-        condition=judged.rejection.metadata.get("condition", ""),
-        next_eligible_at=timestamp(at) if at is not None else None,
-        config_version=config_version,
+        response = pb.CheckEntitlementResponse(
+            allowed=True,
+            uses_left=judged.uses_left,
+            entitlement_id=_encoded(judged.entitlement_id),
+            config_version=config_version,
+        )
+    else:
+        at = judged.next_eligible_at
+        response = pb.CheckEntitlementResponse(
+            reason=judged.rejection.reason,
+            condition=judged.rejection.metadata.get("condition", ""),
+            next_eligible_at=timestamp(at) if at is not None else None,
+            config_version=config_version,
+        )
+    return pb.BulkCheckEntitlementsResponse(
+        results=[pb.BulkCheckEntitlementsResponse.Result(response=response)]
     ).SerializeToString()
 
 
-def by_entitlement(entitlement_id: UUID) -> bytes:
-    """The part of an answer that says which entitlement would be used: two parts in a row are one message."""
-    return pb.CheckEntitlementResponse(entitlement_id=ids.encode(ENTITLEMENT, entitlement_id)).SerializeToString()
+def entitlement_text(entitlement_id: UUID) -> bytes:
+    """An entitlement's ID as it stands in a serialised message."""
+    return ids.encode(ENTITLEMENT, entitlement_id).encode()
 
 
 def _encoded(entitlement_id: UUID | None) -> str:

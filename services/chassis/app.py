@@ -34,6 +34,7 @@ from services.chassis.operations import BatchState, Operations
 from services.chassis.paging import PageTokens
 from services.chassis.process import Running, run_service
 from services.chassis.progress import Progress
+from services.chassis.publishing import Publisher
 from services.chassis.server import Service, build_server
 from services.chassis.settings import DatabaseSettings, ServiceSettings, load_settings
 from services.chassis.store import Store
@@ -158,7 +159,7 @@ async def _wire(
     followers = _followers(settings, definition, platform, cursors, opened)
     telemetry.registry.register(ServiceGauges(lanes, followers, configurations, virtual_clock=platform.clock.virtual))
     server = build_server(
-        settings, telemetry, _services(definition, platform, heads, runner, _publisher(settings, opened))
+        settings, telemetry, _services(definition, platform, heads, runner, _publishing_connection(settings, opened))
     )
     tasks = [
         *(asyncio.create_task(follower.run(), name=f"follow-{follower.source}") for follower in followers),
@@ -171,7 +172,7 @@ async def _wire(
     return Running(server, platform=platform)
 
 
-def _publisher(settings: ServiceSettings, opened: AsyncExitStack) -> WriteConnection:
+def _publishing_connection(settings: ServiceSettings, opened: AsyncExitStack) -> WriteConnection:
     connection = WriteConnection(
         settings.database_dsn.get_secret_value(),
         f"{settings.service}-publish",
@@ -187,7 +188,7 @@ def _services(
     platform: Platform[Config],
     heads: Progress[int],
     runner: JobRunner[Config],
-    publisher: WriteConnection,
+    connection: WriteConnection,
 ) -> list[Service]:
     """What is served: the service's own contract, and those that every service has."""
     feed = EventFeedServicer(
@@ -197,15 +198,15 @@ def _services(
         definition.follows.keys() & platform.settings.feeds.keys(),
         platform.at_least,
     )
-    config = ConfigServicer(
+    publisher = Publisher(
         definition.name,
         platform.pool,
-        publisher,
+        connection,
         platform.configurations,
-        platform.page_tokens,
         platform.settings.partitions,
         heads.advance,
     )
+    config = ConfigServicer(platform.pool, publisher, platform.page_tokens)
     return [
         (definition.contract, definition.servicer(platform)),
         (event_feed_pb2.DESCRIPTOR.services_by_name["EventFeed"], feed),

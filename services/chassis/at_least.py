@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from grpc import StatusCode
 
+from services.chassis.cursors import Cursors
 from services.chassis.errors import Refused, Rejection
-from services.chassis.follower import Cursors
 from services.chassis.rpc import Call
 from tessera.type.v1 import position_pb2
 
@@ -37,7 +37,7 @@ class AtLeast:
 
     def __init__(self, sources: Iterable[str], cursors: Cursors) -> None:
         self._sources = frozenset(sources)
-        self._cursors = cursors
+        self.cursors = cursors
 
     async def wait(self, positions: Iterable[position_pb2.Position], call: Call) -> None:
         """Raises Refused (POSITION_NOT_REACHED) when the deadline comes first."""
@@ -46,8 +46,8 @@ class AtLeast:
             place = (position.service, position.partition)
             if position.service not in self._sources or position.partition < 0:
                 continue
-            if not await self._cursors.wait_until(self._reaches(place, position.position), deadline):
-                raise Refused(_not_reached(position, self._cursors.reached(place)))
+            if not await self.cursors.wait_until(self._reaches(place, position.position), deadline):
+                raise Refused(_not_reached(position, self.cursors.reached(place)))
 
     def _reaches(self, place: tuple[str, int], target: int) -> Callable[[], bool]:
-        return lambda: self._cursors.reached(place) >= target
+        return lambda: self.cursors.reached(place) >= target

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +18,7 @@ from services.chassis.failures import CommitUnknownError, is_storage_failure, re
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.heads import Head
 from services.chassis.operations import BatchState, Command, Decision, Moment, Operations
-from services.chassis.store import Store
+from services.chassis.store import Rows, Store
 from services.chassis.verdicts import Verdict, accepted, refused
 
 _LOG = structlog.stdlib.get_logger(__name__)
@@ -42,8 +41,7 @@ State = TypeVar("State", bound=BatchState)
 Config = TypeVar("Config")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A command of a batch, and the trace it belongs to."""
 
     command: Command
@@ -240,7 +238,7 @@ class Batch(Generic[State, Config]):
     def _add_row(self, partition: int, table: str, values: tuple[Any, ...]) -> None:
         self._rows.setdefault(partition, {}).setdefault(table, []).append(values)
 
-    def rows(self, partition: int) -> dict[str, Sequence[tuple[Any, ...]]]:
-        """Everything that the batch writes to a partition, by table."""
+    def rows(self, partition: int) -> dict[str, Rows]:
+        """Everything that the batch writes to a partition, by what the store calls it."""
         cursors = [(source, position) for (source, place), position in self._cursors.items() if place == partition]
         return {**self.state.rows(partition), **self._rows.get(partition, {}), "cursors": cursors}

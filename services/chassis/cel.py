@@ -8,8 +8,6 @@ from typing import Any
 from cel_expr_python import cel
 from google.protobuf import descriptor_pool
 
-from services.chassis.errors import FieldViolation
-
 MAX_EXPRESSION_CHARACTERS = 4_000
 """Longer conditions are programs; a rule should be split instead."""
 
@@ -34,10 +32,6 @@ class ExpressionError(ValueError):
 
     def __init__(self, problem: str, line: int, column: int) -> None:
         super().__init__(f"line {line}, column {column}: {problem}")
-
-    def violation(self, field: str) -> FieldViolation:
-        """As the violation of a document's field."""
-        return FieldViolation(field, str(self))
 
 
 class Condition:

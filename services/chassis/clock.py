@@ -54,8 +54,3 @@ async def prepare_clock(connection: Connection, *, virtual: bool, start: datetim
         await connection.execute(
             "INSERT INTO clock (singleton, now) VALUES (true, $1) ON CONFLICT DO NOTHING", start or datetime.now(UTC)
         )
-
-
-async def set_clock(connection: Connection, to: datetime) -> None:
-    """Advance the virtual clock; a time already passed changes nothing."""
-    await connection.execute("UPDATE clock SET now = $1 WHERE now < $1", to)

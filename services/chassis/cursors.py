@@ -5,6 +5,10 @@ from collections.abc import Iterable
 import asyncpg
 
 from services.chassis.database import Connection
+from services.chassis.progress import Progress
+
+Cursors = Progress[tuple[str, int]]
+"""How far each source was followed, by source and partition."""
 
 _LOAD = """
     SELECT source, position

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -68,36 +68,45 @@ class DocumentErrors(Exception):
         return Refused(invalid_argument(self.reason, message, self.violations))
 
 
-SpecType = TypeVar("SpecType", bound=Spec)
+class Mistakes:
+    """Everything found wrong with a set of documents so far, so that all of it is reported together."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+        self._reason = "DOCUMENT_INVALID"
+
+    def add(self, field: str, description: str) -> None:
+        """Note one."""
+        self._violations.append(FieldViolation(field, description))
+
+    def add_expression(self, field: str, description: str) -> None:
+        """Note an expression that does not compile; the description says where."""
+        self.add(field, description)
+        self._reason = "EXPRESSION_INVALID"
+
+    def check(self) -> None:
+        """Raises DocumentErrors if there is any."""
+        if self._violations:
+            raise DocumentErrors(self._violations, self._reason)
 
 
-def parse_spec(document: Document, model: type[SpecType]) -> SpecType:
-    """The document's spec as its model. Raises DocumentErrors that name document and field."""
-    try:
-        return model.model_validate(document.spec)
-    except ValidationError as error:
-        raise DocumentErrors(
-            FieldViolation(
-                ".".join((document.name, *map(str, detail["loc"]))), detail["msg"].removeprefix("Value error, ")
-            )
-            for detail in error.errors()
-        ) from None
+def parse_specs(
+    documents: Iterable[Document], models: Mapping[str, type[Spec]], mistakes: Mistakes
+) -> dict[str, dict[str, Any]]:
+    """The specs that can be read, by kind and code; notes kinds that nobody knows, and mistakes by document and field.
 
-
-def parse_specs(documents: Iterable[Document], models: Mapping[str, type[Spec]]) -> dict[str, dict[str, Any]]:
-    """All specs by kind and code; kinds nobody knows and all mistakes are reported together as DocumentErrors."""
+    Every kind of `models` is there, if only empty.
+    """
     specs: dict[str, dict[str, Any]] = {kind: {} for kind in models}
-    violations: list[FieldViolation] = []
     for document in documents:
         model = models.get(document.kind)
         if model is None:
-            known = ", ".join(sorted(models))
-            violations.append(FieldViolation(document.name, f"no kind of document here; there are: {known}"))
+            mistakes.add(document.name, f"no kind of document here; there are: {', '.join(sorted(models))}")
             continue
         try:
-            specs[document.kind][document.code] = parse_spec(document, model)
-        except DocumentErrors as error:
-            violations.extend(error.violations)
-    if violations:
-        raise DocumentErrors(violations)
+            specs[document.kind][document.code] = model.model_validate(document.spec)
+        except ValidationError as error:
+            for detail in error.errors():
+                field = ".".join((document.name, *map(str, detail["loc"])))
+                mistakes.add(field, detail["msg"].removeprefix("Value error, "))
     return specs

@@ -95,7 +95,7 @@ def _attach(
     detail: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo | error_details_pb2.BadRequest,
 ) -> None:
     packed = any_pb2.Any()
-    packed.Pack(detail)
+    packed.Pack(detail, deterministic=True)  # metadata in one order: the same rejection is the same bytes
     status.details.append(packed)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import asyncpg
 
 from services.chassis.at_least import AtLeast
-from services.chassis.cursors import all_cursors
 from services.chassis.instants import timestamp
 from services.chassis.progress import Progress
 from services.chassis.rpc import Call
@@ -43,6 +42,15 @@ _HEADS = """
     FROM head
     ORDER BY partition
 """
+# One snapshot, so that the heads include whatever was done with what the cursors say was read.
+_POSITIONS = """
+    SELECT NULL AS source, partition, position
+    FROM head
+    UNION ALL
+    SELECT source, partition, position
+    FROM cursors
+    ORDER BY source, partition
+"""
 
 
 async def read_heads(pool: asyncpg.Pool) -> dict[int, int]:
@@ -63,31 +71,39 @@ class EventFeedServicer:
         self._follows = tuple(follows)
 
     async def Read(self, request: pb.ReadRequest, call: Call) -> pb.ReadResponse:  # the contract's name
-        """Records after the cursors; waits for the first when there is none."""
+        """Records after the cursors; waits for the first when none is known of."""
         cursors = {cursor.partition: cursor.position for cursor in request.cursors}
         limit = request.max_records or DEFAULT_RECORDS
         deadline = min(call.deadline, time.monotonic() + request.wait.ToTimedelta().total_seconds())
-        rows = await self._read(cursors, limit)
-        while not rows and await self._heads.wait_until(lambda: self._has_more(cursors), deadline):
+        while True:
+            has_more = await self._heads.wait_until(lambda: self._has_more(cursors), deadline)
             rows = await self._read(cursors, limit)
-        return pb.ReadResponse(records=[_record(row) for row in rows])
+            if rows or not has_more:
+                return pb.ReadResponse(records=[_record(row) for row in rows])
 
     async def GetPositions(  # the contract's name
         self, request: pb.GetPositionsRequest, call: Call
     ) -> pb.GetPositionsResponse:
         """Heads of this service's partitions, and its cursors in the feeds it follows."""
         await self._at_least.wait(request.at_least, call)
+        # What was followed by now is at most noted later in the cursors (follower.py).
+        reached = self._at_least.cursors.positions()
+        heads: dict[int, int] = {}
         # A feed of which nothing was read yet is followed, too.
-        followed: dict[str, list[pb.Cursor]] = {source: [] for source in self._follows}
-        for (source, partition), position in (await all_cursors(self._pool)).items():
-            followed.setdefault(source, []).append(pb.Cursor(partition=partition, position=position))
-        # After the cursors, so that the heads include whatever was done with what the cursors say was read.
-        heads = await read_heads(self._pool)
+        followed: dict[str, dict[int, int]] = {source: {} for source in self._follows}
+        for source, partition, position in await self._pool.fetch(_POSITIONS):
+            if source is None:
+                heads[partition] = position
+            else:
+                followed.setdefault(source, {})[partition] = position
+        for (source, partition), position in reached.items():
+            of_source = followed.setdefault(source, {})
+            of_source[partition] = max(position, of_source.get(partition, 0))
         return pb.GetPositionsResponse(
             service=self._service,
-            heads=[pb.Cursor(partition=partition, position=position) for partition, position in heads.items()],
+            heads=_wire(heads),
             followed=[
-                pb.GetPositionsResponse.Followed(service=source, cursors=cursors)
+                pb.GetPositionsResponse.Followed(service=source, cursors=_wire(cursors))
                 for source, cursors in followed.items()
             ],
         )
@@ -101,6 +117,10 @@ class EventFeedServicer:
             _READ, list(cursors), list(cursors.values()), limit, partition_bytes
         )
         return rows
+
+
+def _wire(positions: Mapping[int, int]) -> list[pb.Cursor]:
+    return [pb.Cursor(partition=partition, position=position) for partition, position in positions.items()]
 
 
 def _record(row: asyncpg.Record) -> pb.Record:

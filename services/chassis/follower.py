@@ -1,6 +1,8 @@
 """Following another service's feed: read, parse, and hand each partition's records to its lane.
 
 The lane applies them and moves the cursor in one transaction, so each record is applied exactly once whatever crashes.
+Records that concern nobody here are passed over: the cursor moves past them with the next ones that do, or after a
+while. A crash forgets that they were passed, and they are passed again.
 One process follows each feed (an advisory lock decides which); a second one would do no harm, only work.
 """
 
@@ -18,14 +20,13 @@ import structlog
 from google.protobuf.duration_pb2 import Duration
 from grpc import RpcError, aio
 
-from services.chassis.cursors import all_cursors
+from services.chassis.cursors import Cursors, all_cursors
 from services.chassis.database import Connection, is_lost
 from services.chassis.failures import is_storage_failure
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
-from services.chassis.instants import instant
+from services.chassis.instants import NANOS_A_SECOND, instant
 from services.chassis.lanes import Lanes
 from services.chassis.leadership import leadership
-from services.chassis.progress import Progress
 from services.chassis.telemetry import Telemetry, current_traceparent
 from services.chassis.verdicts import OK
 from tessera.events.v1 import event_feed_pb2, event_feed_pb2_grpc, journal_pb2
@@ -34,7 +35,11 @@ POLL_WAIT_S = 20
 POLL_TIMEOUT_S = 25
 RETRY_DELAY_S = 0.2
 LEADER_RETRY_S = 0.5
+SAY_AGAIN_S = 300.0
+"""That a source is not reachable is said once, and again when so much time has passed."""
 MAX_RECORDS = 512
+LINGER_S = 0.25
+"""How long records that were passed over may wait for one to be applied with. Other processes see them passed then."""
 MAX_SPAN_LINKS = 128
 """As many as OpenTelemetry keeps of one span."""
 
@@ -42,9 +47,6 @@ _LOG = structlog.stdlib.get_logger(__name__)
 
 ParseEvent = Callable[[bytes], Any]
 """Turns one serialised event of the source into whatever the service's operations apply; None is skipped."""
-
-Cursors = Progress[tuple[str, int]]
-"""How far each source was followed, by source and partition."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,12 @@ class Follower:
         self._telemetry = telemetry
         self._credentials: tuple[tuple[str, str], ...] = ()
         self._lock = crc32(f"follow {source}".encode())
+        self._reached: dict[int, int] = {}
+        self._passed: dict[int, list[FollowedRecord]] = {}
+        """By partition: records passed over that the cursor in the database does not know of yet."""
+        self._passed_since = 0.0
+        self._say_again_at = 0.0
+        """The time.monotonic() from which on it is worth saying that the source is away; 0 while it is not."""
         self.lag = Lag()
 
     async def run(self) -> None:
@@ -98,7 +106,7 @@ class Follower:
                     else:
                         await self._follow(connection)
             except RpcError as error:
-                _LOG.info("feed not reachable", source=self.source, code=getattr(error, "code", lambda: None)())
+                self._note_silence(error)
             except Exception as error:
                 if not is_storage_failure(error):
                     _LOG.exception("feed cannot be applied", source=self.source)
@@ -107,10 +115,11 @@ class Follower:
     async def _follow(self, connection: Connection) -> None:
         """Follow for as long as `connection` lasts, with which leadership would be lost."""
         self._credentials = self._read_credentials()
-        reached = await self._starting_point()
+        self._reached = await self._starting_point()
+        self._passed = {}
         try:
             while not is_lost(connection):
-                if not await self._step(reached):
+                if not await self._step():
                     await asyncio.sleep(RETRY_DELAY_S)
         finally:
             self.lag = Lag()
@@ -129,29 +138,52 @@ class Follower:
                 self._cursors.advance((source, partition), position)
         return reached
 
-    async def _step(self, reached: dict[int, int]) -> bool:
-        """Read what comes next and apply it; `reached` moves as far as it was applied. False when nothing could be."""
+    async def _step(self) -> bool:
+        """Read what comes next and apply it. False when there was something and nothing of it could be applied."""
+        wait = Duration()
+        wait.FromNanoseconds(int(self._patience_s() * NANOS_A_SECOND))
         response = await self._stub.Read(
             event_feed_pb2.ReadRequest(
-                cursors=[event_feed_pb2.Cursor(partition=p, position=position) for p, position in reached.items()],
+                cursors=[
+                    event_feed_pb2.Cursor(partition=partition, position=position)
+                    for partition, position in self._reached.items()
+                ],
                 max_records=MAX_RECORDS,
-                wait=Duration(seconds=POLL_WAIT_S),
+                wait=wait,
             ),
             timeout=POLL_TIMEOUT_S,
             metadata=self._credentials,
         )
+        self._note_answer()
         self._note_lag(response.records)
-        if not response.records:
-            return True
-        is_applied = await self._apply(self._batches(response.records), reached)
+        batches = self._sort(response.records)
+        if self._passed and self._patience_s() == 0:
+            batches |= {partition: self._batch(partition, ()) for partition in self._passed.keys() - batches.keys()}
+        is_applied = not batches or await self._apply(batches)
         self._note_lag(())
         return is_applied
+
+    def _patience_s(self) -> float:
+        """How long nothing has to be done even if nothing comes."""
+        if not self._passed:
+            return POLL_WAIT_S
+        return max(0.0, self._passed_since + LINGER_S - time.monotonic())
+
+    def _note_silence(self, error: RpcError) -> None:
+        if time.monotonic() >= self._say_again_at:
+            self._say_again_at = time.monotonic() + SAY_AGAIN_S
+            _LOG.info("feed not reachable", source=self.source, code=getattr(error, "code", lambda: None)())
+
+    def _note_answer(self) -> None:
+        if self._say_again_at:
+            self._say_again_at = 0.0
+            _LOG.info("feed reachable again", source=self.source)
 
     def _note_lag(self, waiting: Sequence[event_feed_pb2.Record]) -> None:
         oldest_at = instant(waiting[0].recorded_at) if waiting else None
         self.lag = Lag(len(waiting), oldest_at, time.monotonic())
 
-    async def _apply(self, batches: Mapping[int, FeedBatch], reached: dict[int, int]) -> bool:
+    async def _apply(self, batches: Mapping[int, FeedBatch]) -> bool:
         """Hand each partition's records to its lane; tells whether any of them was applied."""
         traceparents = {
             parent for batch in batches.values() for record in batch.records for parent in record.traceparents
@@ -164,16 +196,42 @@ class Follower:
                 raise outcome
             if outcome.code == OK:
                 is_applied = True
-                reached[partition] = batch.last_position
-                self._cursors.advance((self.source, partition), batch.last_position)
+                self._passed.pop(partition, None)
+                self._reach(partition, batch.last_position)
         return is_applied
 
-    def _batches(self, feed: Sequence[event_feed_pb2.Record]) -> Mapping[int, FeedBatch]:
-        records: dict[int, list[FollowedRecord]] = {}
+    def _reach(self, partition: int, position: int) -> None:
+        self._reached[partition] = position
+        self._cursors.advance((self.source, partition), position)
+
+    def _sort(self, feed: Sequence[event_feed_pb2.Record]) -> dict[int, FeedBatch]:
+        """The batches of the partitions in which something concerns this service; the others are passed over.
+
+        Whatever does not go on where following stands becomes a batch of its own, which finds gaps and repetitions.
+        """
+        read: dict[int, list[FollowedRecord]] = {}
         for record in feed:
             journal = journal_pb2.Journal.FromString(record.payload)
             events = [event for raw in journal.events if (event := self._parse_event(raw)) is not None]
-            records.setdefault(record.partition, []).append(
+            read.setdefault(record.partition, []).append(
                 FollowedRecord(record.position, events, tuple(journal.traceparents))
             )
-        return {partition: FeedBatch(self.source, partition, batch) for partition, batch in records.items()}
+        batches = {}
+        for partition, records in read.items():
+            if records[-1].position != self._reached[partition] + len(records):
+                batches[partition] = FeedBatch(self.source, partition, records)
+            elif any(record.events for record in records):
+                batches[partition] = self._batch(partition, records)
+            else:
+                self._pass_over(partition, records)
+        return batches
+
+    def _pass_over(self, partition: int, records: Sequence[FollowedRecord]) -> None:
+        if not self._passed:
+            self._passed_since = time.monotonic()
+        self._passed.setdefault(partition, []).extend(records)
+        self._reach(partition, records[-1].position)
+
+    def _batch(self, partition: int, records: Sequence[FollowedRecord]) -> FeedBatch:
+        """Records together with those passed over before them, so that the cursor leaves no gap."""
+        return FeedBatch(self.source, partition, [*self._passed.get(partition, ()), *records])

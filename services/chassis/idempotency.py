@@ -5,10 +5,9 @@ rest of the request, so the same id with another body is noticed. Rows live in o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -29,6 +28,7 @@ _LOAD = """
     FROM requests
     WHERE partition = $1
       AND request_key = ANY($2)
+      AND created_on <= $3
 """
 
 _MONTHS = """
@@ -44,16 +44,14 @@ REUSED = Rejection(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request as idempotency knows it."""
 
     key: UUID
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """The verdict a request got first."""
 
     fingerprint: bytes
@@ -86,7 +84,8 @@ async def load(connection: Connection | asyncpg.Pool, partition: int, keys: Sequ
     """The verdicts kept for these requests."""
     if not keys:
         return {}
-    rows = await connection.fetch(_LOAD, partition, keys)
+    # The months ahead are there and empty; another process may be a little ahead of us.
+    rows = await connection.fetch(_LOAD, partition, keys, datetime.now(UTC).date() + timedelta(days=1))
     return {row["request_key"]: Kept(row["fingerprint"], Verdict(row["code"], row["payload"])) for row in rows}
 
 

@@ -4,7 +4,6 @@ A UUIDv7 keeps 48 bits of time and 74 random ones. The last 16 of the random one
 other owner) whose row it is, so `partition = bits & (partitions - 1)` is known to every service without asking.
 """
 
-import contextlib
 import os
 import time
 from uuid import UUID
@@ -21,7 +20,6 @@ _RANDOM_B_MASK = (1 << 46) - 1
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
-_SHIFTS = tuple(range(120, -1, -10))
 _SUFFIX_LENGTH = 26
 _DIGITS_ONLY = dict.fromkeys(range(128), "!") | {
     ord(digit): character for digit, character in zip(_CROCKFORD, "0123456789abcdefghijklmnopqrstuv", strict=True)
@@ -71,9 +69,13 @@ def routing_of(value: UUID) -> int:
 
 def encode(prefix: str, value: UUID) -> str:
     """The TypeID of an ID: `member_01j…`."""
-    number = value.int
-    pairs = [_PAIRS[number >> shift & 1023] for shift in _SHIFTS]
-    return f"{prefix}_{''.join(pairs)}"
+    n = value.int
+    two = _PAIRS  # digits at a time, written out: a loop takes half as long again
+    return (
+        f"{prefix}_{two[n >> 120]}{two[n >> 110 & 1023]}{two[n >> 100 & 1023]}{two[n >> 90 & 1023]}"
+        f"{two[n >> 80 & 1023]}{two[n >> 70 & 1023]}{two[n >> 60 & 1023]}{two[n >> 50 & 1023]}"
+        f"{two[n >> 40 & 1023]}{two[n >> 30 & 1023]}{two[n >> 20 & 1023]}{two[n >> 10 & 1023]}{two[n & 1023]}"
+    )
 
 
 def decode(prefix: str, text: str) -> UUID:
@@ -84,6 +86,8 @@ def decode(prefix: str, text: str) -> UUID:
     start = len(prefix) + 1
     suffix = text[start:]
     if len(suffix) == _SUFFIX_LENGTH and suffix[0] <= "7" and text[:start] == f"{prefix}_" and suffix.isascii():
-        with contextlib.suppress(ValueError):
+        try:
             return from_int(int(suffix.translate(_DIGITS_ONLY), 32))
+        except ValueError:
+            pass
     raise ValueError(f"not a {prefix} ID")

@@ -26,9 +26,11 @@ def out_of_range(field: str) -> Rejection:
 
 def instant(value: Timestamp) -> datetime | None:
     """The time of a timestamp, to the microsecond; None when it is out of range."""
-    if not MIN_SECONDS <= value.seconds < MAX_SECONDS or not 0 <= value.nanos < NANOS_A_SECOND:
+    seconds, nanos = value.seconds, value.nanos
+    if not MIN_SECONDS <= seconds < MAX_SECONDS or not 0 <= nanos < NANOS_A_SECOND:
         return None
-    return datetime.fromtimestamp(value.seconds, UTC).replace(microsecond=value.nanos // _NANOS_PER_MICRO)
+    at = datetime.fromtimestamp(seconds, UTC)
+    return at.replace(microsecond=nanos // _NANOS_PER_MICRO) if nanos else at
 
 
 def checked_instant(value: Timestamp, field: str) -> datetime:

@@ -7,7 +7,7 @@ nothing; what was decided is then applied to the state, so that a refusal or a d
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 
@@ -51,14 +51,13 @@ class BatchState(Protocol):
     """A service's rows as a batch loads and changes them."""
 
     def rows(self, partition: int) -> Mapping[str, Rows]:
-        """What changed in a partition, by table."""
+        """What changed in a partition, by what the store calls it."""
 
     def events(self, partition: int) -> Sequence[bytes]:
         """What happened in a partition, in order: serialised events. Empty when nothing is to be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided on one command: the service's own outcome, and how it is answered."""
 
     outcome: Any

@@ -38,11 +38,15 @@ LONGEST_BACKOFF_S = 30.0
 STABLE_AFTER_S = 60.0
 """A worker that lived this long died of something new: its backoff starts over."""
 
+CLOSE_TIMEOUT_S = 5.0
+"""What closing tasks and connections may take after the drain: longer than the database lets any transaction take."""
+
 CLOSE_MARGIN_S = 10.0
 """What a worker may take beyond the drain grace, to close its tasks and pools, before it is killed."""
 
-GC_THRESHOLD = 50_000
-"""Objects made, less those ended, between two collections of the young: a batch makes tens of thousands."""
+GC_THRESHOLD = 200_000
+"""Objects made, less those ended, between two collections of the young: a batch makes tens of thousands, and leaves
+none."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -66,8 +70,8 @@ Start = Callable[[ServiceSettings], Awaitable[Running]]
 def run_service(settings: ServiceSettings, start: Start) -> None:
     """Runs the service until SIGTERM or SIGINT; returns when all is closed.
 
-    Exits with code 1 when the address, the transport, the policy file or the database cannot be used; raises what else
-    `start` raises.
+    Exits with code 1 when the address, the transport, the policy file or the database cannot be used, and when closing
+    takes too long; raises what else `start` raises.
     """
     configure_logs(settings, with_exception_text=not settings.production)
     if settings.workers > 1 and settings.worker_index is None:
@@ -96,9 +100,24 @@ async def _serve(settings: ServiceSettings, start: Start) -> None:
     )
     await stop.wait()
     _LOG.info("draining", grace_s=settings.drain_grace_s)
-    await running.server.drain(settings.drain_grace_s)
-    await running.close()
+    await _end(running, settings.drain_grace_s)
     _LOG.info("stopped")
+
+
+async def _end(running: Running, grace_s: float) -> None:
+    """Drain and close. A database that fell silent lets nothing be closed: what is left then ends with the process."""
+    ending = asyncio.create_task(_drain_and_close(running, grace_s))
+    await asyncio.wait([ending], timeout=grace_s + CLOSE_TIMEOUT_S)
+    if not ending.done():
+        _LOG.error("not everything could be closed in time; the process ends all the same")
+        sys.stdout.flush()
+        os._exit(1)
+    ending.result()
+
+
+async def _drain_and_close(running: Running, grace_s: float) -> None:
+    await running.server.drain(grace_s)
+    await running.close()
 
 
 def _spare_collections() -> None:

@@ -1,7 +1,7 @@
 """Waiting for positions: what feeds' readers and `at_least` wait for.
 
-Commits of this process are noticed at once. Those of other processes on the same database are noticed by looking, and
-only while somebody waits.
+Commits of this process are noticed at once. Those of other processes on the same database are noticed by looking, only
+while somebody waits, and seldom while no other process is found to commit anything.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ STORAGE_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 LOOK_INTERVAL_S = 0.05
 """How often another process's commits are looked for while somebody waits."""
+LONGEST_LOOK_INTERVAL_S = 0.2
+"""The interval doubles up to this with each look that finds nothing new: a process alone always looks in vain."""
 
 Place = TypeVar("Place")
 
@@ -30,6 +32,7 @@ class Progress(Generic[Place]):
         self._reached: dict[Place, int] = {}
         self._waiting: set[asyncio.Future[None]] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._interval_s = LOOK_INTERVAL_S
         self._closed = False
 
     def close(self) -> None:
@@ -43,6 +46,10 @@ class Progress(Generic[Place]):
     def reached(self, place: Place) -> int:
         """The position a place is known to have reached."""
         return self._reached.get(place, 0)
+
+    def positions(self) -> dict[Place, int]:
+        """The positions that all places are known to have reached."""
+        return dict(self._reached)
 
     def advance(self, place: Place, position: int) -> None:
         """Note that a place has reached a position."""
@@ -81,9 +88,12 @@ class Progress(Generic[Place]):
     async def _keep_looking(self) -> None:
         try:
             while self._waiting:
+                self._interval_s = min(2 * self._interval_s, LONGEST_LOOK_INTERVAL_S)
                 with contextlib.suppress(*STORAGE_FAILURES):
                     for place, position in (await self._look()).items():
-                        self.advance(place, position)
-                await asyncio.sleep(LOOK_INTERVAL_S)
+                        if position > self.reached(place):
+                            self._interval_s = LOOK_INTERVAL_S
+                            self.advance(place, position)
+                await asyncio.sleep(self._interval_s)
         finally:
             self._looking = None

@@ -19,6 +19,8 @@ from grpc import StatusCode, aio
 from services.chassis.access import AccessPolicy, Caller, permission_of
 from services.chassis.errors import Refused, Rejection, bounded_status
 from services.chassis.failures import DEADLINE_EXCEEDED, rejection_of
+from services.chassis.in_flight import CallsInFlight
+from services.chassis.lanes import SHUTTING_DOWN
 from services.chassis.logs import call_in_progress
 from services.chassis.observation import CallHeaders, MethodTelemetry, read_headers
 from services.chassis.telemetry import Telemetry
@@ -68,6 +70,7 @@ class Pipeline:
     tokens: TokenVerifier
     policy: AccessPolicy
     telemetry: Telemetry
+    in_flight: CallsInFlight
     error_domain: str
     default_deadline_s: float
     max_deadline_s: float
@@ -127,12 +130,16 @@ def _prepare(pipeline: Pipeline, method: MethodDescriptor) -> _Method:
 
 def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[bytes, Context], Awaitable[Any]]:
     telemetry = MethodTelemetry(pipeline.telemetry, method.name)
+    in_flight = pipeline.in_flight
 
     async def serve(payload: bytes, context: Context) -> bytes | None:
         headers = read_headers(context.invocation_metadata())
         observed = telemetry.begin(headers)
         call: Call | None = None
+        in_flight.count += 1
         try:
+            if in_flight.is_refusing:
+                raise Refused(SHUTTING_DOWN)
             caller = _admit(pipeline.tokens, method, headers)
             call, is_cut = _with_deadline(method, caller, context.time_remaining())
             request = _parse(method, payload)
@@ -148,6 +155,8 @@ def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[b
             rejection = _rejection(error, call)
             observed.end(rejection.code)
             return await _abort(context, rejection, pipeline.error_domain, call.trailing if call else ())
+        finally:
+            in_flight.count -= 1
         if call.trailing:
             context.set_trailing_metadata(call.trailing)
         observed.end(StatusCode.OK)

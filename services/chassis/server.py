@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.chassis.access import AccessPolicy
 from services.chassis.health import Health
+from services.chassis.in_flight import CallsInFlight
 from services.chassis.rpc import Pipeline, add_service
 from services.chassis.settings import ServiceSettings
 from services.chassis.telemetry import Telemetry
@@ -19,6 +20,9 @@ from services.chassis.tokens import TokenVerifier
 
 KEEPALIVE_TIME_MS = 60_000
 """Below the idle limits of common load balancers."""
+
+ANSWER_PAUSE_S = 0.1
+"""The native transport leaves answers to threads of its own, and closes their connections without waiting for them."""
 
 Service = tuple[ServiceDescriptor, object]
 """The descriptor of a contract's service, and the object that has its methods."""
@@ -31,9 +35,14 @@ class ServerError(Exception):
 class Server:
     """A bound server: `start` it, let it serve, `drain` it."""
 
-    def __init__(self, grpc_server: aio.Server, health: Health, address: str) -> None:
+    def __init__(
+        self, grpc_server: aio.Server, health: Health, in_flight: CallsInFlight, address: str, *, closes_at_once: bool
+    ) -> None:
+        """`closes_at_once` says that the transport closes connections before all answers have left."""
         self._grpc_server = grpc_server
         self._health = health
+        self._in_flight = in_flight
+        self._closes_at_once = closes_at_once
         self.address = address
         self.draining = asyncio.Event()
         """Set when the server begins to drain: a handler that waits for news answers with what it has."""
@@ -46,7 +55,12 @@ class Server:
     async def drain(self, grace_s: float) -> None:
         """Says NOT_SERVING, takes no more calls, returns when those in flight have ended or `grace_s` has passed."""
         self._health.stop_serving()
+        self._in_flight.is_refusing = True
         self.draining.set()
+        if self._closes_at_once and grace_s > 0:
+            await self._in_flight.ended(grace_s)
+            await asyncio.sleep(ANSWER_PAUSE_S)
+            grace_s = 0.0
         await self._grpc_server.stop(grace_s)
 
 
@@ -57,7 +71,8 @@ def build_server(settings: ServiceSettings, telemetry: Telemetry, services: Sequ
     MissingPermission and UnservableMethod for a contract that cannot be served.
     """
     grpc_server = _transport(settings)
-    pipeline = _pipeline(settings, telemetry)
+    in_flight = CallsInFlight()
+    pipeline = _pipeline(settings, telemetry, in_flight)
     for descriptor, servicer in services:
         add_service(grpc_server, pipeline, descriptor, servicer)
     names = [descriptor.full_name for descriptor, _ in services]
@@ -65,7 +80,8 @@ def build_server(settings: ServiceSettings, telemetry: Telemetry, services: Sequ
     health_pb2_grpc.add_HealthServicer_to_server(health, grpc_server)
     health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], grpc_server)
-    return Server(grpc_server, health, _bind(grpc_server, settings.listen))
+    address = _bind(grpc_server, settings.listen)
+    return Server(grpc_server, health, in_flight, address, closes_at_once=settings.transport == "native")
 
 
 def _transport(settings: ServiceSettings) -> aio.Server:
@@ -93,12 +109,13 @@ def _native_server(options: list[tuple[str, Any]]) -> aio.Server:
     return server
 
 
-def _pipeline(settings: ServiceSettings, telemetry: Telemetry) -> Pipeline:
+def _pipeline(settings: ServiceSettings, telemetry: Telemetry, in_flight: CallsInFlight) -> Pipeline:
     policy = AccessPolicy.load(settings.policy_file)
     return Pipeline(
         tokens=TokenVerifier(policy, settings.jwks_file, settings.audience),
         policy=policy,
         telemetry=telemetry,
+        in_flight=in_flight,
         error_domain=f"{settings.service}.tessera",
         default_deadline_s=settings.default_deadline_s,
         max_deadline_s=settings.max_deadline_s,

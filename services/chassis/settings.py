@@ -43,7 +43,7 @@ class DatabaseSettings(BaseSettings):
     ]
     partitions: Annotated[
         int, Field(ge=1, le=1024, description="Number of partitions, a power of two, the same for all services.")
-    ] = 8
+    ] = 4
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("database_dsn")

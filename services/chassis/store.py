@@ -16,13 +16,28 @@ from sqlalchemy.dialects import postgresql
 from services.chassis.journal import Link
 
 Rows = Sequence[tuple[Any, ...]]
-"""Rows of one table: the values of its columns after `partition`, in the order of the table."""
+"""Rows of one table: the values of its columns in its order, without `partition` and what the batch says of itself."""
 
+_LINK_COLUMNS = ("position", "recorded_at", "payload", "chain_hash")
+_INSERT_JOURNAL = f"INSERT INTO journal (partition, {', '.join(_LINK_COLUMNS)})\nVALUES ($1, $2, $3, $4, $5)"
+_OF_BATCH = {"position": "$2", "recorded_at": "$3", "ordinal": "(u.place - 1)::integer"}
+"""What the store knows of a row: parameters of the journal row, and the row's place in its array."""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
+_NEW = "new "
+
+
+def new(table: str) -> str:
+    """What rows go by that are new to their table: none that exists need be looked for, so they cost less."""
+    return _NEW + table
+
+
 class Store:
-    """Writes rows of a service's tables. A row that exists is replaced (facts are never written twice)."""
+    """Writes rows of a service's tables, which go by the table's name: one that exists is replaced; or by `new` of it.
+
+    Facts are never written twice, and no row twice in a batch.
+    """
 
     def __init__(self, tables: Sequence[sa.Table]) -> None:
         """`tables` in the order in which they are to be written; each has `partition` first, in its primary key."""
@@ -33,53 +48,61 @@ class Store:
     async def write(
         self, connection: asyncpg.Connection, partition: int, rows: Mapping[str, Rows], link: Link | None
     ) -> None:
-        """Write the rows of one partition, by table name, and its journal row if the batch has one."""
-        names = tuple(sorted((name for name, table_rows in rows.items() if table_rows), key=self._order.__getitem__))
+        """Write the rows of one partition, and its journal row if the batch has one."""
+        names = tuple(sorted((name for name, table_rows in rows.items() if table_rows), key=self._place))
         if not names and link is None:
             return
         arguments: list[Any] = [partition]
-        for name in names:
-            arguments.extend(map(list, zip(*rows[name], strict=True)))
         if link is not None:
             arguments += [link.position, link.recorded_at, link.payload, link.chain_hash]
+        for name in names:
+            arguments.extend(map(list, zip(*rows[name], strict=True)))
         await connection.execute(self._statement(names, link is not None), *arguments)
+
+    def _place(self, name: str) -> tuple[int, str]:
+        return self._order[name.removeprefix(_NEW)], name
 
     def _build(self, names: tuple[str, ...], with_journal: bool) -> str:
         parts = []
-        next_parameter = 2
+        next_parameter = 2 + len(_LINK_COLUMNS) if with_journal else 2
         for name in names:
-            table = self._tables[name]
-            parts.append(_insert(table, next_parameter))
-            next_parameter += len(table.columns) - 1
-        if with_journal:
-            first = next_parameter
-            main = (
-                "INSERT INTO journal (partition, position, recorded_at, payload, chain_hash)\n"
-                f"VALUES ($1, ${first}, ${first + 1}, ${first + 2}, ${first + 3})"
-            )
-        else:
-            main = parts.pop()
-            names = names[:-1]
+            table = self._tables[name.removeprefix(_NEW)]
+            parts.append(_insert(table, next_parameter, are_new=name.startswith(_NEW)))
+            next_parameter += len(_columns_of_rows(table))
+        main = _INSERT_JOURNAL if with_journal else parts.pop()
         if not parts:
             return main
-        chained = ",\n".join(f"write_{name} AS (\n{part}\n)" for name, part in zip(names, parts, strict=True))
+        chained = ",\n".join(f"write_{number} AS (\n{part}\n)" for number, part in enumerate(parts))
         return f"WITH {chained}\n{main}"
 
 
-def _insert(table: sa.Table, first_parameter: int) -> str:
-    columns = [column for column in table.columns if column.name != "partition"]
-    names = ", ".join(column.name for column in columns)
+def _insert(table: sa.Table, first_parameter: int, *, are_new: bool) -> str:
+    columns = _columns_of_rows(table)
+    of_batch = [column.name for column in table.columns if column.info.get("of_batch")]
     arrays = ", ".join(f"${first_parameter + number}::{_array_type(column)}" for number, column in enumerate(columns))
-    keys = ", ".join(column.name for column in table.primary_key.columns)
-    settings = ", ".join(f"{column.name} = EXCLUDED.{column.name}" for column in columns if not column.primary_key)
-    action = f"DO UPDATE SET {settings}" if settings else "DO NOTHING"
-    conflict = f"ON CONFLICT ({keys}) {action}" if table.info.get("upsert") else ""
+    names = ", ".join(column.name for column in columns)
+    targets = ", ".join(["partition", *of_batch, *(column.name for column in columns)])
+    values = ", ".join(["h.partition", *map(_OF_BATCH.__getitem__, of_batch), *(f"u.{c.name}" for c in columns)])
     return (
-        f"INSERT INTO {table.name} (partition, {names})\n"
-        f"SELECT h.partition, u.*\n"
-        f"FROM head AS h, unnest({arrays}) AS u\n"
-        f"WHERE h.partition = $1\n{conflict}"
+        f"INSERT INTO {table.name} ({targets})\n"
+        f"SELECT {values}\n"
+        f"FROM head AS h, unnest({arrays}) WITH ORDINALITY AS u ({names}, place)\n"
+        f"WHERE h.partition = $1\n{'' if are_new else _conflict(table)}"
     ).rstrip()
+
+
+def _conflict(table: sa.Table) -> str:
+    if not table.info.get("upsert"):
+        return ""
+    keys = ", ".join(column.name for column in table.primary_key.columns)
+    settings = ", ".join(
+        f"{column.name} = EXCLUDED.{column.name}" for column in table.columns if not column.primary_key
+    )
+    return f"ON CONFLICT ({keys}) DO {f'UPDATE SET {settings}' if settings else 'NOTHING'}"
+
+
+def _columns_of_rows(table: sa.Table) -> list[sa.Column[Any]]:
+    return [c for c in table.columns if c.name != "partition" and not c.info.get("of_batch")]
 
 
 def _array_type(column: sa.Column[Any]) -> str:

@@ -5,6 +5,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 UPSERT = {"upsert": True}
 """The `info` of a table whose rows a batch may write again (store.py); other tables only grow."""
+OF_BATCH = {"of_batch": True}
+"""The `info` of a column that says which batch wrote a row: its `position`, its time `recorded_at`, and the row's
+`ordinal` among the rows that the batch wrote to the table, from 0. The store knows them; rows do not have them."""
 
 
 def chassis_tables(metadata: sa.MetaData) -> None:

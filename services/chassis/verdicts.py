@@ -1,6 +1,6 @@
 """What becomes of a command, in the form in which it is kept and sent."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.rpc import status_pb2
 from grpc import StatusCode
@@ -10,8 +10,7 @@ from services.chassis.errors import CODE_NUMBERS, Rejection, to_status
 OK = CODE_NUMBERS[StatusCode.OK]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer to one command: code 0 and a serialised response, or another code and a `google.rpc.Status`.
 
     `keep` says whether a repeated request gets this verdict again. A refusal that may pass

@@ -15,8 +15,7 @@ FoundRoute = tuple[bytes | None, int | None]
 
 # The names come as one string of bytes: arrays of a thousand cost the driver more time than the look-ups take. LIMIT
 # makes the plan one look-up for each name, whatever the planner believes of a young table.
-_FIND_ROUTES = f"""
-    SELECT route.reply, route.enrolled_by
+_ROUTES_IN_ORDER = f"""
     FROM generate_series(0, octet_length($1::bytea) / {BLIND_INDEX_BYTES} - 1) AS number
     LEFT JOIN LATERAL (
         SELECT reply, enrolled_by
@@ -27,7 +26,15 @@ _FIND_ROUTES = f"""
           AND blind_index = substring($1 FROM number * {BLIND_INDEX_BYTES} + 1 FOR {BLIND_INDEX_BYTES})
         LIMIT 1
     ) AS route ON true
+"""
+_FIND_ROUTES = f"""
+    SELECT route.reply, route.enrolled_by
+    {_ROUTES_IN_ORDER}
     ORDER BY number
+"""
+_FIND_REPLIES = f"""
+    SELECT CASE WHEN count(route.reply) = count(*) THEN string_agg(route.reply, '' ORDER BY number) END
+    {_ROUTES_IN_ORDER}
 """
 _LOAD_ROUTES = """
     SELECT partition, blind_index, account_id, member_id, status, enrolled_by
@@ -79,6 +86,15 @@ _PAGE_OF_MEMBERS_BY_STATUS = """
 async def find_routes(reader: Reader, blind_indexes: Sequence[bytes], partitions: int) -> list[FoundRoute]:
     """Where names lead, one row for each, in order."""
     return await reader.fetch(_FIND_ROUTES, b"".join(blind_indexes), partitions - 1)  # type: ignore[return-value]  # a record unpacks like the tuple that it is
+
+
+async def find_replies(reader: Reader, blind_indexes: Sequence[bytes], partitions: int) -> bytes | None:
+    """The replies to who asks for names, one after the other in order; None when one of them leads nowhere.
+
+    One value costs the driver a third of what a row for each name does.
+    """
+    replies: bytes | None = await reader.fetchval(_FIND_REPLIES, b"".join(blind_indexes), partitions - 1)
+    return replies
 
 
 async def load_routes(reader: Reader, partition: int, blind_indexes: Sequence[bytes]) -> list[Route]:

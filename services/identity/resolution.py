@@ -44,6 +44,8 @@ class Admitted:
 
     blind_indexes: list[bytes] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
+    enrols: bool = False
+    """Whether any item enrols whom nobody knows."""
     refusals: dict[int, Rejection] = field(default_factory=dict)
 
 
@@ -71,6 +73,10 @@ class Resolver:
     async def many(self, requests: Sequence[pb.ResolveAccountRequest], call: Call) -> pb.BulkResolveAccountsResponse:
         """Resolve many accounts; each item has its own result."""
         admitted = admit(requests, call.caller, self._vault)
+        if not admitted.refusals and not admitted.enrols:
+            answer = await queries.find_replies(self._platform.pool, admitted.blind_indexes, self._partitions)
+            if answer is not None:
+                return pb.BulkResolveAccountsResponse.FromString(answer)
         rows = await self._find(admitted.blind_indexes)
         known = [
             reply if enrolled_by != mark else None
@@ -155,6 +161,7 @@ def admit(requests: Sequence[pb.ResolveAccountRequest], caller: Caller, vault: V
     """
     admitted = Admitted()
     blind_indexes, marks = admitted.blind_indexes, admitted.marks
+    blind_index = vault.blind_index
     open_domains: set[str] = set()
     for index, request in enumerate(requests):
         domain, external_id, request_id = request.domain, request.external_id, request.request_id
@@ -175,8 +182,12 @@ def admit(requests: Sequence[pb.ResolveAccountRequest], caller: Caller, vault: V
                 marks.append(NO_ENROLMENT)
                 continue
             open_domains.add(domain)
-        blind_indexes.append(vault.blind_index(domain, external_id))
-        marks.append(enrolment_mark(request_id, create_missing))
+        blind_indexes.append(blind_index(domain, external_id))
+        if create_missing:
+            admitted.enrols = True
+            marks.append(enrolment_mark(request_id, create_missing))
+        else:
+            marks.append(NO_ENROLMENT)
     return admitted
 
 

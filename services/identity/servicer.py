@@ -48,7 +48,7 @@ class IdentityServicer:
         self, request: pb.BulkResolveAccountsRequest, call: Call
     ) -> pb.BulkResolveAccountsResponse:
         """Accounts → members."""
-        return await self._resolver.many(list(request.requests), call)
+        return await self._resolver.many(request.requests, call)
 
     async def LinkAccount(self, request: pb.LinkAccountRequest, call: Call) -> pb.LinkAccountResponse:
         """One more account of a member."""

@@ -12,7 +12,7 @@ from services.chassis.ids import routing_of
 
 
 class RecordActivity(NamedTuple):
-    """Record what happened. `activity` and its lines are read-only messages of the contract."""
+    """Record what happened. `activity` and its `lines` are read-only messages of the contract."""
 
     request: Request
     activity_id: UUID
@@ -25,13 +25,11 @@ class RecordActivity(NamedTuple):
     currency: str
     cash_minor: int
     activity: Any
+    lines: Sequence[Any]
     body: bytes
     validate_only: bool
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
+    owners: tuple[int, ...]
+    """The member."""
 
 
 @dataclass(frozen=True, slots=True)

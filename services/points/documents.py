@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.chassis import cel
-from services.chassis.documents import Document, DocumentErrors, Spec, parse_spec
-from services.chassis.errors import FieldViolation
+from services.chassis.documents import Document, Mistakes, Spec, parse_specs
+from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.points.matching import ActivityCondition, LineCondition
-from services.points.specs import CapSpec, EarnRuleSpec, ProgrammeSpec, UnitSpec
+from services.points.specs import CapSpec, EarnRuleSpec, UnitSpec
 from services.points.units import Unit
 
 
@@ -60,13 +60,14 @@ _BASE_FIELDS = {"paid": "cash_minor", "gross": "gross_minor"}
 
 def compile_documents(documents: Sequence[Document]) -> PointsConfig:
     """Compile a version. Raises DocumentErrors with everything that is wrong."""
-    mistakes = _Mistakes()
-    specs = {document.name: _spec(document, mistakes) for document in documents}
-    for document in documents:
-        if document.kind != "programme" and f"programme/{document.programme}" not in specs:
-            mistakes.add(document.name, f"there is no programme {document.programme}")
-    units = {unit.code: unit for document in documents if (unit := _unit(document, specs)) is not None}
-    rules = [rule for document in documents if (rule := _rule(document, specs, units, mistakes)) is not None]
+    mistakes = Mistakes()
+    specs = parse_specs(documents, MODELS, mistakes)
+    check_programmes(documents, mistakes)
+    units = _units(documents, specs)
+    _check_units(documents, specs["earn-rule"], mistakes)
+    rules = [
+        rule for code, spec in specs["earn-rule"].items() if (rule := _rule(code, spec, units, mistakes)) is not None
+    ]
     mistakes.check()
     return PointsConfig(
         units,
@@ -77,69 +78,32 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
     )
 
 
-class _Mistakes:
-    """Everything found wrong so far, so that all of it is reported together."""
-
-    def __init__(self) -> None:
-        self._violations: list[FieldViolation] = []
-        self._reason = "DOCUMENT_INVALID"
-
-    def add(self, field: str, description: str) -> None:
-        """Note one."""
-        self._violations.append(FieldViolation(field, description))
-
-    def add_all(self, errors: DocumentErrors) -> None:
-        """Note those of one document."""
-        self._violations.extend(errors.violations)
-
-    def add_expression(self, field: str, error: cel.ExpressionError) -> None:
-        """Note an expression that does not compile."""
-        self._violations.append(error.violation(field))
-        self._reason = "EXPRESSION_INVALID"
-
-    def check(self) -> None:
-        """Raises DocumentErrors if there is any."""
-        if self._violations:
-            raise DocumentErrors(self._violations, self._reason)
+def _units(documents: Sequence[Document], specs: Mapping[str, Mapping[str, Any]]) -> dict[str, Unit]:
+    """The units by code; one that has mistakes, or whose programme has, is left out."""
+    units = {}
+    for document in documents:
+        spec, programme = specs["unit"].get(document.code), specs["programme"].get(document.programme)
+        if document.kind == "unit" and spec is not None and programme is not None:
+            zone = ZoneInfo(programme.time_zone)
+            units[document.code] = Unit(document.code, document.programme, zone, programme.currency, spec)
+    return units
 
 
-def _spec(document: Document, mistakes: _Mistakes) -> Spec | None:
-    """What a document says; None when it cannot be read."""
-    model = MODELS.get(document.kind)
-    if model is None:
-        known = ", ".join(sorted(MODELS))
-        mistakes.add(document.name, f"no kind of document here; there are: {known}")
-        return None
-    try:
-        return parse_spec(document, model)
-    except DocumentErrors as errors:
-        mistakes.add_all(errors)
-        return None
+def _check_units(documents: Sequence[Document], rules: Mapping[str, EarnRuleSpec], mistakes: Mistakes) -> None:
+    given = {document.code for document in documents if document.kind == "unit"}
+    for code, spec in rules.items():
+        if spec.unit not in given:
+            mistakes.add(f"earn-rule/{code}.unit", f"there is no unit {spec.unit}")
 
 
-def _unit(document: Document, specs: Mapping[str, Spec | None]) -> Unit | None:
-    """The unit of a document; None when it is of none, or it or its programme has mistakes."""
-    spec, programme = specs[document.name], specs.get(f"programme/{document.programme}")
-    if not isinstance(spec, UnitSpec) or not isinstance(programme, ProgrammeSpec):
-        return None
-    return Unit(document.code, document.programme, ZoneInfo(programme.time_zone), programme.currency, spec)
-
-
-def _rule(
-    document: Document, specs: Mapping[str, Spec | None], units: Mapping[str, Unit], mistakes: _Mistakes
-) -> EarnRule | None:
-    """The rule of a document; None when it is of none, or has mistakes."""
-    spec = specs[document.name]
-    if not isinstance(spec, EarnRuleSpec):
-        return None
-    if f"unit/{spec.unit}" not in specs:
-        mistakes.add(f"{document.name}.unit", f"there is no unit {spec.unit}")
-    condition, line_condition = _conditions(document.name, spec, mistakes)
+def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mistakes) -> EarnRule | None:
+    """The rule, compiled; None when its conditions or its unit have mistakes."""
+    condition, line_condition = _conditions(f"earn-rule/{code}", spec, mistakes)
     if spec.unit not in units:
         return None
     by_level = spec.multiplier.by_level if spec.multiplier else {}
     return EarnRule(
-        code=document.code,
+        code=code,
         unit=units[spec.unit],
         condition=condition,
         line_condition=line_condition,
@@ -156,17 +120,17 @@ def _rule(
 
 
 def _conditions(
-    name: str, spec: EarnRuleSpec, mistakes: _Mistakes
+    name: str, spec: EarnRuleSpec, mistakes: Mistakes
 ) -> tuple[ActivityCondition | None, LineCondition | None]:
     condition = line_condition = None
     try:
         condition = ActivityCondition.compile(spec.condition) if spec.condition else None
     except cel.ExpressionError as error:
-        mistakes.add_expression(f"{name}.condition", error)
+        mistakes.add_expression(f"{name}.condition", str(error))
     try:
         line_condition = LineCondition.compile(spec.line_condition) if spec.line_condition else None
     except cel.ExpressionError as error:
-        mistakes.add_expression(f"{name}.line_condition", error)
+        mistakes.add_expression(f"{name}.line_condition", str(error))
     return condition, line_condition
 
 

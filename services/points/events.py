@@ -8,7 +8,8 @@ from uuid import UUID
 from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
-from services.points.values import Clawback, Entry, Hold, Lot, LotUse, Spend
+from services.points.commands import RecordActivity
+from services.points.values import ActivityRow, Booked, Clawback, Entry, Hold, Lot, LotUse, Spend
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -79,54 +80,33 @@ def parse_tiers(raw: bytes) -> Heard | None:
     return StandingHeard(from_bytes(changed.member_id), changed.ladder, changed.level, effective_from)
 
 
-@dataclass(frozen=True, slots=True)
-class EarnedEntry:
-    """An entry of kind "earn", its number, and the lot that it opened."""
-
-    ordinal: int
-    entry: Entry
-    lot: Lot | None
-
-
-def activity_recorded(
-    activity_id: UUID,
-    member_id: UUID,
-    account_id: UUID,
-    domain: str,
-    activity_type: str,
-    effective_at: datetime,
-    claimed_at: datetime | None,
-    cash_minor: int,
-    digest: bytes,
-    earned: Sequence[EarnedEntry],
-) -> bytes:
-    """An activity was recorded."""
-    return pb.Event(
-        activity_recorded=pb.ActivityRecorded(
-            activity_id=activity_id.bytes,
-            member_id=member_id.bytes,
-            account_id=account_id.bytes,
-            domain=domain,
-            type=activity_type,
-            effective_at_us=to_microseconds(effective_at),
-            claimed_at_us=to_microseconds(claimed_at),
-            cash_minor=cash_minor,
-            digest=digest,
-            earned=[_earned(item) for item in earned],
-        )
-    ).SerializeToString()
+def activity_recorded(command: RecordActivity, row: ActivityRow, booked: Sequence[Booked], first_ordinal: int) -> bytes:
+    """An activity was recorded. Its entries have the ordinals from `first_ordinal` on."""
+    event = pb.Event()
+    recorded = event.activity_recorded
+    recorded.activity_id = row.activity_id.bytes
+    recorded.member_id = row.member_id.bytes
+    recorded.account_id = command.account_id.bytes
+    recorded.domain = command.domain
+    recorded.type = command.activity.type
+    recorded.effective_at_us = to_microseconds(row.effective_at)
+    if command.occurred_at > row.effective_at:
+        recorded.claimed_at_us = to_microseconds(command.occurred_at)
+    recorded.cash_minor = command.cash_minor
+    recorded.digest = digest_of(row.fingerprint + row.answer)
+    for ordinal, (entry, lot, _) in enumerate(booked, first_ordinal):
+        _fill_earned(recorded.earned.add(), ordinal, entry, lot)
+    return event.SerializeToString()
 
 
-def _earned(item: EarnedEntry) -> pb.ActivityRecorded.Earned:
-    entry, lot = item.entry, item.lot
-    earned = pb.ActivityRecorded.Earned(
-        ordinal=item.ordinal,
-        unit=entry.unit,
-        amount=entry.amount,
-        balance_after=entry.balance_after,
-        counterparty=entry.counterparty,
-        level=entry.level,
-    )
+def _fill_earned(earned: pb.ActivityRecorded.Earned, ordinal: int, entry: Entry, lot: Lot | None) -> None:
+    earned.ordinal = ordinal
+    earned.unit = entry.unit
+    earned.amount = entry.amount
+    earned.balance_after = entry.balance_after
+    earned.counterparty = entry.counterparty
+    if entry.level:
+        earned.level = entry.level
     if lot is not None:
         earned.lot_id = lot.lot_id.bytes
         earned.lot_remaining = lot.remaining
@@ -134,7 +114,6 @@ def _earned(item: EarnedEntry) -> pb.ActivityRecorded.Earned:
         earned.expires_at_us = to_microseconds(lot.expires_at)
         if lot.slides:
             earned.slides = True
-    return earned
 
 
 def activity_reversed(activity_id: UUID, member_id: UUID, effective_at: datetime, reversed_at: datetime) -> bytes:

@@ -5,7 +5,8 @@ those values, since a year of shopping has a million lines and a few hundred cat
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from services.chassis import cel
@@ -27,56 +28,65 @@ _STRINGS = re.compile(
 _NAMES = re.compile(r"\b(activity|line|level)\b(?:\.(\w+))?")
 
 
-class _Answers:
+class _Memory:
     """A condition and the answers it has given, by the values it looks at."""
-
-    __slots__ = ("_activity_fields", "_by_values", "_condition", "_is_remembered", "_line_fields", "_looks_at_level")
 
     def __init__(self, condition: Condition) -> None:
         names = _NAMES.findall(_STRINGS.sub("''", condition.source))
         self._condition = condition
-        self._by_values: dict[Any, bool] = {}
-        self._activity_fields = tuple(sorted({field for name, field in names if name == "activity"}))
-        self._line_fields = tuple(sorted({field for name, field in names if name == "line"}))
+        self._answers: dict[Any, dict[Any, bool]] = {}
+        self._size = 0
+        self._of_activity = _getter({field for name, field in names if name == "activity"})
+        self.of_line = _getter({field for name, field in names if name == "line"})
+        """What a line contributes to the values."""
         self._looks_at_level = any(name == "level" for name, _ in names)
         # A message looked at as a whole has no values to remember it by.
-        self._is_remembered = all(field for name, field in names if name != "level")
+        self._is_of_values = all(field for name, field in names if name != "level")
 
-    def about(self, activity: Any, level: Mapping[str, str]) -> tuple[Any, ...]:
-        """What an activity and its member's levels contribute to the values."""
-        if not self._is_remembered:
-            return ()
-        levels = tuple(level.items()) if self._looks_at_level else ()
-        return (*levels, *[getattr(activity, field) for field in self._activity_fields])
+    def about(self, activity: Any, level: Mapping[str, str]) -> dict[Any, bool]:
+        """The answers about such an activity of a member with such levels, by what a line contributes.
 
-    def ask(self, about: tuple[Any, ...], line: Any, activity: Any, level: Mapping[str, str]) -> bool:
-        """Whether it holds; `about` is what the activity contributes, `line` is None for an activity as a whole."""
-        if not self._is_remembered:
-            return self._evaluate(line, activity, level)
-        values = (about, *[getattr(line, field) for field in self._line_fields])
-        try:
-            answer = self._by_values.get(values)
-        except TypeError:  # a list, a map or a message is among the values
-            self._is_remembered = False
-            return self._evaluate(line, activity, level)
-        if answer is None:
-            answer = self._evaluate(line, activity, level)
-            if len(self._by_values) < MAX_REMEMBERED:
-                self._by_values[values] = answer
+        Raises TypeError when there is nothing to remember them by: a list, a map or a message is among the values.
+        """
+        if not self._is_of_values:
+            raise TypeError
+        about = self._of_activity(activity), tuple(level.items()) if self._looks_at_level else ()
+        answers = self._answers.get(about)
+        if answers is None:
+            answers = {}
+            self._keep(self._answers, about, answers)
+        return answers
+
+    def ask(self, answers: dict[Any, bool], values: Any, line: Any, activity: Any, level: Mapping[str, str]) -> bool:
+        """Ask what was not asked before, and remember the answer."""
+        answer = self.ask_afresh(line, activity, level)
+        self._keep(answers, values, answer)
         return answer
 
-    def _evaluate(self, line: Any, activity: Any, level: Mapping[str, str]) -> bool:
+    def _keep(self, where: dict[Any, Any], key: Any, value: Any) -> None:
+        if self._size < MAX_REMEMBERED:
+            self._size += 1
+            where[key] = value
+
+    def ask_afresh(self, line: Any, activity: Any, level: Mapping[str, str]) -> bool:
+        """Whether it holds; `line` is None for an activity as a whole."""
         data = {"activity": activity, "level": level}
         return self._condition.holds(data if line is None else {**data, "line": line})
+
+
+def _getter(fields: Iterable[str]) -> Callable[[Any], Any]:
+    """Gets the values of a message's fields."""
+    names = sorted(fields)
+    return attrgetter(*names) if all(names) and names else lambda _: None
 
 
 class ActivityCondition:
     """A condition over the activity as a whole, and the member's levels."""
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_memory",)
 
     def __init__(self, condition: Condition) -> None:
-        self._answers = _Answers(condition)
+        self._memory = _Memory(condition)
 
     @classmethod
     def compile(cls, source: str) -> "ActivityCondition":
@@ -85,25 +95,41 @@ class ActivityCondition:
 
     def holds(self, activity: Any, level: Mapping[str, str]) -> bool:
         """Whether it holds."""
-        answers = self._answers
-        return answers.ask(answers.about(activity, level), None, activity, level)
+        memory = self._memory
+        try:
+            answers = memory.about(activity, level)
+        except TypeError:
+            return memory.ask_afresh(None, activity, level)
+        answer = answers.get(None)
+        return memory.ask(answers, None, None, activity, level) if answer is None else answer
 
 
 class LineCondition:
     """A condition over one line, and what the activity says of it."""
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_memory",)
 
     def __init__(self, condition: Condition) -> None:
-        self._answers = _Answers(condition)
+        self._memory = _Memory(condition)
 
     @classmethod
     def compile(cls, source: str) -> "LineCondition":
         """The condition of a rule's lines. Raises cel.ExpressionError."""
         return cls(_LINE_CONDITIONS.compile(source))
 
-    def matching(self, lines: Iterable[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
+    def matching(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
         """The lines for which it holds."""
-        answers = self._answers
-        about = answers.about(activity, level)
-        return [line for line in lines if answers.ask(about, line, activity, level)]
+        memory = self._memory
+        try:
+            answers = memory.about(activity, level)
+            asked = [
+                (line, values, answers.get(values))
+                for line, values in zip(lines, map(memory.of_line, lines), strict=True)
+            ]
+        except TypeError:
+            return [line for line in lines if memory.ask_afresh(line, activity, level)]
+        return [
+            line
+            for line, values, answer in asked
+            if (memory.ask(answers, values, line, activity, level) if answer is None else answer)
+        ]

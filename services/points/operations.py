@@ -183,7 +183,7 @@ def apply(state: PointsState, outcome: object, moment: Moment[PointsConfig]) -> 
         case list():
             for wallet in outcome:
                 assert isinstance(wallet, Wallet)
-                state.put_wallet(wallet, wallets.position(state, moment), moment.at)
+                state.put_wallet(wallet)
         case _:
             raise TypeError(f"no outcome of points: {outcome!r}")
 

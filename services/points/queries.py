@@ -121,8 +121,8 @@ async def load_members(
     connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
 ) -> None:
     """The statuses of members."""
-    for row in await connection.fetch(_MEMBERS, partition, list(member_ids)):
-        state.members[row["member_id"]] = row["status"]
+    for member_id, status in await connection.fetch(_MEMBERS, partition, list(member_ids)):
+        state.members[member_id] = status
 
 
 async def load_accounts(
@@ -130,7 +130,7 @@ async def load_accounts(
 ) -> None:
     """Accounts and whose they are."""
     for row in await connection.fetch(_ACCOUNTS, partition, list(account_ids)):
-        state.accounts[row["account_id"]] = Account(*row)
+        state.accounts[row[0]] = Account(*row)
 
 
 async def load_standings(
@@ -142,7 +142,7 @@ async def load_standings(
 ) -> None:
     """The levels of members over time, on some ladders."""
     for row in await connection.fetch(_STANDINGS, partition, list(member_ids), list(ladders)):
-        state.add_standing(row["member_id"], row["ladder"], row["effective_from"], row["level"])
+        state.add_standing(*row)
 
 
 async def load_activities(
@@ -241,5 +241,5 @@ async def load_cap_uses(
 ) -> None:
     """How much of caps is used, in the periods given and later ones."""
     columns = [key.member_id for key in keys], [key.rule for key in keys], [key.period_start for key in keys]
-    for row in await connection.fetch(_CAP_USES, partition, *columns):
-        state.cap_uses[CapKey(row["member_id"], row["rule"], row["period_start"])] = row["used"]
+    for *key, used in await connection.fetch(_CAP_USES, partition, *columns):
+        state.cap_uses[CapKey(*key)] = used

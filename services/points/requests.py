@@ -50,17 +50,19 @@ def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_
     activity = request.activity
     require_domain(caller, activity.domain)
     member_id = decode("member", activity.member_id, "activity.member_id")
-    cash_minor = sum([line.cash_minor for line in activity.lines])
+    lines = list(activity.lines)
+    cash_minor = sum([line.cash_minor for line in lines])
     if cash_minor > MAX_AMOUNT:
         raise Refused(amount_out_of_range("the sum of the lines"))
     # Maps have no order on the wire; the fingerprint of a retry must not depend on it.
     body = activity.SerializeToString(deterministic=True)
     if len(body) > MAX_ACTIVITY_BYTES:
         raise Refused(_ACTIVITY_TOO_LARGE)
+    routing = ids.routing_of(member_id)
     identified = idempotency.identify_body(caller.name, "points.RecordActivity", request.request_id, body)
     return RecordActivity(
         request=identified,
-        activity_id=ids.hashed(identified.key.bytes, ids.routing_of(member_id)),
+        activity_id=ids.hashed(identified.key.bytes, routing),
         natural_key=natural_key(member_id, activity.domain, activity.type, activity.reference),
         member_id=member_id,
         account_id=decode("account", activity.account_id, "activity.account_id"),
@@ -70,8 +72,10 @@ def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_
         currency=activity.currency,
         cash_minor=cash_minor,
         activity=activity,
+        lines=lines,
         body=body,
         validate_only=request.validate_only,
+        owners=(routing,),
     )
 
 

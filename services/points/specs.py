@@ -1,11 +1,10 @@
-"""What the documents of points say: programmes, units and earn rules, as they are written."""
+"""What the documents of points say: units and earn rules, as they are written."""
 
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from services.chassis.documents import Code, Rate, Spec
 
@@ -21,21 +20,6 @@ def _not_negative(rate: Fraction) -> Fraction:
 
 
 NotNegative = Annotated[Rate, AfterValidator(_not_negative)]
-
-
-class ProgrammeSpec(Spec):
-    """A scheme that an operator runs."""
-
-    name: str
-    time_zone: str
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError("is no IANA time zone")
-        return name
 
 
 class ExpirySpec(Spec):

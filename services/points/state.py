@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.chassis.store import Rows
+from services.chassis.store import Rows, new
 from services.points import events
 from services.points.documents import PointsConfig
 from services.points.values import (
@@ -23,6 +23,9 @@ from services.points.values import (
     Spend,
     Wallet,
 )
+
+NEW_ACTIVITIES = new("activities")
+NEW_LOTS = new("lots")
 
 
 class _Timeline:
@@ -72,7 +75,7 @@ class PointsState:
         self.cap_uses: dict[CapKey, int] = {}
         self._timelines: dict[tuple[UUID, str], _Timeline] = {}
         self._changed: dict[str, dict[Any, tuple[Any, ...]]] = {}
-        self._entries: list[tuple[Any, ...]] = []
+        self._entries: list[Entry] = []
         self._events: list[bytes] = []
 
     # What rules look at
@@ -153,10 +156,10 @@ class PointsState:
         row = (member_id, ladder, effective_from, level, True)
         self._put("standings", (member_id, ladder, effective_from), row)
 
-    def put_activity(self, row: ActivityRow) -> None:
-        """An activity as it becomes."""
+    def put_new_activity(self, row: ActivityRow) -> None:
+        """An activity that was not there."""
         self.add_activity(row)
-        self._put("activities", row.activity_id, row)
+        self._put(NEW_ACTIVITIES, row.activity_id, row)
 
     def put_cap_use(self, key: CapKey, used: int) -> None:
         """How much of a cap is used, as it becomes."""
@@ -173,32 +176,25 @@ class PointsState:
         self.add_lot(lot)
         self._put("lots", lot.lot_id, lot)
 
-    def book(self, entry: Entry, position: int, recorded_at: datetime) -> int:
-        """Number an entry and keep it; returns its ordinal in the batch."""
-        ordinal = len(self._entries)
-        self._entries.append(
-            (
-                entry.member_id,
-                position,
-                ordinal,
-                entry.unit,
-                int(entry.kind),
-                entry.amount,
-                entry.balance_after,
-                entry.counterparty,
-                entry.effective_at,
-                recorded_at,
-                entry.account_id,
-                entry.source_id,
-                entry.level,
-            )
-        )
-        return ordinal
+    def put_new_lot(self, lot: Lot) -> None:
+        """A lot that was not there."""
+        self.add_lot(lot)
+        self._put(NEW_LOTS, lot.lot_id, lot)
 
-    def put_wallet(self, wallet: Wallet, position: int, recorded_at: datetime) -> None:
+    @property
+    def next_ordinal(self) -> int:
+        """The ordinal in the batch that the next entry gets."""
+        return len(self._entries)
+
+    def book(self, entry: Entry) -> None:
+        """Keep an entry."""
+        self._entries.append(entry)
+
+    def put_wallet(self, wallet: Wallet) -> None:
         """A wallet as rules made it: every change of it, and the events that tell them."""
         for entry in wallet.entries:
-            self._events.append(events.entry_booked(self.book(entry, position, recorded_at), entry))
+            self._events.append(events.entry_booked(self.next_ordinal, entry))
+            self.book(entry)
         before = self.balance(wallet.member_id, wallet.unit)
         if wallet.balance != before:
             self.put_balance(wallet.member_id, wallet.unit, wallet.balance)
@@ -278,9 +274,13 @@ class PointsState:
 
     def mark_reversed(self, activity_id: UUID, reversed_at: datetime) -> None:
         """An activity is reversed."""
-        self.put_activity(self.activities[activity_id]._replace(reversed_at=reversed_at))
+        row = self.activities[activity_id] = self.activities[activity_id]._replace(reversed_at=reversed_at)
+        self._put("activities", activity_id, row)
 
     def _put(self, table: str, key: Any, values: tuple[Any, ...]) -> None:
+        """Note a row as it becomes; one that is new stays new, whatever else becomes of it."""
+        if key in self._changed.get(new(table), ()):
+            table = new(table)
         self._changed.setdefault(table, {})[key] = values
 
     # What the chassis writes. Points' commands concern one partition, so a batch has one.

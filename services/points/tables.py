@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from services.chassis.tables import UPSERT, chassis_tables
+from services.chassis.tables import OF_BATCH, UPSERT, chassis_tables
 
 METADATA = sa.MetaData()
 chassis_tables(METADATA)
@@ -70,15 +70,15 @@ ENTRIES = sa.Table(
     METADATA,
     _partition(),
     sa.Column("member_id", sa.Uuid, primary_key=True),
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False, info=OF_BATCH),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False, info=OF_BATCH),
     sa.Column("unit", sa.Text, nullable=False),
     sa.Column("kind", sa.SmallInteger, nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
     sa.Column("balance_after", sa.BigInteger, nullable=False),
     sa.Column("counterparty", sa.Text, nullable=False),
     sa.Column("effective_at", _TIME, nullable=False),
-    sa.Column("recorded_at", _TIME, nullable=False),
+    sa.Column("recorded_at", _TIME, nullable=False, info=OF_BATCH),
     sa.Column("account_id", sa.Uuid),
     sa.Column("source_id", sa.Uuid, nullable=False),
     sa.Column("level", sa.Text, nullable=False),
@@ -123,6 +123,8 @@ LOTS = sa.Table(
         "remaining >= 0 AND held >= 0 AND expired >= 0 AND remaining + held + expired <= amount", "lots_within"
     ),
     sa.Index("lots_due", "partition", "expires_at", postgresql_where=sa.text("remaining > 0")),
+    # A member's lots pile up; those that can still be used are few.
+    sa.Index("lots_open", "partition", "member_id", postgresql_where=sa.text("remaining > 0 OR held > 0")),
     info=UPSERT,
 )
 HOLDS = sa.Table(

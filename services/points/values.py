@@ -139,18 +139,29 @@ class Clawback:
 
 
 class Entry(NamedTuple):
-    """A movement between a wallet and another ledger account, not yet numbered; `amount` is what the wallet got."""
+    """A movement between a wallet and another ledger account; `amount` is what the wallet got.
+
+    A row of its table, in the table's order, without what the batch says of it.
+    """
 
     member_id: UUID
-    account_id: UUID | None
     unit: str
     kind: EntryKind
     amount: int
     balance_after: int
     counterparty: str
     effective_at: datetime
+    account_id: UUID | None
     source_id: UUID
     level: str = ""
+
+
+class Booked(NamedTuple):
+    """An entry of kind "earn", the lot that it opened (a score has none), and the balance after."""
+
+    entry: Entry
+    lot: Lot | None
+    balance: Balance
 
 
 class CapKey(NamedTuple):
@@ -216,5 +227,5 @@ class Wallet:
         balance = self.balance.balance + amount
         self.balance = self.balance._replace(balance=balance)
         self.entries.append(
-            Entry(self.member_id, account_id, self.unit, kind, amount, balance, counterparty, at, source_id)
+            Entry(self.member_id, self.unit, kind, amount, balance, counterparty, at, account_id, source_id)
         )

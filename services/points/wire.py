@@ -12,9 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment
-from services.points.activities.rules import Earned
+from services.points.activities.rules import Earned, RuleOutcome
 from services.points.commands import RecordActivity
-from services.points.values import Balance, Entry, Hold, Lot, LotUse, Spend
+from services.points.values import Balance, Booked, Hold, LotUse, Spend
 from services.points.wallets.rules import Captured, Refunded, Released
 from tessera.points.v1 import activity_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -83,40 +83,34 @@ def _civil(at: datetime) -> Timestamp:
 def record_response(
     command: RecordActivity,
     earnings: Sequence[Earned],
-    booked: Sequence[tuple[Entry, Lot | None, Balance]],
+    booked: Sequence[Booked],
     effective_at: datetime,
     moment: Moment[Any],
 ) -> bytes:
-    """What recording did, which is also what is kept of it as its recorded effects."""
-    response = pb.RecordActivityResponse(
-        activity_id=activity_id(command.activity_id),
-        config_version=moment.config_version,
-        booked_at_receipt=command.occurred_at > effective_at,
-        position=position_of(moment),
-    )
-    by_unit = {(entry.unit, entry.counterparty): (entry, lot, balance) for entry, lot, balance in booked}
+    """What recording did, which is also what is kept of it as its recorded effects.
+
+    What was booked are the earnings that are not zero, in their order.
+    """
+    response = pb.RecordActivityResponse(position=position_of(moment))
+    response.activity_id = activity_id(command.activity_id)
+    response.config_version = moment.config_version
+    if command.occurred_at > effective_at:
+        response.booked_at_receipt = True
+    bookings = iter(booked)
     for earned in earnings:
-        message = response.earnings.add(unit=earned.unit.code, amount=earned.amount, funder=earned.funder)
-        found = by_unit.get((earned.unit.code, f"funder:{earned.funder}"))
-        if found is not None:
-            _fill_earning(message, *found, effective_at)
+        message = response.earnings.add()
+        message.unit = earned.unit.code
+        message.amount = earned.amount
+        message.funder = earned.funder
+        if earned.amount:
+            _fill_booked(message, next(bookings), effective_at)
         for outcome in earned.rules:
-            message.rules.add(
-                rule=outcome.rule.code,
-                amount=outcome.amount,
-                base_minor=outcome.base_minor,
-                multiplier=outcome.multiplier,
-                level=outcome.level,
-                capped=outcome.capped,
-                verdict=outcome.verdict,
-                cap_period=outcome.cap_key.period_start.isoformat() if outcome.cap_key is not None else "",
-            )
+            _fill_rule(message.rules.add(), outcome)
     return response.SerializeToString()
 
 
-def _fill_earning(
-    message: activity_pb2.Earning, entry: Entry, lot: Lot | None, balance: Balance, effective_at: datetime
-) -> None:
+def _fill_booked(message: activity_pb2.Earning, booked: Booked, effective_at: datetime) -> None:
+    entry, lot, balance = booked
     message.balance_after = entry.balance_after
     if lot is None:
         return
@@ -126,6 +120,20 @@ def _fill_earning(
     expires_at = balance.slides_to if lot.slides else lot.expires_at
     if expires_at is not None:
         message.expires_at.CopyFrom(_civil(expires_at))
+
+
+def _fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
+    message.rule = outcome.rule.code
+    message.amount = outcome.amount
+    message.base_minor = outcome.base_minor
+    message.multiplier = outcome.multiplier
+    message.verdict = outcome.verdict  # type: ignore[assignment]  # the numbers are those of the contract
+    if outcome.level:
+        message.level = outcome.level
+    if outcome.capped:
+        message.capped = outcome.capped
+    if outcome.cap_key is not None:
+        message.cap_period = outcome.cap_key.period_start.isoformat()
 
 
 class RecordedCap(NamedTuple):

@@ -4,33 +4,18 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from services.chassis.documents import Code, Document, DocumentErrors, Spec, parse_specs
-from services.chassis.errors import FieldViolation
+from services.chassis.documents import Code, Document, Mistakes, Spec, parse_specs
+from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.tiers.values import Config, Ladder, Level, Window
 
 MAX_SCORE = (1 << 53) - 1
 MAX_WINDOW_DAYS = 3_660
 MAX_WINDOW_MONTHS = 120
 MAX_LEVELS = 50
-
-
-class ProgrammeSpec(Spec):
-    """A scheme that an operator runs; days and months are civil in its time zone."""
-
-    name: str
-    time_zone: str
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError("is no IANA time zone")
-        return name
 
 
 class WindowSpec(Spec):
@@ -79,19 +64,20 @@ class LadderSpec(Spec):
         return levels
 
 
+MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "ladder": LadderSpec}
+
+
 def compile_documents(documents: Sequence[Document]) -> Config:
     """What rules use of a version's documents. Raises DocumentErrors with every mistake."""
-    specs = parse_specs(documents, {"programme": ProgrammeSpec, "ladder": LadderSpec})
+    mistakes = Mistakes()
+    specs = parse_specs(documents, MODELS, mistakes)
+    check_programmes(documents, mistakes)
+    mistakes.check()
     zones = {code: ZoneInfo(spec.time_zone) for code, spec in specs["programme"].items()}
-    programme_of = {document.code: document.programme for document in documents if document.kind == "ladder"}
-    violations = [
-        *_programmes_of_their_own(documents),
-        *_unknown_programmes(programme_of, zones),
-        *_zones_that_differ(specs["ladder"], programme_of, zones),
-    ]
-    if violations:
-        raise DocumentErrors(violations)
-    ladders = {code: _ladder(code, spec, zones[programme_of[code]]) for code, spec in specs["ladder"].items()}
+    zone_of = {document.code: zones[document.programme] for document in documents if document.kind == "ladder"}
+    _check_zones(specs["ladder"], zone_of, mistakes)
+    mistakes.check()
+    ladders = {code: _ladder(code, spec, zone_of[code]) for code, spec in specs["ladder"].items()}
     by_unit: dict[str, tuple[Ladder, ...]] = {}
     for ladder in ladders.values():
         by_unit[ladder.unit] = (*by_unit.get(ladder.unit, ()), ladder)
@@ -103,35 +89,14 @@ def compile_documents(documents: Sequence[Document]) -> Config:
     )
 
 
-def _programmes_of_their_own(documents: Sequence[Document]) -> list[FieldViolation]:
-    return [
-        FieldViolation(document.name, f"belongs to the programme {document.programme}; a programme belongs to itself")
-        for document in documents
-        if document.kind == "programme" and document.programme != document.code
-    ]
-
-
-def _unknown_programmes(programme_of: Mapping[str, str], zones: Mapping[str, ZoneInfo]) -> list[FieldViolation]:
-    return [
-        FieldViolation(f"ladder/{code}", f"there is no programme {programme}")
-        for code, programme in programme_of.items()
-        if programme not in zones
-    ]
-
-
-def _zones_that_differ(
-    ladders: Mapping[str, LadderSpec], programme_of: Mapping[str, str], zones: Mapping[str, ZoneInfo]
-) -> list[FieldViolation]:
+def _check_zones(ladders: Mapping[str, LadderSpec], zone_of: Mapping[str, ZoneInfo], mistakes: Mistakes) -> None:
     """Scores are kept by day once a unit, so ladders that share a unit must agree on what a day is."""
     first: dict[str, str] = {}
-    violations = []
     for code, ladder in ladders.items():
         other = first.setdefault(ladder.unit, code)
-        mine, theirs = zones.get(programme_of[code]), zones.get(programme_of[other])
-        if mine is not None and theirs is not None and mine != theirs:
-            text = f"{ladder.unit} counts for the ladder {other} too, in another time zone: {theirs.key}"
-            violations.append(FieldViolation(f"ladder/{code}.unit", text))
-    return violations
+        if zone_of[code] != zone_of[other]:
+            text = f"{ladder.unit} counts for the ladder {other} too, in another time zone: {zone_of[other].key}"
+            mistakes.add(f"ladder/{code}.unit", text)
 
 
 def _ladder(code: str, spec: LadderSpec, zone: ZoneInfo) -> Ladder:

@@ -53,18 +53,18 @@ def next_fall(ladder: Ladder, rank: int, scores: Scores, evaluation: date) -> Fa
     """
     if rank == 0:
         return None
-    leaving = sorted((ladder.window.leaves_on(day), amount) for day, amount in scores.items())
     needed = ladder.thresholds[rank]
-    score = sum([amount for _, amount in leaving])
-    gone = 0
-    while True:
-        while gone < len(leaving) and leaving[gone][0] < evaluation:
-            score -= leaving[gone][1]
-            gone += 1
-        if score < needed:
-            return Fall(evaluation, ladder.rank_of_score(score), score)
-        # Only the lowest threshold is 0, so something is left, and leaves.
-        evaluation = ladder.evaluation_from(leaving[gone][0] + _DAY)
+    score = sum(scores.values())
+    # Days leave the window in their order.
+    for day, amount in sorted(scores.items()):
+        leaves_on = ladder.window.leaves_on(day)
+        if leaves_on >= evaluation:
+            if score < needed:
+                break
+            evaluation = ladder.evaluation_from(leaves_on + _DAY)
+        score -= amount
+    # Only the lowest threshold is 0, so without any score the rank has fallen.
+    return Fall(evaluation, ladder.rank_of_score(score), score)
 
 
 def stays(

@@ -84,7 +84,10 @@ class TiersState:
 
     def tally(self, key: MemberUnit) -> Tally:
         """A tally as loaded, made when there is none."""
-        return self.tallies.setdefault(key, Tally())
+        tally = self.tallies.get(key)
+        if tally is None:
+            tally = self.tallies[key] = Tally()
+        return tally
 
     def merge(self, changes: "Changes") -> None:
         """Take over what was decided."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tests.bench.machine import ROOT, Machine, fsync_ms, started_machine
+from tests.bench.machine import ROOT, Machine, busy_cores, fsync_ms, started_machine
 from tests.bench.population import MEMBERS, SEED
 from tests.bench.process import Missing
 from tests.bench.result import Result, print_results, write_json
@@ -35,7 +35,7 @@ from tests.bench.unary import TRANSPORTS
 TABLE_WIDTH = 100
 """Where output is no terminal, too."""
 BUSY_CORES = 0.5
-"""Work that others do meanwhile and that a person should know of: the load of the minute before."""
+"""Work of others that a person should know of."""
 OUTPUT = ROOT / "build" / "bench.json"
 
 Row = Callable[[Machine], Awaitable[list[Result]]]
@@ -91,7 +91,7 @@ async def _measure(names: Sequence[str], partitions: Sequence[int]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, TABLE_WIDTH)
     started_s = time.monotonic()
-    busy_cores, _, _ = os.getloadavg()
+    busy = busy_cores()
     results: list[Result] = []
     with _progress(Console(stderr=True)) as progress:
         bar = progress.add_task("starting PostgreSQL", total=len(names) * max(1, len(partitions)))
@@ -102,8 +102,8 @@ async def _measure(names: Sequence[str], partitions: Sequence[int]) -> None:
 
         async with started_machine(say) as machine:
             console.print(await _conditions(machine, partitions or [machine.partitions]))
-            if busy_cores > BUSY_CORES:
-                console.print(f"[yellow]other work keeps {busy_cores:.1f} cores busy: figures and ratios are too low")
+            if busy > BUSY_CORES:
+                console.print(f"[yellow]other work keeps {busy:.1f} cores busy: figures and ratios are too low")
             for count in partitions or [machine.partitions]:
                 for row in names:
                     say("preparing")

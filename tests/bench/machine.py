@@ -23,6 +23,7 @@ from tessera.up.secrets import OPERATOR, prepare_access, read_secrets
 ROOT = checkout_root() or Path.cwd()
 DIRECTORY = ROOT / "build" / "bench"
 FSYNCS = 200
+CORE_TIMES = Path("/proc/stat")
 WAL_PAGE_BYTES = 8192
 
 Fill = Callable[[str], Awaitable[None]]
@@ -142,6 +143,24 @@ async def check_booked(dsn: str, table: str, answered: int) -> None:
     booked = await count_rows(dsn, table)
     if booked != answered:
         raise RuntimeError(f"{answered} calls were acknowledged, {booked} rows are in {table}")
+
+
+def busy_cores() -> float:
+    """How many cores others keep busy, over a second in which we do nothing; 0 where the system does not tell."""
+    if not CORE_TIMES.exists():
+        return 0.0
+    idle, total = _core_times()
+    time.sleep(1)
+    idle_after, total_after = _core_times()
+    return (os.cpu_count() or 1) * (1 - (idle_after - idle) / (total_after - total))
+
+
+def _core_times() -> tuple[int, int]:
+    """What all cores together were idle, waiting for disks included, and have been up; in ticks."""
+    with CORE_TIMES.open() as lines:
+        ticks = [int(field) for field in lines.readline().split()[1:9]]
+    _, _, _, idle, waiting, *_ = ticks
+    return idle + waiting, sum(ticks)
 
 
 def fsync_ms(directory: Path) -> float:

@@ -41,10 +41,10 @@ class Result:
         return self.ours <= self.target if self.ratio is None else self.ratio >= self.target
 
 
-async def in_turns(ours: Measure, reference: Measure) -> tuple[float, float]:
-    """The medians of some rounds, each of ours and then the reference."""
-    measured = [(await ours(), await reference()) for _ in range(ROUNDS)]
-    return statistics.median(mine for mine, _ in measured), statistics.median(theirs for _, theirs in measured)
+async def in_turns(*measures: Measure) -> tuple[float, ...]:
+    """The medians of some rounds, in each of which every one is measured once, in order."""
+    rounds = [[await measure() for measure in measures] for _ in range(ROUNDS)]
+    return tuple(statistics.median(figures) for figures in zip(*rounds, strict=True))
 
 
 def print_results(console: Console, results: Sequence[Result]) -> None:

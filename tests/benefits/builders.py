@@ -11,8 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf.json_format import MessageToDict
-from google.rpc import error_details_pb2, status_pb2
-from grpc import aio
 
 from services.benefits import definition
 from services.benefits.events import parse_identity_event, parse_tiers_event
@@ -221,19 +219,6 @@ def redemption(member: str, benefit: str = "coffee", **fields: Any) -> pb.Redeem
     """A request to redeem, in the domain "cafe" unless it says otherwise."""
     fields = {"request_id": str(uuid.uuid4()), "domain": "cafe", **fields}
     return pb.RedeemRequest(member_id=member, benefit=benefit, **fields)
-
-
-def info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo:
-    """The ErrorInfo of a status."""
-    found = error_details_pb2.ErrorInfo()
-    status.details[0].Unpack(found)
-    return found
-
-
-def refusal(error: aio.AioRpcError) -> error_details_pb2.ErrorInfo:
-    """The ErrorInfo of a refused call."""
-    trailers: dict[str, Any] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs, whatever the type says
-    return info(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
 
 
 @asynccontextmanager

@@ -17,13 +17,13 @@ from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.idempotency import Request
 from services.chassis.verdicts import Verdict
 from tessera.benefits.v1 import benefits_service_pb2 as pb
+from tessera.errors import error_of_status
 from tests.benefits.builders import (
     LEVELS,
     NOON,
     Benefits,
     coupon,
     enrolled,
-    info,
     quota,
     redemption,
     standing,
@@ -121,7 +121,7 @@ async def run(benefits: Benefits, runs: Iterable[list[Any]]) -> list[Verdict]:
 def told(step: Step, verdict: Verdict) -> tuple[Any, ...]:
     """What a verdict says, without what differs between members and batches."""
     if verdict.code:
-        return (step[0], info(verdict.status()).reason)
+        return (step[0], error_of_status(verdict.status()).reason)
     match step[0]:
         case "redeem":
             redeemed = pb.RedeemResponse.FromString(verdict.payload)
@@ -254,7 +254,7 @@ async def a_check_says_what_redeeming_would_do(benefits: Benefits, member: str) 
             left = dry.response.uses_left + 1 if dry.response.HasField("uses_left") else 0
             assert (checked.entitlement_id, checked.uses_left) == (dry.response.entitlement_id, left)
         else:
-            assert checked.reason == info(dry.error).reason
+            assert checked.reason == error_of_status(dry.error).reason
 
 
 def by_member(events: list[tuple[str, Any]]) -> dict[bytes, list[Any]]:

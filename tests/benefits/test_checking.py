@@ -6,7 +6,8 @@ import grpc
 import pytest
 
 from tessera.benefits.v1 import benefits_service_pb2 as pb
-from tests.benefits.builders import NOON, coupon, info, new_member_id, quota, refusal, standing, start_benefits
+from tessera.errors import error_of_call, error_of_status
+from tests.benefits.builders import NOON, coupon, new_member_id, quota, standing, start_benefits
 from tests.benefits.builders import raw as raw_id
 
 DAY = timedelta(days=1)
@@ -69,7 +70,7 @@ async def test_the_interval_that_covers_the_instant_counts() -> None:
         assert (await benefits.check(member, "delivery")).reason == "NOT_ELIGIBLE"
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await benefits.redeem(member, "delivery")
-        assert refusal(refused.value).reason == "NOT_ELIGIBLE"
+        assert error_of_call(refused.value).reason == "NOT_ELIGIBLE"
 
 
 async def test_a_coupon_may_be_judged_at_its_issue_alone() -> None:
@@ -129,11 +130,11 @@ async def test_the_unknown_are_errors_and_a_new_member_may_be_asked_for_again() 
         with pytest.raises(grpc.aio.AioRpcError) as unknown:
             await benefits.check(new_member_id(), "delivery")
         assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
-        assert refusal(unknown.value).reason == "MEMBER_UNKNOWN"
+        assert error_of_call(unknown.value).reason == "MEMBER_UNKNOWN"
         with pytest.raises(grpc.aio.AioRpcError) as unknown:
             await benefits.check(member, "tea")
         assert unknown.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        assert refusal(unknown.value).reason == "BENEFIT_UNKNOWN"
+        assert error_of_call(unknown.value).reason == "BENEFIT_UNKNOWN"
 
 
 async def test_a_bulk_call_answers_each_item_as_a_single_call_would() -> None:
@@ -158,7 +159,9 @@ async def test_a_bulk_call_answers_each_item_as_a_single_call_would() -> None:
             pb.CheckEntitlementRequest(member_id=members[0], benefit="daily", domain="Café"),
         ]
         bulk = await benefits.stub.BulkCheckEntitlements(pb.BulkCheckEntitlementsRequest(requests=requests))
-        assert [info(r.error).reason if r.HasField("error") else r.response.allowed for r in bulk.results] == [
+        assert [
+            error_of_status(r.error).reason if r.HasField("error") else r.response.allowed for r in bulk.results
+        ] == [
             "MEMBER_UNKNOWN",
             "INVALID_REQUEST",
             True,
@@ -181,7 +184,7 @@ async def test_a_condition_may_ask_when_a_member_was_enrolled() -> None:
         assert [r.response.allowed for r in bulk.results] == [True, False, True, True, True, True]
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await benefits.redeem(late, "delivery")
-        assert refusal(refused.value).reason == "NOT_ELIGIBLE"
+        assert error_of_call(refused.value).reason == "NOT_ELIGIBLE"
 
 
 async def test_an_answer_names_the_configuration_it_was_decided_with() -> None:

@@ -96,11 +96,6 @@ def test_all_mistakes_are_told_together() -> None:
     assert {where.split(".")[0] for where in found} == {"benefit/one", "benefit/two", "voucher/delivery"}
 
 
-def test_a_benefit_needs_its_programme() -> None:
-    with pytest.raises(DocumentErrors, match="there is no programme club"):
-        compile_documents([document(coupon())])
-
-
 @pytest.mark.parametrize("pack", sorted(path.name for path in PACKS.iterdir() if path.is_dir()))
 def test_the_benefits_of_every_pack_compile(pack: str) -> None:
     given = [

@@ -8,17 +8,15 @@ import grpc
 import pytest
 
 from services.benefits import jobs
-from services.chassis.clock import set_clock
 from services.chassis.jobs import JobRunner
 from tessera.benefits.v1 import benefits_service_pb2 as pb
+from tessera.errors import error_of_call, error_of_status
 from tests.benefits.builders import (
     NOON,
     coupon,
-    info,
     new_member_id,
     quota,
     raw,
-    refusal,
     standing,
     start_benefits,
 )
@@ -53,8 +51,8 @@ class TestToLists:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await benefits.issue(one, reference="letter")
             assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
-            assert refusal(refused.value).reason == "ALREADY_ISSUED"
-            assert refusal(refused.value).metadata == {"entitlement_id": first.entitlement.entitlement_id}
+            assert error_of_call(refused.value).reason == "ALREADY_ISSUED"
+            assert error_of_call(refused.value).metadata == {"entitlement_id": first.entitlement.entitlement_id}
             await benefits.issue(one, reference="another")
             await benefits.issue(one, "tea", reference="letter")
             await benefits.issue(other, reference="letter")
@@ -71,7 +69,7 @@ class TestToLists:
             request.reference = "other"
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await benefits.stub.IssueEntitlement(request)
-            assert refusal(refused.value).reason == "REQUEST_ID_REUSED"
+            assert error_of_call(refused.value).reason == "REQUEST_ID_REUSED"
 
     async def test_each_item_of_a_list_has_a_result_of_its_own(self) -> None:
         async with start_benefits(coupon(), quota(), coupon("gift", issue=[RISE])) as benefits:
@@ -96,7 +94,7 @@ class TestToLists:
                     ]
                 )
             )
-            reasons = [info(r.error).reason if r.HasField("error") else "" for r in answer.results]
+            reasons = [error_of_status(r.error).reason if r.HasField("error") else "" for r in answer.results]
             assert reasons == [reason for _, _, reason in asked]
             assert await benefits.summary() == {"coffee": {"issued": 1}, "delivery": {}, "gift": {}}
 
@@ -114,7 +112,7 @@ class TestToLists:
             for benefit in ("coffee", "past", "future", "over"):
                 with pytest.raises(grpc.aio.AioRpcError) as refused:
                     await benefits.issue(member, benefit)
-                reasons[benefit] = refusal(refused.value).reason
+                reasons[benefit] = error_of_call(refused.value).reason
             assert reasons == {
                 "coffee": "NOT_ELIGIBLE",
                 "past": "OUTSIDE_VALIDITY",
@@ -186,7 +184,7 @@ class TestOnRises:
             await benefits.stand(member, "silver")
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await benefits.entitlements(member)
-            assert refusal(refused.value).reason == "MEMBER_UNKNOWN"
+            assert error_of_call(refused.value).reason == "MEMBER_UNKNOWN"
             assert await benefits.summary() == {"gift": {"issued": 1}}
 
     async def test_it_is_valid_from_the_change_where_that_is_yet_to_come(self) -> None:
@@ -282,7 +280,7 @@ class TestEachMonth:
             fell, rose = await benefits.enrol(2)
             await benefits.stand(fell, "gold", at=NOON - DAY)
             async with benefits.platform.pool.acquire() as connection:
-                await set_clock(connection, APRIL + 2 * DAY)
+                await connection.execute("UPDATE clock SET now = $1", APRIL + 2 * DAY)
             await benefits.tell("tiers", [(raw(fell), standing(fell, "bronze", APRIL + DAY))])
             await benefits.stand(rose, "gold", at=APRIL + DAY)
             _, monthly = jobs.jobs(benefits.platform)

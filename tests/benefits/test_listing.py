@@ -7,7 +7,8 @@ import pytest
 
 from services.benefits import jobs
 from tessera.benefits.v1 import benefits_service_pb2 as pb
-from tests.benefits.builders import NOON, coupon, new_member_id, raw, refusal, start_benefits
+from tessera.errors import error_of_call
+from tests.benefits.builders import NOON, coupon, new_member_id, raw, start_benefits
 
 DAY = timedelta(days=1)
 
@@ -38,7 +39,7 @@ async def test_newest_first_in_pages_without_gap_or_repeat() -> None:
         request.benefit = "tea"
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await benefits.stub.ListEntitlements(request)
-        assert refusal(refused.value).reason == "PAGE_TOKEN_INVALID"
+        assert error_of_call(refused.value).reason == "PAGE_TOKEN_INVALID"
 
 
 async def test_what_is_over_is_left_out_unless_asked_for() -> None:
@@ -61,7 +62,7 @@ async def test_an_unknown_member_has_no_list() -> None:
     async with start_benefits(coupon()) as benefits:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await benefits.entitlements(new_member_id())
-        assert refusal(refused.value).reason == "MEMBER_UNKNOWN"
+        assert error_of_call(refused.value).reason == "MEMBER_UNKNOWN"
 
 
 async def test_the_job_books_what_is_over_once_and_nothing_else_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,15 @@ import grpc
 import pytest
 
 from tessera.benefits.v1 import benefits_service_pb2 as pb
+from tessera.errors import error_of_call, error_of_status
 from tests.benefits.builders import (
     NOON,
     Benefits,
     coupon,
-    info,
     new_member_id,
     quota,
     raw,
     redemption,
-    refusal,
     start_benefits,
 )
 
@@ -28,7 +27,7 @@ async def reason(benefits: Benefits, member: str, benefit: str = "coffee", **fie
     """Why a redemption is refused."""
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await benefits.redeem(member, benefit, **fields)
-    return str(refusal(refused.value).reason)
+    return str(error_of_call(refused.value).reason)
 
 
 class TestCoupons:
@@ -54,11 +53,11 @@ class TestCoupons:
             assert (await benefits.redeem(member, entitlement_id=wanted)).entitlement_id == wanted
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await benefits.redeem(member, entitlement_id=wanted)
-            assert refusal(refused.value).metadata == {"state": "redeemed"}
+            assert error_of_call(refused.value).metadata == {"state": "redeemed"}
             foreign = (await benefits.issue(other)).entitlement.entitlement_id
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await benefits.redeem(member, entitlement_id=foreign)
-            assert refusal(refused.value).metadata == {"state": "unknown"}
+            assert error_of_call(refused.value).metadata == {"state": "unknown"}
             tea = (await benefits.issue(member, "tea")).entitlement.entitlement_id
             assert await reason(benefits, member, entitlement_id=tea) == "ENTITLEMENT_NOT_USABLE"
             assert await reason(benefits, member, "delivery", entitlement_id=tea) == "ENTITLEMENT_NOT_USABLE"
@@ -91,8 +90,8 @@ class TestQuotas:
                 *(benefits.redeem(member, "delivery") for _ in range(2)), return_exceptions=True
             )
             (refused,) = [one for one in both if isinstance(one, grpc.aio.AioRpcError)]
-            assert refusal(refused).reason == "QUOTA_EXHAUSTED"
-            assert refusal(refused).metadata == {
+            assert error_of_call(refused).reason == "QUOTA_EXHAUSTED"
+            assert error_of_call(refused).metadata == {
                 "quota": "5",
                 "used": "5",
                 "next_eligible_at": "2026-04-01T04:00:00+00:00",
@@ -110,7 +109,7 @@ class TestQuotas:
             assert len([n for n in won if n < 100]) == 7
             assert len([n for n in won if n >= 100]) == 6
             assert sorted(outcomes[n].uses_left for n in won if n < 100) == list(range(7))
-            assert {refusal(o).reason for o in outcomes if isinstance(o, grpc.aio.AioRpcError)} == {
+            assert {error_of_call(o).reason for o in outcomes if isinstance(o, grpc.aio.AioRpcError)} == {
                 "QUOTA_EXHAUSTED",
                 "NOT_ENTITLED",
             }
@@ -169,7 +168,7 @@ class TestWhoAndWhere:
             for _ in range(2):
                 with pytest.raises(grpc.aio.AioRpcError) as unknown:
                     await benefits.stub.Redeem(request)
-                assert refusal(unknown.value).reason == "ACCOUNT_UNKNOWN"
+                assert error_of_call(unknown.value).reason == "ACCOUNT_UNKNOWN"
             request.account_id = await benefits.link(member, "cafe")
             assert (await benefits.stub.Redeem(request)).uses_left == 3
 
@@ -184,7 +183,7 @@ class TestWhoAndWhere:
             both = [redemption(member, "delivery", domain=domain) for domain in ("fuel", "cafe")]
             bulk = await fuel.BulkRedeem(pb.BulkRedeemRequest(requests=both))
             assert bulk.results[0].response.uses_left == 2
-            assert info(bulk.results[1].error).reason == "DOMAIN_NOT_ALLOWED"
+            assert error_of_status(bulk.results[1].error).reason == "DOMAIN_NOT_ALLOWED"
 
     async def test_reasons_come_item_by_item(self) -> None:
         documents = [quota(domains=["bar"]), quota("late", offered={"from": "2026-05-01"}), coupon()]
@@ -204,7 +203,7 @@ class TestWhoAndWhere:
             ]
             requests = [redemption(member, benefit) for member, benefit, _ in asked]
             answer = await benefits.stub.BulkRedeem(pb.BulkRedeemRequest(requests=requests))
-            assert [info(result.error).reason for result in answer.results] == [why for _, _, why in asked]
+            assert [error_of_status(result.error).reason for result in answer.results] == [why for _, _, why in asked]
 
     async def test_what_was_redeemed_is_told_with_the_account_it_came_through(self) -> None:
         async with start_benefits(quota()) as benefits:
@@ -236,7 +235,7 @@ class TestRetries:
             for _ in range(2):
                 with pytest.raises(grpc.aio.AioRpcError) as refused:
                     await benefits.stub.Redeem(request)
-                assert refusal(refused.value).reason == "NOT_ENTITLED"
+                assert error_of_call(refused.value).reason == "NOT_ENTITLED"
                 await benefits.issue(member, reference=str(_))
             assert "redeemed" not in (await benefits.summary())["coffee"]
 
@@ -259,7 +258,7 @@ class TestRetries:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await benefits.stub.Redeem(request)
             assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
-            assert refusal(refused.value).reason == "REQUEST_ID_REUSED"
+            assert error_of_call(refused.value).reason == "REQUEST_ID_REUSED"
 
     async def test_e11_it_survives_a_restart(self) -> None:
         async with start_benefits(quota()) as benefits:
@@ -278,4 +277,4 @@ class TestRetries:
             assert (dry.redemption_id, dry.uses_left) == (wet.redemption_id, 0)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await benefits.redeem(member, "delivery", validate_only=True)
-            assert refusal(refused.value).reason == "QUOTA_EXHAUSTED"
+            assert error_of_call(refused.value).reason == "QUOTA_EXHAUSTED"

@@ -7,7 +7,8 @@ import grpc
 import pytest
 
 from tessera.benefits.v1 import benefits_service_pb2 as pb
-from tests.benefits.builders import NOON, coupon, new_member_id, quota, raw, redemption, refusal, start_benefits
+from tessera.errors import error_of_call
+from tests.benefits.builders import NOON, coupon, new_member_id, quota, raw, redemption, start_benefits
 
 DAY = timedelta(days=1)
 
@@ -65,7 +66,7 @@ async def test_only_once_whoever_asks_at_the_same_time() -> None:
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         refused = [outcome for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
         assert len(refused) == 19
-        assert {refusal(error).reason for error in refused} == {"REDEMPTION_ALREADY_REVERSED"}
+        assert {error_of_call(error).reason for error in refused} == {"REDEMPTION_ALREADY_REVERSED"}
         assert (await benefits.check(member, "delivery")).uses_left == 3
 
 
@@ -87,7 +88,7 @@ async def test_what_was_never_redeemed_cannot_be_taken_back() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await benefits.reverse(unknown)
         assert refused.value.code() is grpc.StatusCode.NOT_FOUND
-        assert refusal(refused.value).reason == "REDEMPTION_UNKNOWN"
+        assert error_of_call(refused.value).reason == "REDEMPTION_UNKNOWN"
 
 
 async def test_a_caller_takes_back_only_what_was_used_in_its_domains() -> None:
@@ -101,7 +102,7 @@ async def test_a_caller_takes_back_only_what_was_used_in_its_domains() -> None:
                 pb.ReverseRedemptionRequest(request_id="one", redemption_id=elsewhere.redemption_id)
             )
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
-        assert refusal(refused.value).reason == "DOMAIN_NOT_ALLOWED"
+        assert error_of_call(refused.value).reason == "DOMAIN_NOT_ALLOWED"
         await fuel.ReverseRedemption(pb.ReverseRedemptionRequest(request_id="two", redemption_id=own.redemption_id))
 
 

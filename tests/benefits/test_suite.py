@@ -12,9 +12,10 @@ import pytest
 
 from services.chassis.instants import timestamp
 from tessera.benefits.v1 import benefits_service_pb2 as pb
+from tessera.errors import error_of_call
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import activity_pb2, points_service_pb2
-from tests.benefits.builders import NOON, coupon, quota, refusal
+from tests.benefits.builders import NOON, coupon, quota
 from tests.support.suite import Suite, start_suite
 
 PROGRAMME = {
@@ -139,7 +140,7 @@ async def test_suspended_members_are_refused_until_they_are_reinstated() -> None
         )
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await suite.benefits.Redeem(use(guest, "greeting", at_least=[suspended.position]))
-        assert refusal(refused.value).reason == "MEMBER_SUSPENDED"
+        assert error_of_call(refused.value).reason == "MEMBER_SUSPENDED"
         reinstated = await suite.identity.ReinstateMember(
             identity_service_pb2.ReinstateMemberRequest(request_id="go", member_id=guest.member_id)
         )

@@ -25,6 +25,8 @@ class Wire:
         self._writers: set[asyncio.StreamWriter] = set()
         self._cut_next: Side | None = None
         self._is_up = True
+        self._speaks = asyncio.Event()
+        self._speaks.set()
         self.port = 0
         self.commits_cut = 0
 
@@ -42,6 +44,10 @@ class Wire:
         for writer in self._writers:
             writer.transport.abort()
 
+    def fall_silent(self) -> None:
+        """Keep all connections and carry nothing more, like a machine that froze."""
+        self._speaks.clear()
+
     def bring_back(self) -> None:
         self._is_up = True
 
@@ -56,7 +62,7 @@ class Wire:
         try:
             async with asyncio.TaskGroup() as carriers:
                 carriers.create_task(self._requests(from_lane, to_database, is_cut))
-                carriers.create_task(_answers(from_database, to_lane, is_cut))
+                carriers.create_task(self._answers(from_database, to_lane, is_cut))
         except* OSError:
             pass
         finally:
@@ -73,6 +79,7 @@ class Wire:
         self, from_lane: asyncio.StreamReader, to_database: asyncio.StreamWriter, is_cut: asyncio.Event
     ) -> None:
         while data := await from_lane.read(_CHUNK):
+            await self._speaks.wait()
             if self._cut_next is not None and data.endswith(_COMMIT):
                 side, self._cut_next = self._cut_next, None
                 self.commits_cut += 1
@@ -82,11 +89,13 @@ class Wire:
             to_database.write(data)
         to_database.write_eof()
 
-
-async def _answers(from_database: asyncio.StreamReader, to_lane: asyncio.StreamWriter, is_cut: asyncio.Event) -> None:
-    while (data := await from_database.read(_CHUNK)) and not is_cut.is_set():
-        to_lane.write(data)
-    to_lane.transport.abort()
+    async def _answers(
+        self, from_database: asyncio.StreamReader, to_lane: asyncio.StreamWriter, is_cut: asyncio.Event
+    ) -> None:
+        while (data := await from_database.read(_CHUNK)) and not is_cut.is_set():
+            await self._speaks.wait()
+            to_lane.write(data)
+        to_lane.transport.abort()
 
 
 @asynccontextmanager
@@ -99,5 +108,6 @@ async def wire_to(dsn: str) -> AsyncIterator[Wire]:
         yield wire
     finally:
         wire.take_away()
+        wire._speaks.set()
         server.close()
         await server.wait_closed()

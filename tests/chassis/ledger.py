@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from services.chassis import cel, ids
 from services.chassis.batches import Outcome
-from services.chassis.documents import Document, DocumentErrors, Spec, parse_specs
+from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.errors import Rejection, from_status
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.idempotency import Request
@@ -78,15 +78,16 @@ _CONDITIONS = cel.Conditions({"amount": cel.INT, "account": cel.STRING})
 
 def compile_documents(documents: Sequence[Document]) -> LedgerConfig:
     """The configuration; all mistakes of all expressions together."""
-    specs = parse_specs(documents, {"setting": SettingSpec, "calendar": CalendarSpec})
-    conditions, violations = [], []
+    mistakes = Mistakes()
+    specs = parse_specs(documents, {"setting": SettingSpec, "calendar": CalendarSpec}, mistakes)
+    mistakes.check()
+    conditions = []
     for code, setting in specs["setting"].items():
         try:
             conditions.append((code, _CONDITIONS.compile(setting.condition)))
         except cel.ExpressionError as error:
-            violations.append(error.violation(f"setting/{code}.condition"))
-    if violations:
-        raise DocumentErrors(violations, "EXPRESSION_INVALID")
+            mistakes.add_expression(f"setting/{code}.condition", str(error))
+    mistakes.check()
     zones = [ZoneInfo(calendar.zone) for calendar in specs["calendar"].values()]
     return LedgerConfig(
         {code: setting.value for code, setting in specs["setting"].items()}, conditions, zones[0] if zones else None

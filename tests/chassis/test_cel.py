@@ -47,7 +47,5 @@ def test_a_condition_that_cannot_be_evaluated_does_not_hold() -> None:
     ids=["name", "second line", "field", "type", "syntax", "not a condition", "nothing", "too long"],
 )
 def test_a_mistake_is_told_with_its_place(source: str, mistake: str) -> None:
-    with pytest.raises(ExpressionError, match=mistake) as raised:
+    with pytest.raises(ExpressionError, match=mistake):
         CONDITIONS.compile(source)
-    violation = raised.value.violation("earn-rule/base.condition")
-    assert (violation.field, violation.description) == ("earn-rule/base.condition", str(raised.value))

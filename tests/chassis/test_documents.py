@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis.document_wire import MAX_EXACT_INTEGER, from_message, to_message
-from services.chassis.documents import Code, Document, DocumentErrors, Rate, Spec, parse_spec, parse_specs
+from services.chassis.documents import Code, Document, DocumentErrors, Mistakes, Rate, Spec, parse_specs
 from tessera.config.v1 import config_service_pb2 as pb
 
 
@@ -27,6 +27,13 @@ def rule(code: str = "base", **spec: Any) -> Document:
     return Document("rule", code, "shop", spec)
 
 
+def parsed(*documents: Document) -> dict[str, dict[str, Any]]:
+    mistakes = Mistakes()
+    specs = parse_specs(documents, {"rule": RuleSpec, "unit": Spec}, mistakes)
+    mistakes.check()
+    return specs
+
+
 @pytest.mark.parametrize(
     ("written", "rate"),
     [
@@ -38,14 +45,14 @@ def rule(code: str = "base", **spec: Any) -> Document:
     ],
 )
 def test_a_rate_is_exact(written: object, rate: Fraction) -> None:
-    parsed = parse_spec(rule(unit="points", lines=[{"code": "a", "rate": written}]), RuleSpec)
-    assert parsed.lines[0].rate == rate
+    specs = parsed(rule(unit="points", lines=[{"code": "a", "rate": written}]))
+    assert specs["rule"]["base"].lines[0].rate == rate
 
 
 @pytest.mark.parametrize("written", [0.02, True, None, "", "two", "1/0", [1]])
 def test_what_is_no_exact_rate_is_refused(written: object) -> None:
     with pytest.raises(DocumentErrors) as raised:
-        parse_spec(rule(unit="points", lines=[{"code": "a", "rate": written}]), RuleSpec)
+        parsed(rule(unit="points", lines=[{"code": "a", "rate": written}]))
     (violation,) = raised.value.violations
     assert violation.field == "rule/base.lines.0.rate"
     assert violation.description.startswith('must be a whole number or a string such as "0.02" or "1/3"')
@@ -53,14 +60,11 @@ def test_what_is_no_exact_rate_is_refused(written: object) -> None:
 
 def test_every_mistake_of_every_document_is_named() -> None:
     with pytest.raises(DocumentErrors) as raised:
-        parse_specs(
-            [
-                rule(unit="Points", colour="red"),
-                rule("other"),
-                Document("ruin", "x", "shop", {}),
-                rule("good", unit="p"),
-            ],
-            {"rule": RuleSpec},
+        parsed(
+            rule(unit="Points", colour="red"),
+            rule("other"),
+            Document("ruin", "x", "shop", {}),
+            rule("good", unit="p"),
         )
     assert {violation.field for violation in raised.value.violations} == {
         "rule/base.unit",
@@ -68,11 +72,27 @@ def test_every_mistake_of_every_document_is_named() -> None:
         "rule/other.unit",
         "ruin/x",
     }
-    assert "there are: rule" in str(raised.value)
+    assert "there are: rule, unit" in str(raised.value)
+    assert raised.value.reason == "DOCUMENT_INVALID"
+
+
+def test_a_spec_with_mistakes_hides_no_other() -> None:
+    specs = parse_specs([rule("bad"), rule("good", unit="p")], {"rule": RuleSpec}, Mistakes())
+    assert [*specs["rule"]] == ["good"]
+
+
+def test_an_expression_among_the_mistakes_is_what_is_said() -> None:
+    mistakes = Mistakes()
+    mistakes.add_expression("rule/a.condition", "line 1, column 2: what?")
+    mistakes.add("rule/b.unit", "there is no unit p")
+    with pytest.raises(DocumentErrors) as raised:
+        mistakes.check()
+    assert raised.value.reason == "EXPRESSION_INVALID"
+    assert [violation.field for violation in raised.value.violations] == ["rule/a.condition", "rule/b.unit"]
 
 
 def test_specs_are_found_by_kind_and_code() -> None:
-    specs = parse_specs([rule("a", unit="p"), rule("b", unit="q")], {"rule": RuleSpec, "unit": Spec})
+    specs = parsed(rule("a", unit="p"), rule("b", unit="q"))
     assert {kind: sorted(found) for kind, found in specs.items()} == {"rule": ["a", "b"], "unit": []}
     assert specs["rule"]["b"].unit == "q"
 

@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.chassis.rpc import Call
 from tests.chassis.echo import Echo, Heard, Say
 from tests.chassis.edge import refusal, serving
+from tests.chassis.patience import until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -22,15 +23,20 @@ class Slow:
 
     def __init__(self) -> None:
         self.begun, self.finish, self.cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.in_flight = 0
 
     async def __call__(self, request: Any, call: Call) -> Any:
         self.begun.set()
+        self.in_flight += 1
         try:
             await self.finish.wait()
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
         return Heard(text="done")
+
+    async def all_begun(self, calls: int) -> None:
+        await until(lambda: self.in_flight == calls)
 
 
 async def test_health_flips_first_and_the_call_in_flight_is_answered(transport: str) -> None:
@@ -61,6 +67,19 @@ async def test_a_draining_server_takes_no_new_call(transport: str) -> None:
         assert code in (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED)
         slow.finish.set()
         await asyncio.gather(call, drained)
+
+
+async def test_no_answer_is_lost_when_the_last_calls_end(transport: str) -> None:
+    for _ in range(10):
+        slow = Slow()
+        async with serving(Echo(slow), transport=transport) as edge:
+            calls = [asyncio.ensure_future(edge.say(Say(text="a"))) for _ in range(20)]
+            await slow.all_begun(len(calls))
+            drained = asyncio.ensure_future(edge.server.drain(10))
+            await edge.server.draining.wait()
+            slow.finish.set()
+            assert [heard.text for heard in await asyncio.gather(*calls)] == ["done"] * len(calls)
+            await drained
 
 
 async def test_a_call_longer_than_the_grace_is_ended(transport: str) -> None:

@@ -144,3 +144,12 @@ async def test_positions_tell_heads_and_how_far_feeds_were_followed() -> None:
     (followed,) = mirror.followed
     assert followed.service == "ledger"
     assert {cursor.partition: cursor.position for cursor in followed.cursors} == {2: 1}
+
+
+async def test_what_was_passed_over_counts_as_followed_before_its_cursor_is_written() -> None:
+    async with ledger_suite("ledger", "mirror") as suite:
+        await suite.lanes("ledger").submit([Move(account(2), 1)])
+        await suite.drain()
+        suite.running["mirror"].platform.at_least.cursors.advance(("ledger", 3), 9)
+        mirror = await suite.feed("mirror").GetPositions(pb.GetPositionsRequest())
+    assert {cursor.partition: cursor.position for cursor in mirror.followed[0].cursors} == {2: 1, 3: 9}

@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
+from grpc import RpcError, StatusCode, aio
 from structlog.testing import capture_logs
 
 from services.chassis import follower as follower_module
@@ -70,13 +72,19 @@ def record(position: int, amount: int = 1, partition: int = 0, owner: UUID = OWN
     return pb.Record(partition=partition, position=position, payload=payload)
 
 
+def nothing(position: int) -> pb.Record:
+    """A record that concerns nobody."""
+    return pb.Record(position=position, payload=journal_pb2.Journal().SerializeToString())
+
+
 @dataclass
 class ScriptedFeed:
-    """Answers each Read with the next of its answers, and then with nothing, as an idle feed does."""
+    """Answers each Read with the next of its answers, and then with nothing after the wait, as an idle feed does."""
 
-    answers: list[Sequence[pb.Record]]
+    answers: list[Sequence[pb.Record] | RpcError]
     asked: list[dict[int, int]] = field(default_factory=list)
     asked_at: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
     headers: list[Any] = field(default_factory=list)
 
     def unary_unary(self, path: str, *_: Any, **__: Any) -> Callable[..., Any]:
@@ -85,10 +93,15 @@ class ScriptedFeed:
     async def read(self, request: pb.ReadRequest, **options: Any) -> pb.ReadResponse:
         self.asked.append({cursor.partition: cursor.position for cursor in request.cursors})
         self.asked_at.append(time.monotonic())
+        self.waits.append(request.wait.ToTimedelta().total_seconds())
         self.headers.append(options["metadata"])
         if not self.answers:
-            await asyncio.Event().wait()
-        return pb.ReadResponse(records=self.answers.pop(0))
+            await asyncio.sleep(self.waits[-1])
+            return pb.ReadResponse()
+        answer = self.answers.pop(0)
+        if isinstance(answer, RpcError):
+            raise answer
+        return pb.ReadResponse(records=answer)
 
     async def exhausted(self, reads: int) -> None:
         """Until so many reads were made."""
@@ -137,6 +150,44 @@ async def test_a_gap_is_not_applied_and_following_begins_anew_from_the_cursor() 
     assert [line["event"] for line in logs] == ["feed cannot be applied"]
 
 
+async def test_what_concerns_nobody_is_passed_over_and_noted_with_what_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "LINGER_S", 60)
+    feed = ScriptedFeed([[nothing(1)], [nothing(2)]])
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes, connection_to(dsn) as connection:
+        async with following(dsn, lanes, feed) as follower:
+            await feed.exhausted(3)
+            assert follower._cursors.reached(("source", 0)) == 2, "nobody waits for what does not concern them"
+        assert await state_of(connection) == (0, 0)
+        feed.answers = [[nothing(1)], [nothing(2), record(3, 5), nothing(4)]]
+        async with following(dsn, lanes, feed):
+            await feed.exhausted(6)
+        assert await state_of(connection) == (5, 4)
+    assert [asked[0] for asked in feed.asked] == [0, 1, 2, 0, 1, 4]
+
+
+async def test_what_was_passed_over_is_noted_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "LINGER_S", 0.05)
+    feed = ScriptedFeed([[record(1, 5), nothing(2)], [nothing(3)]])
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes, connection_to(dsn) as connection:
+        async with following(dsn, lanes, feed):
+            await feed.exhausted(4)
+        assert await state_of(connection) == (5, 3)
+    assert [asked[0] for asked in feed.asked] == [0, 2, 3, 3]
+    assert feed.waits[2] <= follower_module.LINGER_S, "until then nothing may come"
+    assert {feed.waits[place] for place in (0, 1, 3)} == {follower_module.POLL_WAIT_S}
+
+
+async def test_a_gap_is_found_among_what_concerns_nobody() -> None:
+    feed = ScriptedFeed([[nothing(1)], [nothing(3)], [nothing(1), nothing(2), record(3)]])
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes, connection_to(dsn) as connection:
+        with capture_logs() as logs:
+            async with following(dsn, lanes, feed):
+                await feed.exhausted(4)
+        assert await state_of(connection) == (1, 3)
+    assert [asked[0] for asked in feed.asked] == [0, 1, 0, 3]
+    assert [line["event"] for line in logs] == ["feed cannot be applied"]
+
+
 async def test_a_poisoned_partition_does_not_hold_up_the_others() -> None:
     """An amount that the mirror cannot book stays in the way of its own partition alone."""
     other = account(1)
@@ -159,6 +210,31 @@ async def test_what_cannot_be_applied_now_is_tried_again_but_not_without_pause()
             await feed.exhausted(3)
     assert [asked[0] for asked in feed.asked] == [0, 0, 0]
     assert all(later - earlier >= follower_module.RETRY_DELAY_S for earlier, later in pairwise(feed.asked_at))
+
+
+AWAY = aio.AioRpcError(StatusCode.UNAVAILABLE, aio.Metadata(), aio.Metadata())
+
+
+async def test_that_a_source_is_away_and_back_is_said_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "RETRY_DELAY_S", 0.001)
+    feed = ScriptedFeed([AWAY, AWAY, AWAY, [record(1)], AWAY, AWAY, [record(2)]])
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+        with capture_logs() as logs:
+            async with following(dsn, lanes, feed):
+                await feed.exhausted(8)
+    assert [line["event"] for line in logs] == ["feed not reachable", "feed reachable again"] * 2
+    assert (logs[0]["source"], logs[0]["code"]) == ("source", StatusCode.UNAVAILABLE)
+
+
+async def test_that_a_source_stays_away_is_said_again_after_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "RETRY_DELAY_S", 0.001)
+    monkeypatch.setattr(follower_module, "SAY_AGAIN_S", 0.0)
+    feed = ScriptedFeed([AWAY, AWAY])
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+        with capture_logs() as logs:
+            async with following(dsn, lanes, feed):
+                await feed.exhausted(3)
+    assert [line["event"] for line in logs] == ["feed not reachable"] * 2
 
 
 async def test_one_process_follows_at_a_time_and_another_takes_over() -> None:

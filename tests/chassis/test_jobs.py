@@ -113,6 +113,27 @@ async def test_a_job_begins_when_it_is_first_seen() -> None:
     assert diary.instants("new") == [START + 6 * HOUR, START + 7 * HOUR]
 
 
+async def test_without_jobs_the_clock_alone_moves() -> None:
+    async with diary_and_runners() as (diary, runner):
+        assert await runner().run_until(START + HOUR) == 0
+        assert await diary.pool.fetchval("SELECT now FROM clock") == START + HOUR
+        assert await runner().run_until(START) == 0
+        assert await diary.pool.fetchval("SELECT now FROM clock") == START + HOUR, "it went back"
+
+
+async def test_what_ran_is_noted_before_the_next_instant_runs() -> None:
+    async with diary_and_runners() as (diary, runner):
+        running = runner(diary.job("one", HOUR), diary.job("three", 3 * HOUR))
+        diary.failing = {"three"}
+        with pytest.raises(ZeroDivisionError):
+            await running.run_until(START + 6 * HOUR)
+        noted = dict(await diary.pool.fetch("SELECT job, last_instant FROM job_runs"))
+        assert noted == {"one": START + 2 * HOUR, "three": START}
+        diary.failing = set()
+        await running.run_until(START + 6 * HOUR)
+    assert diary.instants("one") == [START + n * HOUR for n in (1, 2, 3, 3, 4, 5, 6)]
+
+
 async def test_two_processes_run_each_instant_once() -> None:
     async with diary_and_runners() as (diary, runner):
         runners = [runner(diary.job("one", HOUR)) for _ in range(3)]

@@ -78,18 +78,30 @@ async def test_work_goes_on_meanwhile() -> None:
     assert {outcome.code for outcome in outcomes} == {OK}
 
 
+class Calendar(datetime):
+    """Tells the day that a test says it is."""
+
+    today_is = datetime(2026, 1, 1, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:
+        return cls.today_is
+
+
+async def test_what_a_process_answered_that_is_a_day_ahead_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    Calendar.today_is = datetime.now(UTC) + timedelta(days=1)
+    monkeypatch.setattr(batches, "datetime", Calendar)
+    command = Move(account(), 1, request("r"))
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+        assert [balance_of(await lanes.one(command)) for _ in range(2)] == [1, 1]
+
+
 async def test_a_request_is_known_for_thirty_days_and_forgotten_with_its_month(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Real time counts, whatever the domain's clock says: here the days pass, and the clock stands."""
 
-    class Calendar(datetime):
-        today_is = datetime(2026, 1, 31, 23, tzinfo=UTC)
-
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:
-            return cls.today_is
-
+    Calendar.today_is = datetime(2026, 1, 31, 23, tzinfo=UTC)
     monkeypatch.setattr(batches, "datetime", Calendar)
     command = Move(account(), 1, request("r"))
     async with ledger_database() as dsn, open_lanes(dsn) as lanes, connection_to(dsn) as connection:

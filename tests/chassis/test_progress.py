@@ -7,6 +7,7 @@ import pytest
 
 from services.chassis import progress as progress_module
 from services.chassis.progress import Progress
+from tests.chassis.patience import until
 
 SOON_S = 5.0
 
@@ -83,6 +84,22 @@ async def test_the_commits_of_others_are_found_by_looking(progress: Progress[str
     looks = place.looks
     await asyncio.sleep(3 * progress_module.LOOK_INTERVAL_S)
     assert place.looks == looks, "it looks although nobody waits"
+
+
+async def test_it_looks_less_often_while_others_commit_nothing(progress: Progress[str], place: Place) -> None:
+    waiting = asyncio.create_task(progress.wait_until(lambda: progress.reached("a") >= 9, soon()))
+    for interval_s in (0.1, 0.2, 0.2):
+        looks = place.looks
+        await until(lambda looks=looks: place.looks > looks)
+        assert progress._interval_s == pytest.approx(interval_s)
+    progress.advance("a", 5)
+    place.positions = {"a": 5}
+    looks = place.looks
+    await until(lambda: place.looks > looks)
+    assert progress._interval_s == progress_module.LONGEST_LOOK_INTERVAL_S, "what it did itself is no news"
+    place.positions = {"a": 9}
+    assert await waiting
+    assert progress._interval_s == progress_module.LOOK_INTERVAL_S
 
 
 async def test_looking_goes_on_after_the_database_was_away(progress: Progress[str], place: Place) -> None:

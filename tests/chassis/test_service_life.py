@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.chassis.app import start
+from services.chassis.process import CLOSE_TIMEOUT_S
 from services.chassis.server import ServerError
 from tests.chassis.cutter import wire_to
 from tests.chassis.house import Calls, assert_sound, connection_to, held, ledger_database, ledger_suite, until_blocked
@@ -42,6 +43,17 @@ async def test_a_service_stops_also_when_its_database_was_away() -> None:
         wire.take_away()
         async with asyncio.timeout(10):
             await suite.stop("mirror")
+
+
+async def test_a_process_ends_also_when_its_database_falls_silent() -> None:
+    async with ledger_database() as dsn, wire_to(dsn) as wire:
+        settings = settings_of(LEDGER, wire.dsn, free_port(), {}, drain_grace_s=0.1)
+        async with spawn("ledger", settings) as process:
+            await process.serving()
+            wire.fall_silent()
+            process.process.terminate()
+            async with asyncio.timeout(CLOSE_TIMEOUT_S + 5):
+                assert await process.process.wait() == 1
 
 
 async def test_a_service_goes_on_following_and_serving_when_its_database_is_back() -> None:

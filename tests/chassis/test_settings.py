@@ -32,7 +32,7 @@ def test_the_least_environment_is_enough(environment: pytest.MonkeyPatch) -> Non
     settings = read_settings(ServiceSettings, "points")
     assert (settings.service, settings.partitions, settings.clock, settings.transport) == (
         "points",
-        8,
+        4,
         "real",
         "grpcio",
     )
@@ -137,4 +137,4 @@ def test_a_service_with_mistakes_exits_with_code_2_and_says_why(
 
 def test_a_migration_needs_the_database_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TESSERA_DATABASE_DSN", DSN)
-    assert read_settings(DatabaseSettings, "points").partitions == 8
+    assert read_settings(DatabaseSettings, "points").partitions == 4

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.chassis.journal import link
-from services.chassis.store import Store
-from services.chassis.tables import UPSERT
+from services.chassis.store import Store, new
+from services.chassis.tables import OF_BATCH, UPSERT
 from tests.chassis.house import connection_to, ledger_database
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +25,14 @@ def table(name: str, *columns: sa.Column[object], **options: object) -> sa.Table
 FACTS = table("facts", sa.Column("name", sa.Text, primary_key=True), sa.Column("data", JSONB))
 STATES = table("states", sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Integer), info=UPSERT)
 MARKS = table("marks", sa.Column("name", sa.Text, primary_key=True), info=UPSERT)
-STORE = Store([FACTS, STATES, MARKS])
+MOVES = table(
+    "moves",
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False, info=OF_BATCH),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False, info=OF_BATCH),
+    sa.Column("name", sa.Text),
+    sa.Column("recorded_at", sa.DateTime(timezone=True), info=OF_BATCH),
+)
+STORE = Store([FACTS, STATES, MARKS, MOVES])
 
 
 @pytest.fixture
@@ -69,3 +76,22 @@ async def test_partitions_keep_apart(connection: asyncpg.Connection) -> None:
 async def test_nothing_to_write_is_no_statement() -> None:
     no_connection: asyncpg.Connection = None  # type: ignore[assignment]  # it must not be used
     await STORE.write(no_connection, 0, {"states": []}, None)
+
+
+async def test_the_store_says_which_batch_wrote_a_row_and_in_which_place(connection: asyncpg.Connection) -> None:
+    for position, names in ((1, ["a", "b"]), (2, ["c"])):
+        made = link(3, position, START, b"", 0, [b"event"])
+        await STORE.write(connection, 3, {"moves": [(name,) for name in names]}, made)
+    assert await rows(connection, "moves") == [
+        (3, 1, 0, "a", START),
+        (3, 1, 1, "b", START),
+        (3, 2, 0, "c", START),
+    ]
+
+
+async def test_rows_said_to_be_new_are_inserted_beside_those_that_change(connection: asyncpg.Connection) -> None:
+    await STORE.write(connection, 3, {"states": [("a", 1)]}, None)
+    await STORE.write(connection, 3, {"states": [("a", 2)], new("states"): [("b", 1)]}, None)
+    assert await rows(connection, "states") == [(3, "a", 2), (3, "b", 1)]
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await STORE.write(connection, 3, {new("states"): [("a", 3)]}, None)

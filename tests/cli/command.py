@@ -57,7 +57,7 @@ class Up:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs another command against this suite."""
-        return tessera(*arguments, "--suite", str(self.data))
+        return tessera(*arguments, "--data", str(self.data))
 
     def json(self, *arguments: str) -> Any:
         """The result of another command, which must succeed."""

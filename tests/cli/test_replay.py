@@ -1,10 +1,6 @@
 """`tessera run grocer` and `tessera replay grocer`: a slice of the year comes to what it must, whatever happens."""
 
-import asyncio
-import os
-import signal
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,23 +8,15 @@ from typing import Any
 import pytest
 
 from tessera import Error, connect
-from tessera.cli.replay import PACK
 from tessera.clock.v1.clock_service_pb2 import AdvanceClockRequest
-from tessera.grocer import Day
 from tessera.identity.v1.identity_service_pb2 import ResolveAccountRequest
-from tessera.packs import publish_pack, read_pack
-from tessera.replay.days import replay
-from tessera.replay.notes import Notes
 from tessera.replay.part import Part
-from tessera.replay.summary import prove, summarise
-from tessera.suite import checkout_root
-from tests.cli.command import SERVING, Up, command_line, running_below, started
+from tests.cli.command import SERVING, Up, started
+from tests.cli.disturbed import live_disturbed
 from tests.programmes import grocer_reference
 
 PART = Part(households=40, first_day=date(2017, 3, 1), last_day=date(2017, 4, 29))
 SLICE = ("--households", "40", "--from", "2017-03-01", "--to", "2017-04-29")
-LATER = 0.01
-"""Seconds after the end of a day: the next one is under way."""
 
 
 @pytest.fixture(scope="module")
@@ -142,54 +130,11 @@ def test_a_caller_that_the_policy_does_not_name_gets_no_token(lived: Up) -> None
     assert "names no caller stranger" in done.stderr
 
 
-class _Interrupted(Exception):
-    """The replay was stopped."""
-
-
 async def test_killed_services_and_interruptions_change_no_figure(lived: Up, tmp_path: Path) -> None:
     """Each service is killed once in the middle of a day, and the replay itself is stopped twice."""
     kills = {10: "points", 20: "tiers", 30: "benefits", 40: "identity"}
-    stops = {15, 35}
     with started(tmp_path, "--clock", "virtual", "--virtual-clock-start", PART.start) as suite:
         suite.read_until(SERVING)
-        done = 0
-
-        def on_day(day: Day) -> None:
-            nonlocal done
-            done += 1
-            if done in kills:
-                asyncio.get_running_loop().call_later(LATER, _kill, suite, kills[done])
-            if done in stops:
-                raise _Interrupted
-
-        for _ in stops:
-            with pytest.raises(_Interrupted):
-                await _replay(suite, on_day)
-        figures, findings = await _replay(suite, on_day)
-        for service in kills.values():
-            suite.read_until(f"{service} was killed (SIGKILL)")
+        figures, findings = await live_disturbed(suite, PART, kills, {15, 35})
     assert findings == []
     assert figures == _figures(lived)
-
-
-async def _replay(suite: Up, on_day: Any) -> tuple[dict[str, Any], list[str]]:
-    year = PART.load()
-    async with connect(suite_file=suite.data) as client:
-        await publish_pack(client, read_pack(_pack()), dry_run=False)
-        notes = Notes.read(suite.data, PART.text)
-        await replay(client, year, notes, on_day)
-        summary = await summarise(client, year, notes)
-        proofs = await prove(client, year, summary)
-        return asdict(summary), [finding for proof in proofs for finding in proof.findings]
-
-
-def _pack() -> Path:
-    root = checkout_root()
-    assert root is not None
-    return root / PACK
-
-
-def _kill(suite: Up, service: str) -> None:
-    for pid in running_below(suite.process.pid):
-        if command_line(pid).endswith((f"launch {service}", f"-m services.{service}")):
-            os.kill(pid, signal.SIGKILL)

@@ -3,9 +3,6 @@
 import itertools
 from typing import Any
 
-from google.rpc import error_details_pb2, status_pb2
-from grpc import aio
-
 from tessera.identity.v1 import identity_service_pb2 as pb
 from tests.support.suite import Suite
 
@@ -88,24 +85,3 @@ async def unlink(suite: Suite, account_id: str, **fields: Any) -> Any:
     """Unlink an account."""
     fields.setdefault("request_id", request_id())
     return await suite.identity.UnlinkAccount(pb.UnlinkAccountRequest(account_id=account_id, **fields))
-
-
-async def refusal_of(call: Any) -> error_details_pb2.ErrorInfo:
-    """The reason for which a call is refused; AssertionError when it is not."""
-    try:
-        answer = await call
-    except aio.AioRpcError as error:
-        for key, value in error.trailing_metadata():
-            if key == "grpc-status-details-bin":
-                return reason_of(status_pb2.Status.FromString(value))
-        raise
-    raise AssertionError(f"not refused: {answer}")
-
-
-def reason_of(status: status_pb2.Status) -> error_details_pb2.ErrorInfo:
-    """The ErrorInfo of a status."""
-    info = error_details_pb2.ErrorInfo()
-    for detail in status.details:
-        if detail.Unpack(info):
-            return info
-    raise AssertionError(f"no ErrorInfo in {status}")

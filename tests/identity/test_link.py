@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from services.chassis import ids
+from tessera.errors import error_of_status
 from tessera.identity.v1 import identity_service_pb2 as pb
 from tests.identity.builders import (
     close,
@@ -12,12 +13,11 @@ from tests.identity.builders import (
     external_id,
     get_member,
     link,
-    reason_of,
-    refusal_of,
     resolve,
     suspend,
     unlink,
 )
+from tests.support.refusals import refusal_of
 from tests.support.suite import Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -144,9 +144,9 @@ async def test_items_of_a_bulk_link_have_their_own_results_in_order(suite: Suite
     )
     linked, unknown, too_many, malformed, second = answer.results
     assert linked.response.account.external_id == phone
-    assert reason_of(unknown.error).reason == "MEMBER_UNKNOWN"
-    assert reason_of(too_many.error).reason == "DOMAIN_ACCOUNT_LIMIT"
-    assert reason_of(malformed.error).reason == "INVALID_REQUEST"
+    assert error_of_status(unknown.error).reason == "MEMBER_UNKNOWN"
+    assert error_of_status(too_many.error).reason == "DOMAIN_ACCOUNT_LIMIT"
+    assert error_of_status(malformed.error).reason == "INVALID_REQUEST"
     assert second.response.created
 
 

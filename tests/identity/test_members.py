@@ -4,7 +4,8 @@ import pytest
 
 from services.chassis import ids
 from tessera.identity.v1 import identity_service_pb2 as pb
-from tests.identity.builders import enrol, external_id, get_member, link, refusal_of, reinstate, suspend, unlink
+from tests.identity.builders import enrol, external_id, get_member, link, reinstate, suspend, unlink
+from tests.support.refusals import refusal_of
 from tests.support.suite import CLOCK_START, Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -27,7 +27,7 @@ from services.identity.rules import StatusChange
 from services.identity.state import State
 from services.identity.values import Account, Config, Domain, Member, Route, RouteKey, Status, route_key
 from services.identity.vault import Vault
-from tests.identity.builders import reason_of
+from tessera.errors import error_of_status
 from tests.identity.model import LIMITS, Model
 
 PARTITIONS = 8
@@ -179,7 +179,7 @@ def expected(model: Model, operation: Operation, command: IdentityCommand) -> st
 
 
 def answer_of(verdict: Any) -> str:
-    return "ok" if verdict.code == OK else reason_of(verdict.status()).reason
+    return "ok" if verdict.code == OK else error_of_status(verdict.status()).reason
 
 
 @settings(deadline=None)

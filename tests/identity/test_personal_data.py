@@ -10,8 +10,9 @@ from services.chassis.idempotency import identify
 from tessera.events.v1 import event_feed_pb2
 from tessera.identity.v1 import identity_service_pb2 as pb
 from tessera.identity.v1 import identity_service_pb2_grpc
-from tests.identity.builders import enrol, get_member, link, refusal_of, resolve
+from tests.identity.builders import enrol, get_member, link, resolve
 from tests.identity.processes import process_of
+from tests.support.refusals import refusal_of
 from tests.support.suite import Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

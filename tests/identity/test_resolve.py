@@ -6,9 +6,11 @@ import unicodedata
 import pytest
 
 from services.chassis import ids
+from tessera.errors import error_of_status
 from tessera.identity.v1 import identity_service_pb2 as pb
-from tests.identity.builders import enrol, external_id, link, reason_of, refusal_of, resolve, unlink
+from tests.identity.builders import enrol, external_id, link, resolve, unlink
 from tests.identity.processes import process_of
+from tests.support.refusals import refusal_of
 from tests.support.suite import Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -71,7 +73,7 @@ async def test_a_caller_resolves_only_in_its_domains(suite: Suite) -> None:
     answer = await fuel.BulkResolveAccounts(
         pb.BulkResolveAccountsRequest(requests=[resolve(phone), resolve(phone, domain="fuel")])
     )
-    assert reason_of(answer.results[0].error).reason == "DOMAIN_NOT_ALLOWED"
+    assert error_of_status(answer.results[0].error).reason == "DOMAIN_NOT_ALLOWED"
     assert answer.results[1].response.member_id
 
 
@@ -119,12 +121,19 @@ async def test_items_of_a_bulk_call_have_their_own_results_in_order(suite: Suite
         resolve("in bulk", domain="fuel", create=True),
     )
     assert results[0].response.member_id == known.member_id
-    assert reason_of(results[1].error).reason == "ACCOUNT_UNKNOWN"
-    assert reason_of(results[2].error).reason == "INVALID_REQUEST"
+    assert error_of_status(results[1].error).reason == "ACCOUNT_UNKNOWN"
+    assert error_of_status(results[2].error).reason == "INVALID_REQUEST"
     assert results[3].response.created
-    assert reason_of(results[4].error).reason == "DOMAIN_UNKNOWN"
-    assert reason_of(results[5].error).reason == "INVALID_REQUEST"
+    assert error_of_status(results[4].error).reason == "DOMAIN_UNKNOWN"
+    assert error_of_status(results[5].error).reason == "INVALID_REQUEST"
     assert results[6].response.created
+
+
+async def test_accounts_that_lead_nowhere_leave_those_around_them_alone(suite: Suite) -> None:
+    first, last = await enrol(suite, "first of three"), await enrol(suite, "last of three")
+    results = await bulk(suite, resolve("first of three"), resolve(external_id()), resolve("last of three"))
+    assert [result.response.member_id for result in results] == [first.member_id, "", last.member_id]
+    assert error_of_status(results[1].error).reason == "ACCOUNT_UNKNOWN"
 
 
 async def test_a_bulk_call_means_what_its_items_mean_one_by_one(suite: Suite) -> None:
@@ -138,12 +147,12 @@ async def test_a_bulk_call_means_what_its_items_mean_one_by_one(suite: Suite) ->
         resolve(dry, create=True, validate_only=True),
         resolve(dry),
     )
-    assert reason_of(before.error).reason == "ACCOUNT_UNKNOWN"
+    assert error_of_status(before.error).reason == "ACCOUNT_UNKNOWN"
     assert first.response.created
     assert not second.response.created
     assert {first.response.member_id} == {second.response.member_id, behind.response.member_id}
     assert dry_run.response.created
-    assert reason_of(after_dry_run.error).reason == "ACCOUNT_UNKNOWN"
+    assert error_of_status(after_dry_run.error).reason == "ACCOUNT_UNKNOWN"
 
 
 async def test_a_thousand_accounts_resolve_in_one_call(suite: Suite) -> None:

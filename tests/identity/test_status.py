@@ -13,11 +13,11 @@ from tests.identity.builders import (
     external_id,
     get_member,
     link,
-    refusal_of,
     reinstate,
     resolve,
     suspend,
 )
+from tests.support.refusals import refusal_of
 from tests.support.suite import Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

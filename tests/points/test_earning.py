@@ -1,5 +1,6 @@
 """What activities earn: rates, bases, rounding, line conditions, several units and funders at once."""
 
+from datetime import datetime
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -39,7 +40,11 @@ def config(*documents: dict[str, Any]) -> PointsConfig:
 
 def earned(rules: PointsConfig, paid: Any, level: str = "", **fields: Any) -> list[Earned]:
     levels = {"shopper": level} if level else {}
-    return earn(rules.rules, activity(MEMBER, paid, NOW, **fields), MEMBER.uuid, levels, NOW, {})
+    return earned_by(rules, activity(MEMBER, paid, NOW, **fields), levels, NOW)
+
+
+def earned_by(rules: PointsConfig, purchase: Any, levels: dict[str, str], at: datetime) -> list[Earned]:
+    return earn(rules.rules, purchase, list(purchase.lines), MEMBER.uuid, levels, at, {})
 
 
 RATES = st.one_of(
@@ -100,7 +105,7 @@ def test_a_rule_is_valid_from_one_instant_until_another() -> None:
         ("2026-06-01 23:59:59", [7]),
         ("2026-06-02", []),
     ):
-        found = earn(rules.rules, activity(MEMBER, 7, NOW), MEMBER.uuid, {}, local(at), {})
+        found = earned_by(rules, activity(MEMBER, 7, NOW), {}, local(at))
         assert [of_unit.amount for of_unit in found] == amounts
 
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 from grpc import StatusCode
 
 from services.chassis.journal import chain
+from services.points.ledger import queries, verify
 from tessera.events.v1 import journal_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
@@ -92,6 +93,34 @@ async def test_a_row_too_few_or_too_many_is_found(shop: Shop, table: str) -> Non
         )
         assert await shop.findings() != []
         await undo(connection, table)
+        assert await shop.findings() == []
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 1000])
+async def test_what_differs_is_named_and_nothing_else(shop: Shop, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    for module in (queries, verify):
+        monkeypatch.setattr(module, "CHUNK", chunk)
+    connection = await asyncpg.connect(shop.suite.dsns["points"])
+    try:
+        places = await connection.fetch("SELECT position, ordinal FROM entries ORDER BY position, ordinal")
+        for position, ordinal in (places[0], places[len(places) // 2], places[-1]):
+            where = f"position = {position} AND ordinal = {ordinal}"
+            name = f"entry {position}.{ordinal}"
+            await keep(connection, "entries")
+            await connection.execute(f"DELETE FROM entries WHERE {where}")
+            assert await shop.findings() == [f"{name}: the table does not say what the journal says"]
+            await undo(connection, "entries")
+            await connection.execute(f"UPDATE entries SET amount = amount + 1 WHERE {where}")
+            assert await shop.findings() == [f"{name}: the table does not say what the journal says"]
+            await undo(connection, "entries")
+            await connection.execute(f"CREATE TEMPORARY TABLE doubled AS SELECT * FROM entries WHERE {where}")
+            await connection.execute(f"UPDATE doubled SET member_id = {CHANGES['uuid'].format('member_id')}")
+            await connection.execute("INSERT INTO entries SELECT * FROM doubled")
+            assert await shop.findings() == [f"{name}: the journal does not know it"]
+            await connection.execute("DROP TABLE doubled")
+            await undo(connection, "entries")
         assert await shop.findings() == []
     finally:
         await connection.close()

@@ -107,6 +107,7 @@ def settings_of(
         "service": definition.name,
         "database_dsn": SecretStr(dsn),
         "listen": f"127.0.0.1:{port}",
+        "partitions": postgres.PARTITIONS,
         "clock": "virtual",
         "virtual_clock_start": CLOCK_START,
         "transport": TRANSPORT,

@@ -6,9 +6,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from google.rpc import error_details_pb2, status_pb2
-from grpc import aio
-
 from services.chassis import ids
 from services.chassis.clock import to_microseconds
 from services.chassis.documents import Document
@@ -184,24 +181,3 @@ async def summary(suite: Suite, ladder: str = "shopper") -> tuple[dict[str, int]
     """How many members stand on each level of a ladder, and how often members rose and fell."""
     (found,) = (await suite.tiers.GetLadderSummary(pb.GetLadderSummaryRequest(ladder=ladder))).ladders
     return {level.level: level.members for level in found.levels}, found.rises, found.falls
-
-
-async def refusal_of(call: Any) -> error_details_pb2.ErrorInfo:
-    """The reason for which a call is refused; AssertionError when it is not."""
-    try:
-        answer = await call
-    except aio.AioRpcError as error:
-        for key, value in error.trailing_metadata():
-            if key == "grpc-status-details-bin":
-                return reason_of(status_pb2.Status.FromString(value))
-        raise
-    raise AssertionError(f"not refused: {answer}")
-
-
-def reason_of(status: status_pb2.Status) -> error_details_pb2.ErrorInfo:
-    """The ErrorInfo of a status."""
-    info = error_details_pb2.ErrorInfo()
-    for detail in status.details:
-        if detail.Unpack(info):
-            return info
-    raise AssertionError(f"no ErrorInfo in {status}")

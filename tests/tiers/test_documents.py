@@ -9,8 +9,9 @@ import pytest
 from services.chassis.documents import Document, DocumentErrors
 from services.tiers.documents import compile_documents
 from services.tiers.values import Window
+from tests.support.refusals import refusal_of
 from tests.support.suite import Suite, start_suite
-from tests.tiers.builders import LEVELS, NEW_YORK, SHANGHAI, ladder_document, programme, refusal_of
+from tests.tiers.builders import LEVELS, NEW_YORK, SHANGHAI, ladder_document, programme
 
 
 def compiled(*documents: dict[str, Any]) -> Any:
@@ -91,18 +92,6 @@ def test_two_levels_of_the_same_code_are_refused() -> None:
     document = ladder_document()
     document["spec"]["levels"] = [{"code": "bronze", "at": 0}, {"code": "bronze", "at": 5}]
     assert mistakes(programme(), document) == {"ladder/shopper.levels": "two levels have the same code"}
-
-
-def test_a_ladder_needs_a_programme_and_a_programme_a_time_zone() -> None:
-    assert mistakes(ladder_document()) == {"ladder/shopper": "there is no programme shop"}
-    document = programme()
-    document["spec"]["time_zone"] = "Mars/Olympus"
-    assert mistakes(document) == {"programme/shop.time_zone": "is no IANA time zone"}
-
-
-def test_a_programme_belongs_to_itself() -> None:
-    found = mistakes({**programme(), "programme": "other"})
-    assert found == {"programme/shop": "belongs to the programme other; a programme belongs to itself"}
 
 
 def test_ladders_that_share_a_unit_agree_on_what_a_day_is() -> None:

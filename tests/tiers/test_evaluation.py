@@ -1,6 +1,5 @@
 """Evaluations: who is looked at, what a changed ladder does, and that running twice or late makes no difference."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,18 +14,6 @@ from tests.tiers.builders import NEW_YORK, Feeds, activity, at, history, ladder_
 JAN_1 = date(2026, 1, 1)
 START = at(JAN_1, 0)
 YEN = {"bronze": 0, "silver": 50, "gold": 100}
-
-
-@pytest.fixture
-async def suite() -> AsyncIterator[Suite]:
-    async with start_suite("tiers", clock_start=START) as started:
-        await started.publish("tiers", programme(), ladder_document())
-        yield started
-
-
-@pytest.fixture
-def feeds(suite: Suite) -> Feeds:
-    return Feeds(suite)
 
 
 async def rows_of(suite: Suite, table: str) -> list[tuple[Any, ...]]:

@@ -1,11 +1,10 @@
 """What is learnt late: standings follow when things happened, in whatever order they are told."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,25 +17,13 @@ from services.tiers.state import Changes, Score, Tally, TiersState
 from services.tiers.values import Config, Entry, Ladder
 from tessera.events.v1 import event_feed_pb2, journal_pb2
 from tessera.tiers.v1 import event_pb2
-from tests.support.suite import Suite, start_suite
-from tests.tiers.builders import Feeds, activity, at, history, ladder, ladder_document, programme, standing, summary
+from tests.support.suite import Suite
+from tests.tiers.builders import Feeds, activity, at, history, ladder, ladder_document, standing, summary
 
 JAN_1 = date(2026, 1, 1)
 START = at(JAN_1, 0)
 END = at(date(2026, 6, 1), 0)
 NOBODY = UUID(int=0)
-
-
-@pytest.fixture
-async def suite() -> AsyncIterator[Suite]:
-    async with start_suite("tiers", clock_start=START) as started:
-        await started.publish("tiers", programme(), ladder_document())
-        yield started
-
-
-@pytest.fixture
-def feeds(suite: Suite) -> Feeds:
-    return Feeds(suite)
 
 
 async def told(suite: Suite) -> list[tuple[str, datetime, str]]:

@@ -1,13 +1,14 @@
 """Standings as callers see them: scores come by the feed of points, time passes, reads are right before any job."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
+from tessera.errors import error_of_status
 from tessera.tiers.v1 import tiers_service_pb2 as pb
+from tests.support.refusals import refusal_of
 from tests.support.suite import Suite, start_suite
 from tests.tiers.builders import (
     NEW_YORK,
@@ -18,8 +19,6 @@ from tests.tiers.builders import (
     ladder_document,
     new_member,
     programme,
-    reason_of,
-    refusal_of,
     reversal,
     standing,
     summary,
@@ -29,18 +28,6 @@ from tests.tiers.builders import activity as activity_event
 
 JAN_1 = date(2026, 1, 1)
 START = at(JAN_1, 0)
-
-
-@pytest.fixture
-async def suite() -> AsyncIterator[Suite]:
-    async with start_suite("tiers", clock_start=START) as started:
-        await started.publish("tiers", programme(), ladder_document())
-        yield started
-
-
-@pytest.fixture
-def feeds(suite: Suite) -> Feeds:
-    return Feeds(suite)
 
 
 async def test_a_member_who_never_did_anything_stands_on_the_lowest_level_since_the_enrolment(
@@ -242,7 +229,7 @@ async def test_in_a_bulk_read_each_item_has_its_own_answer(suite: Suite, feeds: 
     results = (await suite.tiers.BulkGetStandings(request)).results
     levels = [result.response.standings[0].level for result in results[:10]]
     assert levels == ["bronze"] * 2 + ["silver"] * 3 + ["gold"] * 4 + ["platinum"]
-    reasons = [reason_of(result.error).reason for result in results[10:13]]
+    reasons = [error_of_status(result.error).reason for result in results[10:13]]
     assert reasons == ["MEMBER_UNKNOWN", "INVALID_REQUEST", "LADDER_UNKNOWN"]
     assert results[13].response.standings[0].level == "bronze"
 

@@ -63,7 +63,10 @@ def read_suite(file: Path | None = None) -> Suite:
     try:
         suite = Suite(**json.loads(path.read_text()))
     except FileNotFoundError:
-        raise NoSuite(f"no suite is running here ({path} is missing): start one with `tessera up`") from None
+        raise NoSuite(
+            f"no suite is running here ({path} is missing): start one with `tessera up`, "
+            f"or name the directory of one that runs, with --data or ${SUITE_VARIABLE}"
+        ) from None
     except (OSError, ValueError, TypeError) as error:
         raise NoSuite(f"{path} does not describe a suite: {error}") from None
     if set(suite.addresses) != set(SERVICES):

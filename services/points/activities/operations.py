@@ -1,14 +1,14 @@
 """Commands on activities: recording what happened, and reversing it by its recorded effects."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.feed_batch import FeedBatch
-from services.chassis.idempotency import REUSED, digest_of
+from services.chassis.idempotency import REUSED
 from services.chassis.ids import derived
 from services.chassis.operations import Decided, Decision, Moment
 from services.chassis.verdicts import accepted
@@ -19,7 +19,17 @@ from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE, MAX_AMOUNT
 from services.points.state import PointsState
-from services.points.values import ActivityRow, Balance, CapKey, Entry, EntryKind, Lot, Wallet, funder_account
+from services.points.values import (
+    ActivityRow,
+    Balance,
+    Booked,
+    CapKey,
+    Entry,
+    EntryKind,
+    Lot,
+    Wallet,
+    funder_account,
+)
 from services.points.wallets import rules as wallet_rules
 from services.points.wallets.lots import settle
 
@@ -52,15 +62,13 @@ def ladders_of(commands: Iterable[object], config: PointsConfig) -> Sequence[str
     return sorted(heard | set(config.ladders))
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A recorded activity: what to write and tell."""
 
     command: RecordActivity
     row: ActivityRow
-    effective_at: datetime
-    earned: tuple[tuple[Entry, Lot | None, Balance], ...]
-    caps: tuple[tuple[CapKey, int], ...]
+    booked: Sequence[Booked]
+    caps: Sequence[tuple[CapKey, int]]
     settled: tuple[Wallet, ...]
     """Wallets whose lots live longer now; what had expired before is booked first."""
     paying: tuple[Wallet, ...]
@@ -68,36 +76,20 @@ class Recorded:
 
     def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
         """Fold it in."""
-        (position,) = moment.positions.values()
         for wallet in self.settled:
-            state.put_wallet(wallet, position, moment.at)
-        told = []
-        for entry, lot, balance in self.earned:
-            ordinal = state.book(entry, position, moment.at)
+            state.put_wallet(wallet)
+        first_ordinal = state.next_ordinal
+        for entry, lot, balance in self.booked:
+            state.book(entry)
             state.put_balance(entry.member_id, entry.unit, balance)
             if lot is not None:
-                state.put_lot(lot)
-            told.append(events.EarnedEntry(ordinal, entry, lot))
+                state.put_new_lot(lot)
         for key, amount in self.caps:
             state.put_cap_use(key, state.cap_uses.get(key, 0) + amount)
-        state.put_activity(self.row)
-        command = self.command
-        state.tell(
-            events.activity_recorded(
-                command.activity_id,
-                command.member_id,
-                command.account_id,
-                command.domain,
-                command.activity.type,
-                self.effective_at,
-                command.occurred_at if command.occurred_at > self.effective_at else None,
-                command.cash_minor,
-                digest_of(self.row.fingerprint + self.row.answer),
-                told,
-            )
-        )
+        state.put_new_activity(self.row)
+        state.tell(events.activity_recorded(self.command, self.row, self.booked, first_ordinal))
         for wallet in self.paying:
-            state.put_wallet(wallet, position, moment.at)
+            state.put_wallet(wallet)
 
 
 def record(state: PointsState, command: RecordActivity, moment: Moment[PointsConfig]) -> Decided:
@@ -114,7 +106,15 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
     effective_at = min(command.occurred_at, moment.at)
     levels = state.levels(command.member_id, effective_at) if config.ladders else {}
     try:
-        earnings = rules.earn(config.rules, command.activity, command.member_id, levels, effective_at, state.cap_uses)
+        earnings = rules.earn(
+            config.rules,
+            command.activity,
+            command.lines,
+            command.member_id,
+            levels,
+            effective_at,
+            state.cap_uses,
+        )
     except rules.OutOfRange:
         return errors.amount_out_of_range("what the activity earns")
     currency = _foreign_currency(command.currency, earnings)
@@ -125,7 +125,7 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
     if isinstance(booked, Rejection):
         return booked
     answer = wire.record_response(command, earnings, booked, effective_at, moment)
-    caps = tuple((o.cap_key, o.amount) for e in earnings for o in e.rules if o.cap_key is not None and o.amount)
+    caps = [(o.cap_key, o.amount) for e in earnings for o in e.rules if o.cap_key is not None and o.amount]
     row = ActivityRow(
         command.activity_id,
         command.natural_key,
@@ -134,11 +134,11 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
         command.request.fingerprint,
         command.body,
         answer,
-        len(command.activity.lines),
+        len(command.lines),
         None,
     )
     paying = _pay(state, booked, settled, moment.at)
-    outcome = Recorded(command, row, effective_at, tuple(booked), caps, tuple(settled.values()), paying)
+    outcome = Recorded(command, row, booked, caps, tuple(settled.values()), paying)
     return Decision(outcome, lambda: answer, keeps_itself=True)
 
 
@@ -168,7 +168,7 @@ def _slide(
     state: PointsState, command: RecordActivity, effective_at: datetime, moment: Moment[PointsConfig]
 ) -> dict[str, Wallet]:
     """Wallets whose lots slide with activity: what expired before is booked, then the rest lives longer."""
-    wallets = {}
+    wallets: dict[str, Wallet] = {}
     for unit in moment.config.sliding_units:
         wallet = state.wallet(command.member_id, unit.code)
         settle(wallet, moment.at)
@@ -185,34 +185,35 @@ def _book(
     earnings: Sequence[rules.Earned],
     effective_at: datetime,
     settled: dict[str, Wallet],
-) -> list[tuple[Entry, Lot | None, Balance]] | Rejection:
-    """One entry for each unit and funder that earned something, the lot it opens, and the balance after."""
-    booked: list[tuple[Entry, Lot | None, Balance]] = []
-    balances: dict[str, Balance] = {code: wallet.balance for code, wallet in settled.items()}
+) -> list[Booked] | Rejection:
+    """One entry for each unit and funder that earned something, in their order."""
+    booked: list[Booked] = []
+    member_id, account_id, activity_id = command.member_id, command.account_id, command.activity_id
+    balances = {code: wallet.balance for code, wallet in settled.items()}
     for earned in earnings:
         if earned.amount == 0:
             continue
         code = earned.unit.code
-        before = balances.get(code) or state.balance(command.member_id, code)
+        before = balances.get(code) or state.balance(member_id, code)
         total = before.balance + earned.amount
         if total > MAX_AMOUNT:
             return errors.amount_out_of_range(f"the balance of {code}")
         lot = _lot(command, earned, effective_at, len(booked) + 1)
-        after = before._replace(balance=total)
-        balances[code] = after
+        after = balances[code] = Balance(total, before.debt, before.slides_to)
+        counterparty = funder_account(earned.funder)
         entry = Entry(
-            command.member_id,
-            command.account_id,
+            member_id,
             code,
             EntryKind.EARN,
             earned.amount,
             total,
-            funder_account(earned.funder),
+            counterparty,
             effective_at,
-            command.activity_id,
+            account_id,
+            activity_id,
             earned.level,
         )
-        booked.append((entry, lot, after))
+        booked.append(Booked(entry, lot, after))
     return booked
 
 
@@ -222,26 +223,15 @@ def _lot(command: RecordActivity, earned: rules.Earned, effective_at: datetime, 
     if not unit.is_spendable:
         return None
     available = unit.available_at(effective_at)
-    return Lot(
-        command.member_id,
-        derived(command.activity_id, ordinal),
-        unit.code,
-        amount=earned.amount,
-        remaining=earned.amount,
-        held=0,
-        expired=0,
-        available_at=available,
-        expires_at=unit.expires_at(available),
-        funder=earned.funder,
-        source_id=command.activity_id,
-        account_id=command.account_id,
-        slides=unit.slides,
-    )
+    activity_id, amount = command.activity_id, earned.amount
+    lot_id, expires_at = derived(activity_id, ordinal), unit.expires_at(available)
+    wallet, left = (command.member_id, lot_id, unit.code), (amount, amount, 0, 0)
+    return Lot(*wallet, *left, available, expires_at, earned.funder, activity_id, command.account_id, unit.slides)
 
 
 def _pay(
     state: PointsState,
-    booked: Sequence[tuple[Entry, Lot | None, Balance]],
+    booked: Sequence[Booked],
     settled: dict[str, Wallet],
     now: datetime,
 ) -> tuple[Wallet, ...]:
@@ -263,8 +253,7 @@ def _pay(
     return tuple(paying.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Reversed:
+class Reversed(NamedTuple):
     """A reversed activity: what to write and tell."""
 
     row: ActivityRow
@@ -273,9 +262,8 @@ class Reversed:
 
     def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
         """Fold it in."""
-        (position,) = moment.positions.values()
         for wallet in self.wallets:
-            state.put_wallet(wallet, position, moment.at)
+            state.put_wallet(wallet)
         for key, amount in self.caps:
             state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
         state.mark_reversed(self.row.activity_id, moment.at)

@@ -49,79 +49,82 @@ class OutOfRange(Exception):
 def earn(
     rules: Sequence[EarnRule],
     activity: Any,
+    lines: Sequence[Any],
     member_id: UUID,
     levels: Mapping[str, str],
     effective_at: datetime,
     cap_uses: Mapping[CapKey, int],
 ) -> list[Earned]:
-    """What the rules give, by unit and funder in the order of the rules. Raises OutOfRange."""
-    totals: dict[str, int] = {}
+    """What the rules give for an activity and its `lines`, by unit and funder in the order of the rules.
+
+    Raises OutOfRange.
+    """
+    bases: dict[str, int] = {}
     used: dict[CapKey, int] = {}
     by_funder: dict[tuple[str, str], list[RuleOutcome]] = {}
     for rule in rules:
-        outcome = _apply(rule, activity, member_id, levels, effective_at, cap_uses, used, totals)
-        if outcome is not None:
-            by_funder.setdefault((rule.unit.code, rule.funder), []).append(outcome)
-    earned = []
-    for (_, funder), outcomes in by_funder.items():
-        amount = sum(outcome.amount for outcome in outcomes)
-        if amount > MAX_AMOUNT:
-            raise OutOfRange
-        level = next((outcome.level for outcome in outcomes if outcome.level), "")
-        earned.append(Earned(outcomes[0].rule.unit, funder, amount, level, outcomes))
-    return earned
+        if not _concerns(rule, activity, levels, effective_at):
+            continue
+        base = _base(rule, activity, lines, levels, bases)
+        if base == 0 and rule.line_condition is not None:
+            continue
+        outcome = _give(rule, base, levels)
+        if rule.cap is not None and outcome.amount:
+            key = CapKey(member_id, rule.code, cap_period(rule, effective_at))
+            outcome = _cap(outcome, key, rule.cap.amount - used.get(key, cap_uses.get(key, 0)))
+            used[key] = used.get(key, cap_uses.get(key, 0)) + outcome.amount
+        by_funder.setdefault((rule.unit.code, rule.funder), []).append(outcome)
+    return [_earned(funder, outcomes) for (_, funder), outcomes in by_funder.items()]
 
 
-def _apply(
-    rule: EarnRule,
-    activity: Any,
-    member_id: UUID,
-    levels: Mapping[str, str],
-    effective_at: datetime,
-    cap_uses: Mapping[CapKey, int],
-    used: dict[CapKey, int],
-    totals: dict[str, int],
-) -> RuleOutcome | None:
-    """What one rule does; None when it does not concern the activity."""
-    if not _is_valid(rule, effective_at):
-        return None
-    if rule.condition is not None and not rule.condition.holds(activity, levels):
-        return None
-    base = _base(rule, activity, levels, totals)
-    if rule.line_condition is not None and base == 0:
-        return None
+def _concerns(rule: EarnRule, activity: Any, levels: Mapping[str, str], at: datetime) -> bool:
+    """Whether a rule is valid at the time, and its condition holds for the activity."""
+    if (rule.valid_from is not None and at < rule.valid_from) or (
+        rule.valid_until is not None and at >= rule.valid_until
+    ):
+        return False
+    return rule.condition is None or rule.condition.holds(activity, levels)
+
+
+def _base(rule: EarnRule, activity: Any, lines: Sequence[Any], levels: Mapping[str, str], bases: dict[str, int]) -> int:
+    """The money that a rule looks at, in minor units; sums over all lines are made once an activity."""
+    field = rule.base_field
+    if rule.line_condition is not None:
+        matching = rule.line_condition.matching(lines, activity, levels)
+        return sum([getattr(line, field) for line in matching])
+    base = bases.get(field)
+    if base is None:
+        base = bases[field] = sum([getattr(line, field) for line in lines])
+    return base
+
+
+def _give(rule: EarnRule, base: int, levels: Mapping[str, str]) -> RuleOutcome:
+    """What a rule gives for its base, before its cap. Raises OutOfRange."""
     level = levels.get(rule.ladder, "") if rule.ladder else ""
     factor = rule.factors.get(level, rule.factor)
     amount = rounded(base, factor, rule.rounding)
     if amount > MAX_AMOUNT:
         raise OutOfRange
-    capped = 0
-    key = None
-    if rule.cap is not None and amount:
-        day = civil_day(effective_at, rule.unit.zone)
-        key = CapKey(member_id, rule.code, period_start(day, rule.cap.period))
-        so_far = used.get(key, cap_uses.get(key, 0))
-        capped = max(0, amount - max(0, rule.cap.amount - so_far))
-        amount -= capped
-        used[key] = so_far + amount
-    verdict = CAPPED if capped else FIRED if amount else BELOW_ONE
-    return RuleOutcome(rule, amount, base, level, factor.multiplier, capped, verdict, key)
+    return RuleOutcome(rule, amount, base, level, factor.multiplier, 0, FIRED if amount else BELOW_ONE, None)
 
 
-def _is_valid(rule: EarnRule, at: datetime) -> bool:
-    after_start = rule.valid_from is None or rule.valid_from <= at
-    return after_start and (rule.valid_until is None or at < rule.valid_until)
+def _cap(outcome: RuleOutcome, key: CapKey, left: int) -> RuleOutcome:
+    """The same with no more than what is left of the cap."""
+    capped = max(0, outcome.amount - max(0, left))
+    verdict = CAPPED if capped else FIRED
+    return outcome._replace(amount=outcome.amount - capped, capped=capped, verdict=verdict, cap_key=key)
 
 
-def _base(rule: EarnRule, activity: Any, levels: Mapping[str, str], totals: dict[str, int]) -> int:
-    """The money that a rule looks at, in minor units; sums over all lines are made once an activity."""
-    field = rule.base_field
-    if rule.line_condition is not None:
-        return sum(getattr(line, field) for line in rule.line_condition.matching(activity.lines, activity, levels))
-    total = totals.get(field)
-    if total is None:
-        total = totals[field] = sum([getattr(line, field) for line in activity.lines])
-    return total
+def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
+    """What rules of one unit and funder give together. Raises OutOfRange."""
+    first = outcomes[0]
+    if len(outcomes) == 1:
+        return Earned(first.rule.unit, funder, first.amount, first.level, outcomes)
+    amount = sum([outcome.amount for outcome in outcomes])
+    if amount > MAX_AMOUNT:
+        raise OutOfRange
+    level = next((outcome.level for outcome in outcomes if outcome.level), "")
+    return Earned(first.rule.unit, funder, amount, level, outcomes)
 
 
 def rounded(base: int, factor: Factor, rounding: str) -> int:

@@ -1,11 +1,14 @@
 """Every SQL statement with which the ledger is summed up and proved."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
 
-from services.chassis.database import Connection
+CHUNK = 500
+"""Rows that are read at a time to prove them: some milliseconds of work between which others are served."""
+
+Chunks = AsyncIterator[Sequence[Any]]
 
 _UNIT_SUMS = """
     WITH moved AS (
@@ -107,51 +110,64 @@ async def activity_sums(pool: asyncpg.Pool) -> Any:
     return await pool.fetchrow(_ACTIVITY_SUMS)
 
 
-async def head(connection: Connection, partition: int) -> Any:
+async def head(connection: asyncpg.Connection, partition: int) -> Any:
     """Where a partition stands."""
     return await connection.fetchrow(_HEAD, partition)
 
 
-def journal(connection: Connection, partition: int) -> Any:
-    """A cursor over the journal, in order; within a transaction."""
+async def read_raw(connection: asyncpg.Connection) -> None:
+    """Let a connection read IDs as their bytes and times as microseconds since 2000: nothing is made of them."""
+    await connection.set_builtin_type_codec("uuid", schema="pg_catalog", codec_name="bytea", format="binary")
+    await connection.set_builtin_type_codec("timestamptz", schema="pg_catalog", codec_name="int8", format="binary")
+
+
+def journal(connection: asyncpg.Connection, partition: int) -> Any:
+    """The journal, in order; within a transaction."""
     return connection.cursor(_JOURNAL, partition, prefetch=64)
 
 
-def entries(connection: Connection, partition: int) -> Any:
+async def entries(connection: asyncpg.Connection, partition: int) -> Any:
     """A cursor over the entries in the order in which they were booked; within a transaction."""
-    return connection.cursor(_ENTRIES, partition, prefetch=2000)
+    return await connection.cursor(_ENTRIES, partition)
 
 
-async def lots(connection: Connection, partition: int) -> Sequence[Any]:
+def lots(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All lots."""
-    return await connection.fetch(_LOTS, partition)
+    return _chunks(connection, _LOTS, partition)
 
 
-async def balances(connection: Connection, partition: int) -> Sequence[Any]:
+def balances(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All balances."""
-    return await connection.fetch(_BALANCES, partition)
+    return _chunks(connection, _BALANCES, partition)
 
 
-async def holds(connection: Connection, partition: int) -> Sequence[Any]:
+def holds(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All holds."""
-    return await connection.fetch(_HOLDS, partition)
+    return _chunks(connection, _HOLDS, partition)
 
 
-async def spends(connection: Connection, partition: int) -> Sequence[Any]:
+def spends(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All spends."""
-    return await connection.fetch(_SPENDS, partition)
+    return _chunks(connection, _SPENDS, partition)
 
 
-async def clawbacks(connection: Connection, partition: int) -> Sequence[Any]:
+def clawbacks(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All clawbacks."""
-    return await connection.fetch(_CLAWBACKS, partition)
+    return _chunks(connection, _CLAWBACKS, partition)
 
 
-async def uses(connection: Connection, partition: int) -> Sequence[Any]:
+def uses(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All uses of lots."""
-    return await connection.fetch(_USES, partition)
+    return _chunks(connection, _USES, partition)
 
 
-def activities(connection: Connection, partition: int) -> Any:
-    """A cursor over the activities; within a transaction."""
-    return connection.cursor(_ACTIVITIES, partition, prefetch=500)
+def activities(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All activities."""
+    return _chunks(connection, _ACTIVITIES, partition)
+
+
+async def _chunks(connection: asyncpg.Connection, query: str, partition: int) -> Chunks:
+    """The rows of a partition, some at a time; within a transaction."""
+    cursor = await connection.cursor(query, partition)
+    while rows := await cursor.fetch(CHUNK):
+        yield rows

@@ -1,200 +1,218 @@
-"""What the journal says: its events folded into the rows that the tables must have."""
+"""What the journal says: its events folded into the rows that the tables must have.
+
+Rows are as `queries.read_raw` lets tables be read, so that proving compares and converts nothing.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from services.chassis.clock import from_microseconds
-from services.chassis.ids import from_bytes
+from services.chassis.clock import to_microseconds
 from services.points.values import EntryKind
 from tessera.points.v1 import event_pb2 as pb
 
 Row = tuple[Any, ...]
-Wallet = tuple[UUID, str]
+Wallet = tuple[bytes, str]
+_EARN = int(EntryKind.EARN)
 _FUNDER = "funder:"
+_DATABASE_EPOCH_US = to_microseconds(datetime(2000, 1, 1, tzinfo=UTC))
+_ID_BYTES = 16
+_ORDINAL = itemgetter(1)
 
 
-@dataclass(slots=True)
-class ActivityTold:
-    """What the journal says of an activity; its contents are proven by the digest."""
+def database_time(event_us: int) -> int | None:
+    """The time of an event as the database counts it; None where an event has none."""
+    return event_us - _DATABASE_EPOCH_US if event_us else None
 
-    member_id: UUID
-    effective_at: datetime | None
-    digest: bytes
-    reversed_at: datetime | None = None
+
+def text_of(key: bytes | tuple[bytes, Any]) -> str:
+    """The key of a row for people: an ID, or an ID and what follows it."""
+    if isinstance(key, tuple):
+        return f"{text_of(key[0])} {key[1]}"
+    return str(UUID(bytes=key)) if len(key) == _ID_BYTES else key.hex()
 
 
 @dataclass(slots=True)
 class Replayed:
     """The rows of a partition as its journal left them, in the order of the columns that ledger/queries.py reads."""
 
-    activities: dict[UUID, ActivityTold] = field(default_factory=dict)
-    lots: dict[UUID, Row] = field(default_factory=dict)
-    holds: dict[UUID, Row] = field(default_factory=dict)
-    spends: dict[UUID, Row] = field(default_factory=dict)
-    clawbacks: dict[UUID, Row] = field(default_factory=dict)
-    uses: dict[tuple[UUID, int], Row] = field(default_factory=dict)
+    activities: dict[bytes, Row] = field(default_factory=dict)
+    """Member, time of effect, and the digest that proves what else there is."""
+    reversed_at: dict[bytes, int | None] = field(default_factory=dict)
+    lots: dict[bytes, Row] = field(default_factory=dict)
+    holds: dict[bytes, Row] = field(default_factory=dict)
+    spends: dict[bytes, Row] = field(default_factory=dict)
+    clawbacks: dict[bytes, Row] = field(default_factory=dict)
+    uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
     sums: dict[Wallet, int] = field(default_factory=dict)
-    slides: dict[Wallet, datetime | None] = field(default_factory=dict)
+    slides: dict[Wallet, int | None] = field(default_factory=dict)
 
-    def fold(self, events: Iterable[bytes]) -> list[Row]:
+    def fold(self, position: int, recorded_at: int, events: Iterable[bytes]) -> list[Row]:
         """Fold the events of one record in; returns its entries in the order of their ordinals.
 
-        Raises DecodeError or ValueError for bytes that are no events of points.
+        Raises DecodeError for bytes that are no events of points.
         """
         entries: list[Row] = []
         for raw in events:
-            self._fold(pb.Event.FromString(raw), entries)
-        return sorted(entries, key=lambda entry: int(entry[0]))
+            self._fold(pb.Event.FromString(raw), position, recorded_at, entries)
+        entries.sort(key=_ORDINAL)
+        return entries
 
-    def _fold(self, event: pb.Event, entries: list[Row]) -> None:
+    def _fold(self, event: pb.Event, position: int, recorded_at: int, entries: list[Row]) -> None:
         match event.WhichOneof("event"):
             case "activity_recorded":
-                self._record(event.activity_recorded, entries)
+                self._record(event.activity_recorded, position, recorded_at, entries)
+            case "entry_booked":
+                entries.append(_booked(event.entry_booked, position, recorded_at))
+            case "lot_changed":
+                lot = _lot(event.lot_changed)
+                self.lots[lot[0]] = lot
+            case "hold_changed":
+                hold = event.hold_changed
+                self.holds[hold.hold_id] = _hold(hold)
+                self._use(hold.hold_id, hold.uses)
+            case "spend_changed":
+                spend = event.spend_changed
+                self.spends[spend.spend_id] = _spend(spend)
+                self._use(spend.spend_id, spend.uses)
+            case "clawback_changed":
+                clawback = event.clawback_changed
+                self.clawbacks[clawback.clawback_id] = _clawback(clawback)
+                self._use(clawback.clawback_id, clawback.uses)
             case "activity_reversed":
                 reversal = event.activity_reversed
-                told = self.activities.get(from_bytes(reversal.activity_id))
-                if told is not None:
-                    told.reversed_at = from_microseconds(reversal.reversed_at_us)
-            case "entry_booked":
-                entries.append(_booked(event.entry_booked))
-            case "lot_changed":
-                self.lots[from_bytes(event.lot_changed.lot_id)] = _lot(event.lot_changed)
-            case "hold_changed":
-                hold_id = from_bytes(event.hold_changed.hold_id)
-                self.holds[hold_id] = _hold(event.hold_changed)
-                self._use(hold_id, event.hold_changed.uses)
-            case "spend_changed":
-                spend_id = from_bytes(event.spend_changed.spend_id)
-                self.spends[spend_id] = _spend(event.spend_changed)
-                self._use(spend_id, event.spend_changed.uses)
-            case "clawback_changed":
-                clawback_id = from_bytes(event.clawback_changed.clawback_id)
-                self.clawbacks[clawback_id] = _clawback(event.clawback_changed)
-                self._use(clawback_id, event.clawback_changed.uses)
+                self.reversed_at[reversal.activity_id] = database_time(reversal.reversed_at_us)
             case "wallet_slid":
                 slid = event.wallet_slid
-                self.slides[from_bytes(slid.member_id), slid.unit] = from_microseconds(slid.until_us)
+                self.slides[slid.member_id, slid.unit] = database_time(slid.until_us)
 
-    def _record(self, recorded: pb.ActivityRecorded, entries: list[Row]) -> None:
-        activity_id, member_id = from_bytes(recorded.activity_id), from_bytes(recorded.member_id)
-        account_id, effective_at = from_bytes(recorded.account_id), from_microseconds(recorded.effective_at_us)
-        self.activities[activity_id] = ActivityTold(member_id, effective_at, recorded.digest)
+    def _record(self, recorded: pb.ActivityRecorded, position: int, recorded_at: int, entries: list[Row]) -> None:
+        activity_id, member_id, account_id = recorded.activity_id, recorded.member_id, recorded.account_id
+        effective_at = database_time(recorded.effective_at_us)
+        self.activities[activity_id] = (member_id, effective_at, recorded.digest)
         for earned in recorded.earned:
+            unit, amount, counterparty = earned.unit, earned.amount, earned.counterparty
             entries.append(
                 (
+                    position,
                     earned.ordinal,
                     member_id,
                     account_id,
-                    earned.unit,
-                    int(EntryKind.EARN),
-                    earned.amount,
+                    unit,
+                    _EARN,
+                    amount,
                     earned.balance_after,
-                    earned.counterparty,
+                    counterparty,
                     effective_at,
                     activity_id,
                     earned.level,
+                    recorded_at,
                 )
             )
-            if earned.lot_id:
-                self.lots[from_bytes(earned.lot_id)] = (
+            lot_id = earned.lot_id
+            if lot_id:
+                self.lots[lot_id] = (
+                    lot_id,
                     member_id,
-                    earned.unit,
-                    earned.amount,
+                    unit,
+                    amount,
                     earned.lot_remaining,
                     0,
                     0,
-                    from_microseconds(earned.available_at_us),
-                    from_microseconds(earned.expires_at_us),
-                    earned.counterparty.removeprefix(_FUNDER),
+                    database_time(earned.available_at_us),
+                    database_time(earned.expires_at_us),
+                    counterparty.removeprefix(_FUNDER),
                     activity_id,
                     account_id,
                     earned.slides,
                     None,
                 )
 
-    def _use(self, user_id: UUID, uses: Iterable[pb.LotUse]) -> None:
+    def _use(self, user_id: bytes, uses: Iterable[pb.LotUse]) -> None:
         for ordinal, use in enumerate(uses):
-            self.uses[user_id, ordinal] = (from_bytes(use.lot_id), use.amount, use.refunded)
+            self.uses[user_id, ordinal] = (user_id, ordinal, use.lot_id, use.amount, use.refunded)
 
 
-def _booked(entry: pb.EntryBooked) -> Row:
+def _booked(entry: pb.EntryBooked, position: int, recorded_at: int) -> Row:
     return (
+        position,
         entry.ordinal,
-        from_bytes(entry.member_id),
-        _id(entry.account_id),
+        entry.member_id,
+        entry.account_id or None,
         entry.unit,
-        int(entry.kind),
+        entry.kind,
         entry.amount,
         entry.balance_after,
         entry.counterparty,
-        from_microseconds(entry.effective_at_us),
-        from_bytes(entry.source_id),
+        database_time(entry.effective_at_us),
+        entry.source_id,
         entry.level,
+        recorded_at,
     )
 
 
 def _lot(lot: pb.LotChanged) -> Row:
     return (
-        from_bytes(lot.member_id),
+        lot.lot_id,
+        lot.member_id,
         lot.unit,
         lot.amount,
         lot.remaining,
         lot.held,
         lot.expired,
-        from_microseconds(lot.available_at_us),
-        from_microseconds(lot.expires_at_us),
+        database_time(lot.available_at_us),
+        database_time(lot.expires_at_us),
         lot.funder,
-        from_bytes(lot.source_id),
-        _id(lot.account_id),
+        lot.source_id,
+        lot.account_id or None,
         lot.slides,
-        _id(lot.origin_lot),
+        lot.origin_lot or None,
     )
 
 
 def _hold(hold: pb.HoldChanged) -> Row:
     return (
-        from_bytes(hold.member_id),
-        from_bytes(hold.account_id),
+        hold.hold_id,
+        hold.member_id,
+        hold.account_id,
         hold.domain,
         hold.unit,
         hold.amount,
         hold.captured,
         hold.state,
-        from_microseconds(hold.placed_at_us),
-        from_microseconds(hold.expires_at_us),
-        from_microseconds(hold.closed_at_us),
+        database_time(hold.placed_at_us),
+        database_time(hold.expires_at_us),
+        database_time(hold.closed_at_us),
         hold.reference_digest,
     )
 
 
 def _spend(spend: pb.SpendChanged) -> Row:
     return (
-        from_bytes(spend.member_id),
-        from_bytes(spend.account_id),
+        spend.spend_id,
+        spend.member_id,
+        spend.account_id,
         spend.domain,
         spend.unit,
         spend.amount,
         spend.refunded,
-        from_microseconds(spend.spent_at_us),
+        database_time(spend.spent_at_us),
         spend.reference_digest,
     )
 
 
 def _clawback(clawback: pb.ClawbackChanged) -> Row:
     return (
-        from_bytes(clawback.member_id),
-        from_bytes(clawback.account_id),
+        clawback.clawback_id,
+        clawback.member_id,
+        clawback.account_id,
         clawback.unit,
-        from_bytes(clawback.activity_id),
+        clawback.activity_id,
         clawback.funder,
         clawback.amount,
         clawback.owed,
-        from_microseconds(clawback.taken_at_us),
+        database_time(clawback.taken_at_us),
     )
-
-
-def _id(raw: bytes) -> UUID | None:
-    return from_bytes(raw) if raw else None

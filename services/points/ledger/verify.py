@@ -5,18 +5,22 @@ clawbacks and their uses of lots are what the journal says; balances are the sum
 what is owed; every point that a lot received is accounted for (laws.py).
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
+import asyncpg
 from google.protobuf.message import DecodeError
 
 from services.chassis import journal as chain
-from services.chassis.clock import to_microseconds
-from services.chassis.database import Connection
 from services.chassis.idempotency import digest_of
+from services.chassis.ids import from_bytes
 from services.points.ledger import laws, queries
-from services.points.ledger.replay import ActivityTold, Replayed, Row
+from services.points.ledger.queries import CHUNK
+from services.points.ledger.replay import Replayed, Row, Wallet, database_time, text_of
 from services.points.requests import natural_key
 from services.points.wire import activity_of
 from tessera.events.v1 import journal_pb2
@@ -25,6 +29,10 @@ REPORT_EVERY = 200
 """Journal rows between two reports of progress."""
 MAX_FINDINGS = 100
 """Findings reported of one partition; a broken one may have millions."""
+
+_PLACE, _KEY = 2, 3
+"""An entry's first columns: position and ordinal, and the member that makes them the key of the table."""
+_ID, _USER_AND_ORDINAL = itemgetter(0), itemgetter(0, 1)
 
 
 @dataclass(slots=True)
@@ -44,23 +52,28 @@ class Proof:
             self.findings.append(text)
 
 
-async def verify_partition(connection: Connection, partition: int) -> AsyncIterator[Proof]:
-    """Prove one partition; yields progress, the last of it done."""
+async def verify_partition(connection: asyncpg.Connection, partition: int) -> AsyncIterator[Proof]:
+    """Prove one partition on a connection of its own; yields progress, the last of it done."""
+    await queries.read_raw(connection)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         head = await queries.head(connection, partition)
         proof = Proof(partition, head["position"])
         replayed = Replayed()
-        table = _EntriesTable(proof, queries.entries(connection, partition))
+        table = _EntriesTable(proof, await queries.entries(connection, partition))
         previous_hash = b""
+        entries: list[Row] = []
         async for row in queries.journal(connection, partition):
             previous_hash = _check_link(proof, row, previous_hash)
-            for entry in _replay(proof, row, replayed):
-                await table.check(row["position"], entry, row["recorded_at"], replayed)
+            entries += _replay(proof, row, replayed)
             proof.position = row["position"]
+            if len(entries) >= CHUNK:
+                await table.check(entries, replayed)
+                entries = []
             if proof.position % REPORT_EVERY == 0:
                 yield proof
         if proof.position != head["position"] or previous_hash != head["chain_hash"]:
             proof.find(f"the head is at {head['position']}, the journal ends at {proof.position} or with another hash")
+        await table.check(entries, replayed)
         await table.check_rest()
         await _check_tables(proof, connection, replayed)
         proof.done = True
@@ -79,14 +92,14 @@ def _check_link(proof: Proof, row: Any, previous_hash: bytes) -> bytes:
 
 def _replay(proof: Proof, row: Any, replayed: Replayed) -> list[Row]:
     """Fold one journal row in; returns its entries in order."""
-    position = row["position"]
+    position, recorded_at = row["position"], row["recorded_at"]
     try:
         record = journal_pb2.Journal.FromString(row["payload"])
-        entries = replayed.fold(record.events)
-    except (DecodeError, ValueError, OverflowError):
+        entries = replayed.fold(position, recorded_at, record.events)
+    except DecodeError:
         proof.find(f"position {position}: the payload cannot be read")
         return []
-    if record.recorded_at_us != to_microseconds(row["recorded_at"]):
+    if database_time(record.recorded_at_us) != recorded_at:
         proof.find(f"position {position}: was recorded at another time")
     return entries
 
@@ -95,104 +108,118 @@ class _EntriesTable:
     """The table of entries, read beside the journal in the same order."""
 
     def __init__(self, proof: Proof, rows: Any) -> None:
+        """`rows` is a cursor."""
         self._proof = proof
-        self._rows = aiter(rows)
-        self._row: Any = None
-        self._ended = False
+        self._rows = rows
+        self._read: list[Any] = []
+        """What is read of the table and lies behind what was checked."""
 
-    async def check(self, position: int, entry: Row, recorded_at: Any, replayed: Replayed) -> None:
-        """The table says of an entry what the journal says, and its balance follows from the one before."""
-        self._proof.entries += 1
-        ordinal, member_id, _, unit, _, amount, balance_after, *_ = entry
-        row = await self._up_to((position, ordinal))
-        if row is None or tuple(row) != (position, *entry, recorded_at):
-            self._proof.find(f"entry {position}.{ordinal}: the table does not say what the journal says")
-        key = (member_id, unit)
-        replayed.sums[key] = replayed.sums.get(key, 0) + amount
-        if replayed.sums[key] != balance_after:
-            self._proof.find(f"entry {position}.{ordinal}: the balance after it does not follow")
+    async def check(self, entries: Sequence[Row], replayed: Replayed) -> None:
+        """The table says of entries what the journal says, and each balance follows from the one before."""
+        if not entries:
+            return
+        self._proof.entries += len(entries)
+        self._add_up(entries, replayed.sums)
+        if len(entries) > len(self._read):
+            self._read += await self._rows.fetch(len(entries) - len(self._read))
+        if self._read[: len(entries)] == entries:
+            del self._read[: len(entries)]
+        else:
+            await self._find_differences(entries)
 
     async def check_rest(self) -> None:
         """Nothing is left in the table that the journal does not know."""
-        await self._up_to(None)
+        while rows := self._read or await self._rows.fetch(CHUNK):
+            for row in rows:
+                self._unknown(row)
+            self._read = []
 
-    async def _up_to(self, place: tuple[int, int] | None) -> Any:
-        """The row at a place, None when there is none; rows before it have no place in the journal."""
-        while (row := await self._current()) is not None:
-            here = (row["position"], row["ordinal"])
-            if place is not None and here > place:
-                return None
-            self._row = None
-            if here == place:
-                return row
-            self._proof.find(f"entry {here[0]}.{here[1]}: the journal does not know it")
-        return None
+    def _add_up(self, entries: Sequence[Row], sums: dict[Wallet, int]) -> None:
+        for position, ordinal, member_id, _, unit, _, amount, balance_after, *_ in entries:
+            key = (member_id, unit)
+            sums[key] = total = sums.get(key, 0) + amount
+            if total != balance_after:
+                self._proof.find(f"entry {position}.{ordinal}: the balance after it does not follow")
 
-    async def _current(self) -> Any:
-        if self._row is None and not self._ended:
-            self._row = await anext(self._rows, None)
-            self._ended = self._row is None
-        return self._row
+    async def _find_differences(self, entries: Sequence[Row]) -> None:
+        end = entries[-1][:_PLACE]
+        while self._read and self._read[-1][:_PLACE] <= end and (more := await self._rows.fetch(CHUNK)):
+            self._read += more
+        rows = {row[:_KEY]: row for row in self._read if row[:_PLACE] <= end}
+        self._read = [row for row in self._read if row[:_PLACE] > end]
+        for entry in entries:
+            if rows.pop(entry[:_KEY], None) != entry:
+                self._proof.find(f"entry {entry[0]}.{entry[1]}: the table does not say what the journal says")
+        for row in rows.values():
+            self._unknown(row)
+
+    def _unknown(self, row: Any) -> None:
+        self._proof.find(f"entry {row[0]}.{row[1]}: the journal does not know it")
 
 
-async def _check_tables(proof: Proof, connection: Connection, replayed: Replayed) -> None:
+async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: Replayed) -> None:
     """Every table is as the journal left it, and the tables agree with each other."""
-    books = laws.Books()
-    async for activity_id, *row in queries.activities(connection, proof.partition):
-        if not _is_as_told(row, replayed.activities.pop(activity_id, None)):
-            proof.find(f"activity {activity_id}: is not as the journal left it")
+    partition, books = proof.partition, laws.Books()
+    async for rows in queries.activities(connection, partition):
+        for row in rows:
+            if not _is_as_told(row, replayed):
+                proof.find(f"activity {text_of(row[0])}: is not as the journal left it")
     _missing(proof, "activity", replayed.activities)
-    for lot_id, *row in await queries.lots(connection, proof.partition):
-        _compare(proof, "lot", replayed.lots, lot_id, row)
-        books.add_lot(lot_id, row)
+    async for rows in queries.lots(connection, partition):
+        _compare(proof, "lot", replayed.lots, rows)
+        books.add_lots(rows)
     _missing(proof, "lot", replayed.lots)
-    for hold_id, *row, reference in await queries.holds(connection, proof.partition):
-        _compare(proof, "hold", replayed.holds, hold_id, [*row, digest_of(reference.encode())])
-        books.add_hold(hold_id, row)
+    async for rows in queries.holds(connection, partition):
+        _compare(proof, "hold", replayed.holds, _with_digests(rows))
+        books.add_holds(rows)
     _missing(proof, "hold", replayed.holds)
-    for spend_id, *row, reference in await queries.spends(connection, proof.partition):
-        _compare(proof, "spend", replayed.spends, spend_id, [*row, digest_of(reference.encode())])
-        books.add_spend(spend_id, row)
+    async for rows in queries.spends(connection, partition):
+        _compare(proof, "spend", replayed.spends, _with_digests(rows))
+        books.add_spends(rows)
     _missing(proof, "spend", replayed.spends)
-    for clawback_id, *row in await queries.clawbacks(connection, proof.partition):
-        _compare(proof, "clawback", replayed.clawbacks, clawback_id, row)
-        books.add_clawback(clawback_id, row)
+    async for rows in queries.clawbacks(connection, partition):
+        _compare(proof, "clawback", replayed.clawbacks, rows)
+        books.add_clawbacks(rows)
     _missing(proof, "clawback", replayed.clawbacks)
-    for user_id, ordinal, *row in await queries.uses(connection, proof.partition):
-        _compare(proof, "use of a lot by", replayed.uses, (user_id, ordinal), row)
-        books.add_use(user_id, row)
+    async for rows in queries.uses(connection, partition):
+        _compare(proof, "use of a lot by", replayed.uses, rows, _USER_AND_ORDINAL)
+        books.add_uses(rows)
     _missing(proof, "use of a lot by", replayed.uses)
-    for member_id, unit, balance, debt, slides_to in await queries.balances(connection, proof.partition):
-        if (balance, slides_to) != (replayed.sums.pop((member_id, unit), 0), replayed.slides.get((member_id, unit))):
-            proof.find(f"balance of {member_id} in {unit}: is not what its entries come to")
-        books.add_balance((member_id, unit), balance, debt)
+    async for rows in queries.balances(connection, partition):
+        for member_id, unit, balance, _, slides_to in rows:
+            key = (member_id, unit)
+            if (balance, slides_to) != (replayed.sums.pop(key, 0), replayed.slides.get(key)):
+                proof.find(f"balance of {text_of(key)}: is not what its entries come to")
+        books.add_balances(rows)
     _missing(proof, "balance", {key: total for key, total in replayed.sums.items() if total})
-    for finding in books.findings():
+    for finding in await asyncio.to_thread(lambda: list(islice(books.findings(), MAX_FINDINGS))):
         proof.find(finding)
 
 
-def _is_as_told(row: list[Any], told: ActivityTold | None) -> bool:
-    natural, member_id, effective_at, fingerprint, body, answer, lines, reversed_at = row
-    if told is None or digest_of(body) != fingerprint:
+def _is_as_told(row: Row, replayed: Replayed) -> bool:
+    activity_id, natural, member_id, effective_at, fingerprint, body, answer, lines, reversed_at = row
+    told = replayed.activities.pop(activity_id, None)
+    if told != (member_id, effective_at, digest_of(fingerprint + answer)) or digest_of(body) != fingerprint:
         return False
     activity = activity_of(body)
-    return (
-        (member_id, effective_at, reversed_at) == (told.member_id, told.effective_at, told.reversed_at)
-        and digest_of(fingerprint + answer) == told.digest
-        and natural == natural_key(member_id, activity.domain, activity.type, activity.reference)
-        and lines == len(activity.lines)
-    )
+    key = natural_key(from_bytes(member_id), activity.domain, activity.type, activity.reference)
+    return (natural, lines) == (key.bytes, len(activity.lines)) and reversed_at == replayed.reversed_at.get(activity_id)
 
 
-def _compare(proof: Proof, what: str, told: dict[Any, Row], key: Any, row: list[Any]) -> None:
-    if told.pop(key, None) != tuple(row):
-        proof.find(f"{what} {_text(key)}: is not as the journal left it")
+def _with_digests(rows: Sequence[Row]) -> list[Row]:
+    """Rows with the digest of the reference, which is what the journal tells, in place of the reference: the last."""
+    return [(*row[:-1], digest_of(row[-1].encode())) for row in rows]
+
+
+def _compare(
+    proof: Proof, what: str, told: dict[Any, Row], rows: Sequence[Row], key_of: Callable[[Row], Any] = _ID
+) -> None:
+    for row in rows:
+        key = key_of(row)
+        if told.pop(key, None) != row:
+            proof.find(f"{what} {text_of(key)}: is not as the journal left it")
 
 
 def _missing(proof: Proof, what: str, left: dict[Any, Any]) -> None:
     for key in left:
-        proof.find(f"{what} {_text(key)}: the journal knows it, the table does not")
-
-
-def _text(key: Any) -> str:
-    return " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+        proof.find(f"{what} {text_of(key)}: the journal knows it, the table does not")

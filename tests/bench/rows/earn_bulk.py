@@ -4,6 +4,7 @@ The reference writes the same rows into the same tables with pgbench: for each a
 activity, its lot, two balances, two entries and a journal row, of the sizes that ours have.
 """
 
+from functools import partial
 from itertools import islice
 
 import asyncpg
@@ -12,7 +13,7 @@ from tessera.points.v1 import points_service_pb2
 from tests.bench.activities import requests
 from tests.bench.bulk import Bulk, channel_to
 from tests.bench.machine import Machine, check_booked
-from tests.bench.pgbench import transactions_per_s
+from tests.bench.pgbench import PREPARED, prepared_note, transactions_per_s
 from tests.bench.population import ACCOUNT_BIT, DOCUMENTS, ID_PREFIX, MEMBERS, ROUTING_FACTOR, fill_points, publish
 from tests.bench.process import service
 from tests.bench.result import Result, in_turns
@@ -75,14 +76,17 @@ async def measure(machine: Machine) -> list[Result]:
         machine.say("calling")
         script = ""
 
-        async def plain() -> float:
+        async def plain(protocol: str | None = None) -> float:
             nonlocal script
             script = script or await _plain_script(machine, dsn, plain_dsn)
-            return await transactions_per_s(machine, plain_dsn, {"earn": script}, clients=CLIENTS, seconds=SECONDS)
+            return await transactions_per_s(
+                machine, plain_dsn, {"earn": script}, clients=CLIENTS, seconds=SECONDS, protocol=protocol
+            )
 
-        ours, reference = await in_turns(bulk.items_per_s, plain)
+        ours, reference, prepared = await in_turns(bulk.items_per_s, plain, partial(plain, PREPARED))
     await check_booked(dsn, "activities", bulk.sent * ITEMS)
-    return [Result("earn-bulk", ours, reference, TARGET, "items/s", bulk.note(ours))]
+    note = f"{bulk.note(ours)}; {prepared_note(ours, prepared)}"
+    return [Result("earn-bulk", ours, reference, TARGET, "items/s", note)]
 
 
 def _messages() -> list[bytes]:

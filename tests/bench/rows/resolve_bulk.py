@@ -1,6 +1,7 @@
 """resolve-bulk: BulkResolveAccounts of 1,000 accounts that exist, 4 in flight.
 
-The reference is one indexed `= ANY` query for as many of the same names, by as many clients of pgbench.
+The reference is one query for as many of the same names at random, by the index that the service uses, by as many
+clients of pgbench.
 """
 
 from functools import partial
@@ -11,22 +12,22 @@ import asyncpg
 from tessera.identity.v1 import identity_service_pb2 as pb
 from tests.bench.bulk import IN_FLIGHT, SECONDS, Bulk, channel_to
 from tests.bench.machine import Machine
-from tests.bench.pgbench import transactions_per_s
+from tests.bench.pgbench import PREPARED, array, array_of_bytes, prepared_note, transactions_per_s
+from tests.bench.population import dice
 from tests.bench.process import service
 from tests.bench.resolving import ITEMS, fill_identity, requests
 from tests.bench.result import Result, in_turns
 
 CALLS = 4_000
-SAMPLES = 16
-"""Different sets of names that the reference asks for in turn."""
+SAMPLES = 100
+"""Different sets of names that the reference asks for at random; pgbench takes at most 128 scripts."""
 TARGET = 0.5
 
 _PLAIN = """
-SELECT reply
-FROM routes
-WHERE blind_index = ANY (:sample{number}::bytea[]);
+SELECT blind_index, reply
+FROM unnest('{partitions}'::int[], '{blind_indexes}'::bytea[]) AS asked (partition, blind_index)
+JOIN routes USING (partition, blind_index);
 """
-_PLAIN_INDEX = "CREATE UNIQUE INDEX plain_routes ON routes (blind_index)"
 
 
 async def measure(machine: Machine) -> list[Result]:
@@ -36,18 +37,18 @@ async def measure(machine: Machine) -> list[Result]:
         machine.say("preparing requests")
         method = "tessera.identity.v1.IdentityService/BulkResolveAccounts"
         bulk = Bulk(channel, method, machine.token, _messages(), ITEMS, _count_resolved)
-        samples = await _prepare_plain(plain_dsn)
-        scripts = {f"resolve{number}": _PLAIN.format(number=number) for number in range(SAMPLES)}
+        scripts = await _plain_scripts(plain_dsn)
 
-        async def plain() -> float:
+        async def plain(protocol: str | None = None) -> float:
             calls_per_s = await transactions_per_s(
-                machine, plain_dsn, scripts, clients=IN_FLIGHT, seconds=SECONDS, variables=samples
+                machine, plain_dsn, scripts, clients=IN_FLIGHT, seconds=SECONDS, protocol=protocol
             )
             return calls_per_s * ITEMS
 
         machine.say("calling")
-        ours, reference = await in_turns(bulk.items_per_s, plain)
-    return [Result("resolve-bulk", ours, reference, TARGET, "items/s", bulk.note(ours))]
+        ours, reference, prepared = await in_turns(bulk.items_per_s, plain, partial(plain, PREPARED))
+    note = f"{bulk.note(ours)}; {prepared_note(ours, prepared)}"
+    return [Result("resolve-bulk", ours, reference, TARGET, "items/s", note)]
 
 
 def _messages() -> list[bytes]:
@@ -60,18 +61,17 @@ def _count_resolved(answer: bytes) -> int:
     return sum(result.response.member_id != "" for result in results)
 
 
-async def _prepare_plain(dsn: str) -> dict[str, str]:
-    """The index that the plain query uses; returns arrays of names as PostgreSQL writes them."""
+async def _plain_scripts(dsn: str) -> dict[str, str]:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(_PLAIN_INDEX)
-        await connection.execute("ANALYZE routes")
-        names = await connection.fetch(
-            "SELECT blind_index FROM routes ORDER BY sha256(blind_index) LIMIT $1", SAMPLES * ITEMS
-        )
+        names = await connection.fetch("SELECT partition, blind_index FROM routes")
     finally:
         await connection.close()
-    return {
-        f"sample{number}": "{" + ",".join(f'"\\\\x{row[0].hex()}"' for row in names[number::SAMPLES]) + "}"
-        for number in range(SAMPLES)
-    }
+    chance = dice("plain resolve")
+    scripts = {}
+    for number in range(SAMPLES):
+        partitions, blind_indexes = zip(*chance.choices(names, k=ITEMS), strict=True)
+        scripts[f"resolve{number}"] = _PLAIN.format(
+            partitions=array(partitions), blind_indexes=array_of_bytes(blind_indexes)
+        )
+    return scripts

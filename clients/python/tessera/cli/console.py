@@ -24,7 +24,11 @@ OutputOption = Annotated[Output, typer.Option("--output", "-o", help="A table fo
 SuiteOption = Annotated[
     str | None,
     typer.Option(
-        "--suite", envvar="TESSERA_SUITE", help="Data directory or suite.json of the suite; default: the last started."
+        "--data",
+        metavar="DIRECTORY",
+        envvar="TESSERA_SUITE",
+        help="Which suite: the directory that it was started with, or a suite.json.",
+        show_default="the suite started last",
     ),
 ]
 

@@ -96,7 +96,12 @@ def run_grocer(
     first_day: FromOption = str(FIRST_DAY),
     last_day: ToOption = str(LAST_DAY),
     data: Annotated[
-        Path | None, typer.Option("--data", help="Directory of the suite.", show_default="build/data/grocer")
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Directory of everything the suite keeps; the same option of other commands finds it.",
+            show_default="build/data/grocer",
+        ),
     ] = None,
     transport: up.TransportOption = up.Transport.GRPCIO,
     workers: up.WorkersOption = 1,

@@ -40,7 +40,12 @@ class LogLevel(StrEnum):
 
 
 DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Directory of everything the suite keeps.", show_default="build/data/up")
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Directory of everything the suite keeps; the same option of other commands finds it.",
+        show_default="build/data/up",
+    ),
 ]
 PortOption = Annotated[
     int, typer.Option("--port", min=0, max=65_000, help="Port of identity; the others take the next three. 0: any.")
@@ -116,3 +121,4 @@ def print_suite(console: Console, suite: Suite, seconds: float) -> None:
     console.print(f"All four services are SERVING ({seconds:.1f} s).", style="bold green")
     console.print(listing)
     console.print(f"Data, tokens and logs: {suite.data}")
+    console.print(f"Other commands find the suite started last; this one always with --data {suite.data}")

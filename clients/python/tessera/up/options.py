@@ -9,7 +9,7 @@ from tessera.topology import SERVICES
 
 FIRST_PORT = 7401
 FIRST_METRICS_PORT = 7411
-PARTITIONS = 8
+PARTITIONS = 4
 
 
 class CannotStart(Complaint):
