@@ -18,6 +18,9 @@ _LOG = structlog.stdlib.get_logger(__name__)
 DEADLINE_EXCEEDED = Rejection(
     "DEADLINE_EXCEEDED", "the deadline passed before the call was answered", StatusCode.DEADLINE_EXCEEDED
 )
+SHUTTING_DOWN = Rejection(
+    "SHUTTING_DOWN", "the service is shutting down", StatusCode.UNAVAILABLE, retry_after=timedelta(seconds=1)
+)
 STORAGE_UNAVAILABLE = Rejection(
     "STORAGE_UNAVAILABLE",
     "the database cannot be reached at the moment; the same request may be sent again",

@@ -17,6 +17,7 @@ from grpc import StatusCode
 
 from services.chassis.batches import BatchWriter, Entry, Outcome
 from services.chassis.errors import Rejection
+from services.chassis.failures import SHUTTING_DOWN
 from services.chassis.operations import Command
 from services.chassis.verdicts import Verdict
 
@@ -32,14 +33,11 @@ OVERLOADED = Rejection(
     code=StatusCode.RESOURCE_EXHAUSTED,
     retry_after=timedelta(milliseconds=200),
 )
-DEADLINE_EXCEEDED = Rejection(
+TOO_LATE = Rejection(
     "DEADLINE_EXCEEDED",
     "the deadline passed before the work was written; nothing was done",
     code=StatusCode.DEADLINE_EXCEEDED,
     retry_after=timedelta(0),
-)
-SHUTTING_DOWN = Rejection(
-    "SHUTTING_DOWN", "the service is shutting down", code=StatusCode.UNAVAILABLE, retry_after=timedelta(seconds=1)
 )
 
 
@@ -85,7 +83,7 @@ class Lane:
         self._writer = writer
         self._capacity = capacity
         self._turns = turns
-        self._too_late = writer.refuse(DEADLINE_EXCEEDED)
+        self._too_late = writer.refuse(TOO_LATE)
         self._queue: deque[Queued] = deque()
         self._task: asyncio.Task[None] | None = None
 

@@ -18,9 +18,8 @@ from grpc import StatusCode, aio
 
 from services.chassis.access import AccessPolicy, Caller, permission_of
 from services.chassis.errors import Refused, Rejection, bounded_status
-from services.chassis.failures import DEADLINE_EXCEEDED, rejection_of
+from services.chassis.failures import DEADLINE_EXCEEDED, SHUTTING_DOWN, rejection_of
 from services.chassis.in_flight import CallsInFlight
-from services.chassis.lanes import SHUTTING_DOWN
 from services.chassis.logs import call_in_progress
 from services.chassis.observation import CallHeaders, MethodTelemetry, read_headers
 from services.chassis.telemetry import Telemetry

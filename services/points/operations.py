@@ -1,6 +1,6 @@
 """The order of steps of points' unit of work: load what a batch needs, decide each command, fold it in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import asyncpg
 
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
+from services.chassis.reading import Reading
 from services.points import queries
 from services.points.activities import operations as activities
 from services.points.commands import (
@@ -46,6 +47,7 @@ class _Keys:
     earning: set[UUID] = field(default_factory=set)
     accounts: set[UUID] = field(default_factory=set)
     activities: set[UUID] = field(default_factory=set)
+    reversals: list[UUID] = field(default_factory=list)
     natural_keys: set[UUID] = field(default_factory=set)
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
@@ -73,6 +75,7 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.spends.add(command.spend_id)
             case ReverseActivity():
                 keys.activities.add(command.activity_id)
+                keys.reversals.append(command.activity_id)
             case SettleWallets():
                 keys.wallets.update(command.member_ids)
             case FeedBatch():
@@ -91,11 +94,14 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
     """Read the rows that the commands concern: a constant number of statements, whatever the size of the batch."""
     config = state.config
     keys = _keys(commands, config)
+    reading = Reading(connection, partition)
     if keys.activities or keys.natural_keys:
-        await queries.load_activities(connection, partition, keys.activities, keys.natural_keys, state)
+        queries.read_activities(reading, keys.activities, keys.natural_keys, state)
     if keys.spends:
         await queries.load_spends(connection, partition, keys.spends, state)
-    reversing = _rows_reversed(commands, state)
+    if keys.reversals:
+        await reading.run()
+    reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
     keys.wallets |= {row.member_id for row in reversing} | {spend.member_id for spend in state.spends.values()}
     if config.sliding_units:
@@ -105,17 +111,18 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
         keys.wallets |= {hold.member_id for hold in state.holds.values()}
     members = keys.earning | keys.wallets
     if members:
-        await queries.load_members(connection, partition, members, state)
-        await queries.load_balances(connection, partition, members, state)
-        await _load_lots(connection, partition, keys, reversing, state)
+        queries.read_members(reading, members, state)
+        queries.read_balances(reading, members, state)
     if keys.accounts:
-        await queries.load_accounts(connection, partition, keys.accounts, state)
+        queries.read_accounts(reading, keys.accounts, state)
     standing_members = keys.standings | (keys.earning if config.ladders else set())
     if standing_members:
-        ladders = activities.ladders_of(commands, config)
-        await queries.load_standings(connection, partition, standing_members, ladders, state)
+        queries.read_standings(reading, standing_members, activities.ladders_of(commands, config), state)
     if keys.caps:
-        await queries.load_cap_uses(connection, partition, keys.caps, state)
+        queries.read_cap_uses(reading, keys.caps, state)
+    await reading.run()
+    if members:
+        await _load_lots(connection, partition, keys, reversing, state)
 
 
 async def _load_lots(
@@ -138,9 +145,8 @@ async def _load_lots(
         await queries.load_lots_of_activities(connection, partition, own, state)
 
 
-def _rows_reversed(commands: Sequence[Command], state: PointsState) -> list[ActivityRow]:
-    rows = (state.activities.get(c.activity_id) for c in commands if isinstance(c, ReverseActivity))
-    return [row for row in rows if row is not None]
+def _rows_reversed(reversals: Iterable[UUID], state: PointsState) -> list[ActivityRow]:
+    return [row for activity_id in reversals if (row := state.activities.get(activity_id)) is not None]
 
 
 def _recorded_and_reversed(commands: Sequence[Command]) -> set[UUID]:

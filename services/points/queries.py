@@ -1,12 +1,16 @@
 """Every SQL statement with which a batch of points loads its state. Each is set-based and stays in one partition."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from services.chassis.reading import Reading
 from services.points.state import PointsState
 from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Hold, Lot, LotUse, Spend
+
+Rows = Sequence[tuple[Any, ...]]
 
 _MEMBERS = """
     SELECT member_id, status
@@ -117,52 +121,62 @@ _CAP_USES = """
 """
 
 
-async def load_members(
-    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
-) -> None:
+def read_members(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
     """The statuses of members."""
-    for member_id, status in await connection.fetch(_MEMBERS, partition, list(member_ids)):
-        state.members[member_id] = status
+    reading.add(_MEMBERS, list(member_ids), take=state.members.update)
 
 
-async def load_accounts(
-    connection: asyncpg.Connection, partition: int, account_ids: Iterable[UUID], state: PointsState
-) -> None:
+def read_accounts(reading: Reading, account_ids: Iterable[UUID], state: PointsState) -> None:
     """Accounts and whose they are."""
-    for row in await connection.fetch(_ACCOUNTS, partition, list(account_ids)):
-        state.accounts[row[0]] = Account(*row)
+
+    def take(rows: Rows) -> None:
+        for row in rows:
+            state.accounts[row[0]] = Account(*row)
+
+    reading.add(_ACCOUNTS, list(account_ids), take=take)
 
 
-async def load_standings(
-    connection: asyncpg.Connection,
-    partition: int,
-    member_ids: Iterable[UUID],
-    ladders: Iterable[str],
-    state: PointsState,
-) -> None:
+def read_standings(reading: Reading, member_ids: Iterable[UUID], ladders: Iterable[str], state: PointsState) -> None:
     """The levels of members over time, on some ladders."""
-    for row in await connection.fetch(_STANDINGS, partition, list(member_ids), list(ladders)):
-        state.add_standing(*row)
+
+    def take(rows: Rows) -> None:
+        for row in rows:
+            state.add_standing(*row)
+
+    reading.add(_STANDINGS, list(member_ids), list(ladders), take=take)
 
 
-async def load_activities(
-    connection: asyncpg.Connection,
-    partition: int,
-    activity_ids: Iterable[UUID],
-    natural_keys: Iterable[UUID],
-    state: PointsState,
+def read_activities(
+    reading: Reading, activity_ids: Iterable[UUID], natural_keys: Iterable[UUID], state: PointsState
 ) -> None:
     """Activities by ID or natural key: whether they are recorded, and what they did."""
-    for row in await connection.fetch(_ACTIVITIES, partition, list(activity_ids), list(natural_keys)):
-        state.add_activity(ActivityRow(*row))
+
+    def take(rows: Rows) -> None:
+        for row in rows:
+            state.add_activity(ActivityRow(*row))
+
+    reading.add(_ACTIVITIES, list(activity_ids), list(natural_keys), take=take)
 
 
-async def load_balances(
-    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
-) -> None:
+def read_balances(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
     """Balances of all units."""
-    for row in await connection.fetch(_BALANCES, partition, list(member_ids)):
-        state.balances[row[0], row[1]] = Balance(*row[2:])
+
+    def take(rows: Rows) -> None:
+        for member_id, unit, *balance in rows:
+            state.balances[member_id, unit] = Balance(*balance)
+
+    reading.add(_BALANCES, list(member_ids), take=take)
+
+
+def read_cap_uses(reading: Reading, keys: Sequence[CapKey], state: PointsState) -> None:
+    """How much of caps is used, in the periods given and later ones."""
+
+    def take(rows: Rows) -> None:
+        for *key, used in rows:
+            state.cap_uses[CapKey(*key)] = used
+
+    columns = [key.member_id for key in keys], [key.rule for key in keys], [key.period_start for key in keys]
+    reading.add(_CAP_USES, *columns, take=take)
 
 
 async def load_open_lots(
@@ -234,12 +248,3 @@ async def _load_uses(
     for user_id, lot_id, amount, refunded in await connection.fetch(_USES, partition, user_ids):
         uses.setdefault(user_id, []).append(LotUse(lot_id, amount, refunded))
     return {user_id: tuple(items) for user_id, items in uses.items()}
-
-
-async def load_cap_uses(
-    connection: asyncpg.Connection, partition: int, keys: Sequence[CapKey], state: PointsState
-) -> None:
-    """How much of caps is used, in the periods given and later ones."""
-    columns = [key.member_id for key in keys], [key.rule for key in keys], [key.period_start for key in keys]
-    for *key, used in await connection.fetch(_CAP_USES, partition, *columns):
-        state.cap_uses[CapKey(*key)] = used
