@@ -1,6 +1,6 @@
 """The order of steps of points' unit of work: load what a batch needs, decide each command, fold it in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -91,58 +91,72 @@ def _heard_standings(batch: FeedBatch) -> set[UUID]:
 
 
 async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Command], state: PointsState) -> None:
-    """Read the rows that the commands concern: a constant number of statements, whatever the size of the batch."""
-    config = state.config
-    keys = _keys(commands, config)
+    """Read the rows that the commands concern: three statements at most, whatever the size of the batch."""
+    keys = _keys(commands, state.config)
     reading = Reading(connection, partition)
-    if keys.activities or keys.natural_keys:
-        queries.read_activities(reading, keys.activities, keys.natural_keys, state)
-    if keys.spends:
-        await queries.load_spends(connection, partition, keys.spends, state)
-    if keys.reversals:
+    _read_named(reading, keys, state)
+    if keys.holds or keys.spends or keys.reversals:
         await reading.run()
     reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
-    keys.wallets |= {row.member_id for row in reversing} | {spend.member_id for spend in state.spends.values()}
-    if config.sliding_units:
+    for named in (reversing, state.spends.values(), state.holds.values()):
+        keys.wallets.update(row.member_id for row in named)
+    if state.config.sliding_units:
         keys.wallets |= keys.earning
-    if keys.holds or keys.wallets:
-        await queries.load_holds(connection, partition, keys.holds, keys.wallets, state)
-        keys.wallets |= {hold.member_id for hold in state.holds.values()}
+    _read_members(reading, keys, activities.ladders_of(commands, state.config), state)
+    _read_lots(reading, keys.wallets, reversing, state)
+    await reading.run()
+    _read_debts(reading, keys.wallets, state)
+    await reading.run()
+
+
+def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
+    """What commands name by its ID."""
+    if keys.activities:
+        queries.read_activities(reading, keys.activities, keys.natural_keys, state)
+    if keys.holds:
+        queries.read_holds(reading, keys.holds, state)
+    if keys.spends:
+        queries.read_spends(reading, keys.spends, state)
+
+
+def _read_members(reading: Reading, keys: _Keys, ladders: Sequence[str], state: PointsState) -> None:
+    """The members concerned, and what rules look at beside their lots."""
     members = keys.earning | keys.wallets
     if members:
         queries.read_members(reading, members, state)
         queries.read_balances(reading, members, state)
     if keys.accounts:
         queries.read_accounts(reading, keys.accounts, state)
-    standing_members = keys.standings | (keys.earning if config.ladders else set())
+    standing_members = keys.standings | (keys.earning if state.config.ladders else set())
     if standing_members:
-        queries.read_standings(reading, standing_members, activities.ladders_of(commands, config), state)
+        queries.read_standings(reading, standing_members, ladders, state)
     if keys.caps:
         queries.read_cap_uses(reading, keys.caps, state)
-    await reading.run()
-    if members:
-        await _load_lots(connection, partition, keys, reversing, state)
 
 
-async def _load_lots(
-    connection: asyncpg.Connection, partition: int, keys: _Keys, reversing: Sequence[ActivityRow], state: PointsState
+def _read_lots(
+    reading: Reading, wallets: Collection[UUID], reversing: Sequence[ActivityRow], state: PointsState
 ) -> None:
-    """The wallets that lots move in: those that commands name, and those of earners who owe something."""
-    indebted = {member_id for (member_id, _), balance in state.balances.items() if balance.debt}
-    paying = indebted - keys.wallets
-    if paying:
-        await queries.load_holds(connection, partition, (), paying, state)
-    if indebted:
-        await queries.load_clawbacks(connection, partition, indebted, state)
-    if keys.wallets or paying:
-        await queries.load_open_lots(connection, partition, keys.wallets | paying, state)
+    """The lots that commands may move, and the holds on them."""
+    if wallets:
+        queries.read_open_holds(reading, wallets, state)
+        queries.read_open_lots(reading, wallets, state)
     burnt = {(spend.member_id, use.lot_id) for spend in state.spends.values() for use in spend.uses}
     if burnt:
-        await queries.load_lots(connection, partition, sorted(burnt), state)
+        queries.read_lots(reading, sorted(burnt), state)
     if reversing:
-        own = [(row.member_id, row.activity_id) for row in reversing]
-        await queries.load_lots_of_activities(connection, partition, own, state)
+        queries.read_lots_of_activities(reading, [(row.member_id, row.activity_id) for row in reversing], state)
+
+
+def _read_debts(reading: Reading, wallets: Collection[UUID], state: PointsState) -> None:
+    """What members owe; the lots of those who did not need them before, since what they earn pays it."""
+    indebted = {member_id for (member_id, _), balance in state.balances.items() if balance.debt}
+    if indebted:
+        queries.read_clawbacks(reading, indebted, state)
+    if paying := indebted.difference(wallets):
+        queries.read_open_holds(reading, paying, state)
+        queries.read_open_lots(reading, paying, state)
 
 
 def _rows_reversed(reversals: Iterable[UUID], state: PointsState) -> list[ActivityRow]:

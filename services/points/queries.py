@@ -1,16 +1,29 @@
 """Every SQL statement with which a batch of points loads its state. Each is set-based and stays in one partition."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from services.chassis.reading import Reading
 from services.points.state import PointsState
 from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Hold, Lot, LotUse, Spend
 
 Rows = Sequence[tuple[Any, ...]]
+
+
+def _uses(user_id: str) -> str:
+    """The lots that a hold holds, a spend burnt or a clawback took, in order: a column of a query of their owner."""
+    return f"""
+        ARRAY (
+            SELECT (u.lot_id, u.amount, u.refunded)
+            FROM lot_uses AS u
+            WHERE u.partition = owner.partition
+              AND u.user_id = owner.{user_id}
+            ORDER BY u.ordinal
+        )
+    """
+
 
 _MEMBERS = """
     SELECT member_id, status
@@ -76,39 +89,37 @@ _LOTS_OF_ACTIVITIES = f"""
     JOIN unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, source_id) USING (member_id, source_id)
     WHERE partition = $1
 """
-_HOLDS = """
-    SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at,
-           closed_at
-    FROM holds
-    WHERE partition = $1
-      AND (hold_id = ANY($2) OR (member_id = ANY($3) AND state = 'open'))
-    UNION
-    SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at,
-           closed_at
-    FROM holds
-    WHERE partition = $1
-      AND state = 'open'
-      AND member_id IN (SELECT member_id FROM holds WHERE partition = $1 AND hold_id = ANY($2))
+_HOLD_COLUMNS = f"""
+    hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at, closed_at,
+    {_uses("hold_id")}
 """
-_CLAWBACKS = """
-    SELECT clawback_id, member_id, account_id, unit, activity_id, funder, amount, owed, taken_at
-    FROM clawbacks
+_HOLDS = f"""
+    SELECT {_HOLD_COLUMNS}
+    FROM holds AS owner
+    WHERE partition = $1
+      AND hold_id = ANY($2)
+"""
+_OPEN_HOLDS = f"""
+    SELECT {_HOLD_COLUMNS}
+    FROM holds AS owner
+    WHERE partition = $1
+      AND member_id = ANY($2)
+      AND closed_at IS NULL
+"""
+_CLAWBACKS = f"""
+    SELECT clawback_id, member_id, account_id, unit, activity_id, funder, amount, owed, taken_at,
+           {_uses("clawback_id")}
+    FROM clawbacks AS owner
     WHERE partition = $1
       AND member_id = ANY($2)
       AND owed > 0
 """
-_SPENDS = """
-    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, reference, spent_at
-    FROM spends
+_SPENDS = f"""
+    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, reference, spent_at,
+           {_uses("spend_id")}
+    FROM spends AS owner
     WHERE partition = $1
       AND spend_id = ANY($2)
-"""
-_USES = """
-    SELECT user_id, lot_id, amount, refunded
-    FROM lot_uses
-    WHERE partition = $1
-      AND user_id = ANY($2)
-    ORDER BY user_id, ordinal
 """
 _CAP_USES = """
     SELECT DISTINCT c.member_id, c.rule, c.period_start, c.used
@@ -179,72 +190,63 @@ def read_cap_uses(reading: Reading, keys: Sequence[CapKey], state: PointsState) 
     reading.add(_CAP_USES, *columns, take=take)
 
 
-async def load_open_lots(
-    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
-) -> None:
+def read_open_lots(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
     """Lots in which something is left or held."""
-    for row in await connection.fetch(_OPEN_LOTS, partition, list(member_ids)):
-        state.add_lot(Lot(*row))
+    reading.add(_OPEN_LOTS, list(member_ids), take=partial(_take_lots, state))
 
 
-async def load_lots(
-    connection: asyncpg.Connection, partition: int, wanted: Sequence[tuple[UUID, UUID]], state: PointsState
-) -> None:
+def read_lots(reading: Reading, wanted: Sequence[tuple[UUID, UUID]], state: PointsState) -> None:
     """Lots by member and ID, closed ones too."""
     member_ids, lot_ids = [member for member, _ in wanted], [lot for _, lot in wanted]
-    for row in await connection.fetch(_LOTS, partition, member_ids, lot_ids):
-        state.add_lot(Lot(*row))
+    reading.add(_LOTS, member_ids, lot_ids, take=partial(_take_lots, state))
 
 
-async def load_lots_of_activities(
-    connection: asyncpg.Connection, partition: int, wanted: Sequence[tuple[UUID, UUID]], state: PointsState
-) -> None:
+def read_lots_of_activities(reading: Reading, wanted: Sequence[tuple[UUID, UUID]], state: PointsState) -> None:
     """Lots by member and the activity they came from, closed ones too."""
-    columns = [member for member, _ in wanted], [activity for _, activity in wanted]
-    for row in await connection.fetch(_LOTS_OF_ACTIVITIES, partition, *columns):
+    member_ids, activity_ids = [member for member, _ in wanted], [activity for _, activity in wanted]
+    reading.add(_LOTS_OF_ACTIVITIES, member_ids, activity_ids, take=partial(_take_lots, state))
+
+
+def _take_lots(state: PointsState, rows: Rows) -> None:
+    for row in rows:
         state.add_lot(Lot(*row))
 
 
-async def load_clawbacks(
-    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: PointsState
-) -> None:
-    """What members still owe, with the lots that it was taken from and paid by so far."""
-    rows = await connection.fetch(_CLAWBACKS, partition, list(member_ids))
-    uses = await _load_uses(connection, partition, [row["clawback_id"] for row in rows])
+def read_holds(reading: Reading, hold_ids: Iterable[UUID], state: PointsState) -> None:
+    """Holds by ID, with the lots they hold."""
+    reading.add(_HOLDS, list(hold_ids), take=partial(_take_holds, state))
+
+
+def read_open_holds(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
+    """The open holds of members, with the lots they hold."""
+    reading.add(_OPEN_HOLDS, list(member_ids), take=partial(_take_holds, state))
+
+
+def _take_holds(state: PointsState, rows: Rows) -> None:
     for row in rows:
-        state.add_clawback(Clawback(*(*row, uses.get(row["clawback_id"], ()))))
+        state.add_hold(Hold(*(*row[:-1], _lot_uses(row[-1]))))
 
 
-async def load_holds(
-    connection: asyncpg.Connection,
-    partition: int,
-    hold_ids: Iterable[UUID],
-    member_ids: Iterable[UUID],
-    state: PointsState,
-) -> None:
-    """Holds by ID, and the open ones of their members and of others, with the lots they hold."""
-    rows = await connection.fetch(_HOLDS, partition, list(hold_ids), list(member_ids))
-    uses = await _load_uses(connection, partition, [row["hold_id"] for row in rows])
-    for row in rows:
-        state.add_hold(Hold(**dict(row), uses=uses.get(row["hold_id"], ())))
-
-
-async def load_spends(
-    connection: asyncpg.Connection, partition: int, spend_ids: Iterable[UUID], state: PointsState
-) -> None:
+def read_spends(reading: Reading, spend_ids: Iterable[UUID], state: PointsState) -> None:
     """Spends by ID, with the lots they burnt."""
-    rows = await connection.fetch(_SPENDS, partition, list(spend_ids))
-    uses = await _load_uses(connection, partition, [row["spend_id"] for row in rows])
-    for row in rows:
-        state.spends[row["spend_id"]] = Spend(**dict(row), uses=uses.get(row["spend_id"], ()))
+
+    def take(rows: Rows) -> None:
+        for row in rows:
+            spend = Spend(*(*row[:-1], _lot_uses(row[-1])))
+            state.spends[spend.spend_id] = spend
+
+    reading.add(_SPENDS, list(spend_ids), take=take)
 
 
-async def _load_uses(
-    connection: asyncpg.Connection, partition: int, user_ids: Sequence[UUID]
-) -> dict[UUID, tuple[LotUse, ...]]:
-    if not user_ids:
-        return {}
-    uses: dict[UUID, list[LotUse]] = {}
-    for user_id, lot_id, amount, refunded in await connection.fetch(_USES, partition, user_ids):
-        uses.setdefault(user_id, []).append(LotUse(lot_id, amount, refunded))
-    return {user_id: tuple(items) for user_id, items in uses.items()}
+def read_clawbacks(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
+    """What members still owe, with the lots that it was taken from and paid by so far."""
+
+    def take(rows: Rows) -> None:
+        for row in rows:
+            state.add_clawback(Clawback(*(*row[:-1], _lot_uses(row[-1]))))
+
+    reading.add(_CLAWBACKS, list(member_ids), take=take)
+
+
+def _lot_uses(rows: Rows) -> tuple[LotUse, ...]:
+    return tuple([LotUse(*row) for row in rows])

@@ -39,7 +39,7 @@ _OPEN_HOLDS = f"""
            h.placed_at, h.expires_at, h.closed_at
     FROM {_WANTED}
     JOIN holds AS h USING (partition, member_id)
-    WHERE h.state = 'open'
+    WHERE h.closed_at IS NULL
 """
 _OPEN_CLAWBACKS = f"""
     SELECT c.clawback_id, c.member_id, c.account_id, c.unit, c.activity_id, c.funder, c.amount, c.owed, c.taken_at
@@ -52,7 +52,7 @@ _USES_OF_OPEN_HOLDS = f"""
     FROM {_WANTED}
     JOIN holds AS h USING (partition, member_id)
     JOIN lot_uses AS u ON u.partition = h.partition AND u.user_id = h.hold_id
-    WHERE h.state = 'open'
+    WHERE h.closed_at IS NULL
     ORDER BY u.user_id, u.ordinal
 """
 _PAST = """
