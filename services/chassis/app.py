@@ -29,7 +29,6 @@ from services.chassis.idempotency import maintain_months
 from services.chassis.jobs import Job, JobRunner
 from services.chassis.lanes import Lanes
 from services.chassis.measurements import BatchMeasurements, ServiceGauges
-from services.chassis.migrations import migrate
 from services.chassis.operations import BatchState, Operations
 from services.chassis.paging import PageTokens
 from services.chassis.process import Running, run_service
@@ -100,6 +99,8 @@ class Definition(Generic[State, Config]):
 def main(definition: Definition[Any, Any]) -> None:
     """`python -m services.<name>` serves; with the argument `migrate` it brings its database up to date instead."""
     if sys.argv[1:] == ["migrate"]:
+        from services.chassis.migrations import migrate  # ten megabytes that no serving process needs
+
         database = load_settings(DatabaseSettings, definition.name)
         migrate(database.database_dsn.get_secret_value(), definition.name, database.partitions)
         return

@@ -1,6 +1,8 @@
 """Migrations make exactly the tables that the code writes, however often and by however many they are run."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -104,3 +106,9 @@ def test_every_row_lives_in_a_partition(service: str) -> None:
         for columns in keys:
             assert columns[0].name == "partition", f"{table.name}: {[column.name for column in columns]}"
         assert table.info in ({}, UPSERT)
+
+
+@every_service
+def test_a_serving_process_does_not_load_what_migrations_need(service: str) -> None:
+    loads = f"import sys, services.{service}.definition; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0

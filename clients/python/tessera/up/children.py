@@ -68,12 +68,12 @@ class Child:
         """Starts the interpreter and lets it import its code while the database is still being prepared."""
         self._process = await self._spawn(["-m", "tessera.up.launch", self.name], {})
 
-    async def go(self, environment: Mapping[str, str], *, migrate: bool) -> None:
-        """Lets it serve with these settings, after its database is migrated where that is needed."""
+    async def go(self, environment: Mapping[str, str]) -> None:
+        """Lets it serve with these settings."""
         self._environment = dict(environment)
         assert self._process is not None
         assert self._process.stdin is not None
-        order = {"environment": self._environment, "migrate": migrate}
+        order = {"environment": self._environment}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.close()
         self._watching = asyncio.create_task(self._watch(self._process), name=f"watch-{self.name}")
@@ -103,7 +103,7 @@ class Child:
             sys.executable,
             *arguments,
             cwd=self._root,
-            env={**_inherited(), **environment},
+            env={**inherited(), **environment},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -146,7 +146,7 @@ class Child:
                 self._report.line(self.name, line.decode(errors="replace").rstrip("\n"))
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """What a service inherits: no TESSERA_ variable, since its settings come from the suite alone."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
 

@@ -1,7 +1,7 @@
 """`python -m tessera.up.launch points`: the process of a service that is told later with what settings to serve.
 
 It imports the service's code at once, which takes most of a start, and waits for one line on stdin meanwhile. Then it
-is `python -m services.points`, with its database migrated first where asked for.
+is `python -m services.points`.
 """
 
 import importlib
@@ -19,9 +19,6 @@ def main() -> None:
     if order is None:
         return  # the suite was stopped before it was ready
     os.environ.update(order["environment"])
-    if order["migrate"]:
-        migrations = importlib.import_module("services.chassis.migrations")
-        migrations.migrate(os.environ["TESSERA_DATABASE_DSN"], service, int(os.environ["TESSERA_PARTITIONS"]))
     module = f"services.{service}"
     # What supervises workers starts them with this process's own command line.
     sys.argv, sys.orig_argv = [module], [sys.executable, "-m", module]

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import grpc
 
 from tessera.suite import SUITE_FILE, Suite, checkout_root, data_root, write_suite
 from tessera.topology import FOLLOWS, SERVICES
-from tessera.up.children import DRAIN_GRACE_S, Child, Report, check_alive, end_together
+from tessera.up.children import DRAIN_GRACE_S, Child, Report, check_alive, end_together, inherited
 from tessera.up.databases import outdated, prepare_databases
 from tessera.up.options import PARTITIONS, CannotStart, Layout, Options, Ports, ports_of
 from tessera.up.postgres import running_postgres
@@ -90,10 +91,29 @@ async def _let_serve(
 ) -> None:
     dsns = await prepare_databases(admin_dsn, secrets["passwords"])
     to_migrate = await outdated(dsns, root)
+    if to_migrate:
+        await _migrate({service: dsns[service] for service in to_migrate}, root)
     for child in children:
-        settings = _settings(child.name, options, layout, ports, dsns[child.name], secrets)
-        await child.go(settings, migrate=child.name in to_migrate)
+        await child.go(_settings(child.name, options, layout, ports, dsns[child.name], secrets))
     await _until_serving(children, layout, ports)
+
+
+async def _migrate(dsns: Mapping[str, str], root: Path) -> None:
+    """Brings the databases of services up to date. Raises CannotStart with what was said when that fails."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tessera.up.migrate",
+        cwd=root,
+        env=inherited(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    order = json.dumps({"dsns": dsns, "partitions": PARTITIONS}) + "\n"
+    said, _ = await process.communicate(order.encode())
+    if process.returncode:
+        raise CannotStart(f"the databases cannot be migrated:\n{said.decode(errors='replace')}")
 
 
 def _settings(
