@@ -12,6 +12,12 @@ OF_BATCH = {"of_batch": True}
 
 def chassis_tables(metadata: sa.MetaData) -> None:
     """Add the chassis' tables to a service's metadata."""
+    _tables_of_batches(metadata)
+    _tables_of_the_system(metadata)
+
+
+def _tables_of_batches(metadata: sa.MetaData) -> None:
+    """What every batch reads and writes: a partition's head and history, answers given, and how far feeds were read."""
     sa.Table(
         "head",
         metadata,
@@ -56,6 +62,10 @@ def chassis_tables(metadata: sa.MetaData) -> None:
         sa.Column("position", sa.BigInteger, nullable=False),
         info=UPSERT,
     )
+
+
+def _tables_of_the_system(metadata: sa.MetaData) -> None:
+    """What a service has once, whatever its partitions: its clock, its configuration and its jobs."""
     sa.Table(
         "clock",
         metadata,

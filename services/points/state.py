@@ -52,10 +52,6 @@ class _Timeline:
         place = bisect_right(self._from, at)
         return self._level[place - 1] if place else ""
 
-    def level_from(self, effective_from: datetime) -> str:
-        """The level that begins at an instant."""
-        return self._level[self._from.index(effective_from)]
-
 
 class PointsState:
     """Rows by key; what changed is noted and becomes rows to write and events to tell."""

@@ -32,12 +32,6 @@ def decide(state: PointsState, command: WalletCommand, moment: Moment[PointsConf
             return _settle(state, command, moment)
 
 
-def position(state: PointsState, moment: Moment[PointsConfig]) -> int:
-    """The position of the batch: points' commands concern one partition."""
-    (only,) = moment.positions.values()
-    return only
-
-
 def spendable_unit(code: str, config: PointsConfig) -> Unit | Rejection:
     """The unit, if it is one that can be spent."""
     if not config.units:
