@@ -22,6 +22,7 @@ from services.benefits.values import (
 )
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Moment, Operations
+from services.chassis.reading import Reading
 
 
 @dataclass(slots=True)
@@ -39,44 +40,49 @@ class _Keys:
 
 
 async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Any], state: State) -> None:
-    """Read what the commands concern, at most one statement a table."""
+    """Read what the commands concern: two statements at most, one when it is named by the commands themselves."""
     keys = _Keys()
     for command in commands:
         _collect(keys, command, state.config)
+    reading = Reading(connection, partition)
     if keys.members:
-        rows = await queries.members(connection, partition, list(keys.members))
-        state.members = {member.member_id: member for member in rows}
+        queries.read_members(reading, keys.members, state)
     if keys.standings:
-        state.fill_intervals(await queries.intervals(connection, partition, list(keys.standings)))
+        queries.read_intervals(reading, keys.standings, state)
     if keys.accounts:
-        accounts = await queries.accounts(connection, partition, list(keys.accounts))
-        state.accounts = {account.account_id: account for account in accounts}
+        queries.read_accounts(reading, keys.accounts, state)
     if keys.redemptions:
-        await _load_redemptions(connection, partition, keys, state)
+        queries.read_redemptions(reading, keys.redemptions, state)
+    _read_rights(reading, keys, state)
+    await reading.run()
+    _read_rights(reading, _concerned_too(keys, state), state)
+    await reading.run()
+
+
+def _read_rights(reading: Reading, keys: _Keys, state: State) -> None:
+    """Entitlements, quotas, and how many there are of each."""
     if keys.entitlements or keys.pairs or keys.issued:
-        entitlements = await queries.entitlements(
-            connection, partition, list(keys.entitlements), list(keys.pairs), list(keys.issued)
-        )
-        state.fill_entitlements(entitlements)
-        keys.benefits |= {entitlement.benefit for entitlement in entitlements}
+        queries.read_entitlements(reading, keys.entitlements, keys.pairs, keys.issued, state)
     if keys.pairs:
-        uses = await queries.quota_uses(connection, partition, list(keys.pairs))
-        state.quota_uses = {(use.member_id, use.benefit): use for use in uses}
+        queries.read_quota_uses(reading, keys.pairs, state)
     if keys.benefits:
-        counts = await queries.counts(connection, partition, list(keys.benefits))
-        state.counts = {count.benefit: count for count in counts}
+        queries.read_counts(reading, keys.benefits, state)
 
 
-async def _load_redemptions(connection: asyncpg.Connection, partition: int, keys: _Keys, state: State) -> None:
-    """Read redemptions, and note what taking them back concerns."""
-    redemptions = await queries.redemptions(connection, partition, list(keys.redemptions))
-    state.redemptions = {redemption.redemption_id: redemption for redemption in redemptions}
-    for redemption in redemptions:
+def _concerned_too(read: _Keys, state: State) -> _Keys:
+    """What else is concerned by what was read: redemptions may be taken back, and all that is there is counted."""
+    keys = _Keys()
+    for redemption in state.redemptions.values():
         keys.benefits.add(redemption.benefit)
         if redemption.entitlement_id is not None:
             keys.entitlements.add(redemption.entitlement_id)
         else:
             keys.pairs.add((redemption.member_id, redemption.benefit))
+    keys.benefits.update(entitlement.benefit for entitlement in state.entitlements.values())
+    keys.entitlements -= state.entitlements.keys()
+    keys.pairs -= read.pairs
+    keys.benefits -= read.benefits
+    return keys
 
 
 def _collect(keys: _Keys, command: Any, config: BenefitsConfig) -> None:

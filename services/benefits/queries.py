@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.benefits.state import State
 from services.benefits.values import (
     Account,
     Counts,
@@ -18,6 +19,9 @@ from services.benefits.values import (
     QuotaUse,
     Redemption,
 )
+from services.chassis.reading import Reading
+
+Rows = Sequence[Sequence[Any]]
 
 # What a batch loads, of its partition
 
@@ -84,62 +88,79 @@ _COUNTS = """
       AND benefit = ANY($2)
 """
 
-Connection = asyncpg.Connection | asyncpg.Pool
 
-
-async def members(connection: Connection, partition: int, member_ids: Sequence[UUID]) -> list[Member]:
+def read_members(reading: Reading, member_ids: Iterable[UUID], state: State) -> None:
     """The members of these IDs."""
-    return [Member(*row) for row in await connection.fetch(_MEMBERS, partition, member_ids)]
+
+    def take(rows: Rows) -> None:
+        state.members.update((row[0], Member._make(row)) for row in rows)
+
+    reading.add(_MEMBERS, list(member_ids), take=take)
 
 
-async def accounts(connection: Connection, partition: int, account_ids: Sequence[UUID]) -> list[Account]:
+def read_accounts(reading: Reading, account_ids: Iterable[UUID], state: State) -> None:
     """The accounts of these IDs."""
-    return [Account(*row) for row in await connection.fetch(_ACCOUNTS, partition, account_ids)]
+
+    def take(rows: Rows) -> None:
+        state.accounts.update((row[0], Account._make(row)) for row in rows)
+
+    reading.add(_ACCOUNTS, list(account_ids), take=take)
 
 
-async def intervals(connection: Connection, partition: int, member_ids: Sequence[UUID]) -> list[Interval]:
+def read_intervals(reading: Reading, member_ids: Iterable[UUID], state: State) -> None:
     """All that is known of where these members stood and stand."""
-    return [Interval(*row) for row in await connection.fetch(_INTERVALS, partition, member_ids)]
+    reading.add(_INTERVALS, list(member_ids), take=lambda rows: state.fill_intervals(map(Interval._make, rows)))
 
 
-async def redemptions(connection: Connection, partition: int, redemption_ids: Sequence[UUID]) -> list[Redemption]:
+def read_redemptions(reading: Reading, redemption_ids: Iterable[UUID], state: State) -> None:
     """The redemptions of these IDs."""
-    return [Redemption(*row) for row in await connection.fetch(_REDEMPTIONS, partition, redemption_ids)]
+
+    def take(rows: Rows) -> None:
+        state.redemptions.update((row[0], Redemption._make(row)) for row in rows)
+
+    reading.add(_REDEMPTIONS, list(redemption_ids), take=take)
 
 
-async def entitlements(
-    connection: Connection,
-    partition: int,
-    entitlement_ids: Sequence[UUID],
-    granted: Sequence[tuple[UUID, str]],
-    issued: Sequence[tuple[UUID, str]],
-) -> list[Entitlement]:
-    """The entitlements of these IDs; those still granted of some members to benefits, and all ever issued of others.
+def read_entitlements(
+    reading: Reading,
+    entitlement_ids: Iterable[UUID],
+    granted: Iterable[tuple[UUID, str]],
+    issued: Iterable[tuple[UUID, str]],
+    state: State,
+) -> None:
+    """The entitlements of these IDs; those still granted of some members to benefits, and all ever issued of others."""
 
-    One may come more than once.
-    """
-    rows = await connection.fetch(
-        _ENTITLEMENTS, partition, entitlement_ids, *_columns(granted, 2), *_columns(issued, 2)
-    )
-    return [Entitlement(*row) for row in rows]
+    def take(rows: Rows) -> None:
+        state.fill_entitlements(map(Entitlement._make, rows))
+
+    reading.add(_ENTITLEMENTS, list(entitlement_ids), *_columns(granted, 2), *_columns(issued, 2), take=take)
 
 
-async def quota_uses(connection: Connection, partition: int, pairs: Sequence[tuple[UUID, str]]) -> list[QuotaUse]:
+def read_quota_uses(reading: Reading, pairs: Iterable[tuple[UUID, str]], state: State) -> None:
     """What these members used of these quotas."""
-    member_ids, benefits = _columns(pairs, 2)
-    return [QuotaUse(*row) for row in await connection.fetch(_QUOTA_USES, partition, member_ids, benefits)]
+
+    def take(rows: Rows) -> None:
+        state.quota_uses.update(((row[0], row[1]), QuotaUse._make(row)) for row in rows)
+
+    reading.add(_QUOTA_USES, *_columns(pairs, 2), take=take)
 
 
-async def counts(connection: Connection, partition: int, benefits: Sequence[str]) -> list[Counts]:
+def read_counts(reading: Reading, benefits: Iterable[str], state: State) -> None:
     """The partition's counts of these benefits."""
-    return [Counts(*row) for row in await connection.fetch(_COUNTS, partition, benefits)]
+
+    def take(rows: Rows) -> None:
+        state.counts.update((row[0], Counts._make(row)) for row in rows)
+
+    reading.add(_COUNTS, list(benefits), take=take)
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
 # Reads
+
+Connection = asyncpg.Connection | asyncpg.Pool
 
 # The questions come as two strings: arrays of a thousand cost the driver twice as much. An ID ends with its partition.
 _CHECKS = """
@@ -230,6 +251,12 @@ async def checks(
     """What bears on whether members may use benefits, one pair after the other; there is at least one."""
     rows = await connection.fetch(_CHECKS, partitions - 1, ",".join(map(str, member_ids)), ",".join(benefits), real_now)
     return Checked(rows, rows[0][1], rows[0][2])
+
+
+async def member(connection: Connection, partition: int, member_id: UUID) -> Member | None:
+    """The member of this ID; None when nothing is known of it."""
+    row = await connection.fetchrow(_MEMBERS, partition, [member_id])
+    return None if row is None else Member._make(row)
 
 
 async def enrolments(

@@ -73,8 +73,8 @@ class BenefitsServicer:
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
         member_id = ids.decode(wire.MEMBER, request.member_id)
         partition = partition_of(member_id, self._platform.settings.partitions)
-        members = await queries.members(self._platform.pool, partition, [member_id])
-        if rules.member_refusal(members[0] if members else None) is errors.MEMBER_UNKNOWN:
+        member = await queries.member(self._platform.pool, partition, member_id)
+        if rules.member_refusal(member) is errors.MEMBER_UNKNOWN:
             raise Refused(errors.MEMBER_UNKNOWN)
         size = request.page_size or DEFAULT_PAGE
         now = await self._platform.clock.now()

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 
 from services.chassis.at_least import AtLeast
-from services.chassis.batches import BatchListener, BatchWriter, CommitListener
+from services.chassis.batches import BatchListener, BatchWriter, CommitListener, warm
 from services.chassis.clock import Clock, prepare_clock
 from services.chassis.clock_service import ClockServicer
 from services.chassis.config_service import ConfigServicer
@@ -24,7 +24,7 @@ from services.chassis.database import WriteConnection, connect_for_long_reads, o
 from services.chassis.documents import Document
 from services.chassis.feed import EventFeedServicer, read_heads
 from services.chassis.follower import Follower, ParseEvent
-from services.chassis.heads import check_partitions, warm
+from services.chassis.heads import check_partitions
 from services.chassis.idempotency import maintain_months
 from services.chassis.jobs import Job, JobRunner
 from services.chassis.lanes import Lanes

@@ -11,13 +11,15 @@ import structlog
 
 from services.chassis import heads, idempotency, journal
 from services.chassis.configurations import Configurations
-from services.chassis.cursors import load_cursors
+from services.chassis.cursors import read_cursors
 from services.chassis.database import WriteConnection
 from services.chassis.errors import Rejection
 from services.chassis.failures import CommitUnknownError, is_storage_failure, rejection_of
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.heads import Head
 from services.chassis.operations import BatchState, Command, Decision, Moment, Operations
+from services.chassis.partitions import SYSTEM_PARTITION
+from services.chassis.reading import Reading
 from services.chassis.store import Rows, Store
 from services.chassis.verdicts import Verdict, accepted, refused
 
@@ -99,8 +101,7 @@ class BatchWriter(Generic[State, Config]):
         connection = await self._connection.get()
         began = time.perf_counter()
         try:
-            locked = await heads.lock(connection, tuple(by_partition))
-            batch = await self._load(connection, locked, by_partition)
+            batch, locked = await self._load(connection, by_partition)
             verdicts = [batch.run(entry.command) for entry in entries]
             links = await self._write_rows(connection, batch, locked, entries)
         except BaseException:
@@ -113,28 +114,28 @@ class BatchWriter(Generic[State, Config]):
         return verdicts
 
     async def _load(
-        self, connection: asyncpg.Connection, locked: Sequence[Head], by_partition: Mapping[int, Sequence[Command]]
-    ) -> "Batch[State, Config]":
+        self, connection: asyncpg.Connection, by_partition: Mapping[int, Sequence[Command]]
+    ) -> tuple["Batch[State, Config]", list[Head]]:
+        """Lock the heads and read what the commands need."""
+        kept: KeptRequests = {}
+        cursors: dict[tuple[str, int], int] = {}
+
+        def read_known(reading: Reading, partition: int) -> None:
+            _read_known(reading, partition, by_partition[partition], kept, cursors)
+
+        locked = await heads.lock(connection, tuple(by_partition), also=read_known)
         config_version = locked[0].config_version
         config = await self._configurations.at(connection, config_version)
         state = self._operations.new_state(config)
-        kept: KeptRequests = {}
-        cursors: dict[tuple[str, int], int] = {}
         for head in locked:
-            commands = by_partition[head.partition]
-            keys = [command.request.key for command in commands if command.request is not None]
-            found = await idempotency.load(connection, head.partition, keys)
-            kept |= {(head.partition, key): first for key, first in found.items()}
-            sources = {command.source for command in commands if isinstance(command, FeedBatch)}
-            cursors |= await load_cursors(connection, head.partition, sources)
-            await self._operations.load(connection, head.partition, commands, state)
+            await self._operations.load(connection, head.partition, by_partition[head.partition], state)
         moment = Moment(
             at=max(head.now for head in locked),
             config=config,
             config_version=config_version,
             positions={head.partition: head.position + 1 for head in locked},
         )
-        return Batch(self._operations, state, moment, kept, cursors, self._mask, self.error_domain)
+        return Batch(self._operations, state, moment, kept, cursors, self._mask, self.error_domain), locked
 
     async def _write_rows(
         self,
@@ -161,6 +162,33 @@ class BatchWriter(Generic[State, Config]):
                 links.append(link)
             await self._store.write(connection, head.partition, batch.rows(head.partition), link)
         return links
+
+
+def _read_known(
+    reading: Reading,
+    partition: int,
+    commands: Sequence[Command],
+    kept: KeptRequests,
+    cursors: dict[tuple[str, int], int],
+) -> None:
+    """What the chassis itself asks of a partition: which requests it knows, and how far feeds were followed."""
+    keys = [command.request.key for command in commands if command.request is not None]
+    idempotency.read(reading, keys, lambda key, first: kept.__setitem__((partition, key), first))
+    sources = {command.source for command in commands if isinstance(command, FeedBatch)}
+    read_cursors(reading, partition, sources, cursors)
+
+
+async def warm(connection: asyncpg.Connection) -> None:
+    """Ask once what batches begin with, on a connection that holds no head yet, so that it is prepared."""
+
+    def read_requests(reading: Reading, partition: int) -> None:
+        idempotency.read(reading, [UUID(int=0)], lambda key, first: None)
+
+    def read_sources(reading: Reading, partition: int) -> None:
+        read_cursors(reading, partition, [""], {})
+
+    for also in (read_requests, read_sources):
+        await heads.read(connection, SYSTEM_PARTITION, also)
 
 
 class Batch(Generic[State, Config]):

@@ -1,11 +1,13 @@
 """How far a follower has read the feeds of other services: a row for each source and partition, in its own database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import asyncpg
 
 from services.chassis.database import Connection
 from services.chassis.progress import Progress
+from services.chassis.reading import Reading
 
 Cursors = Progress[tuple[str, int]]
 """How far each source was followed, by source and partition."""
@@ -23,15 +25,16 @@ _ALL = """
 """
 
 
-async def load_cursors(
-    connection: asyncpg.Connection, partition: int, sources: Iterable[str]
-) -> dict[tuple[str, int], int]:
-    """The cursors of some sources in one partition, by source and partition; one that never moved is missing."""
+def read_cursors(reading: Reading, partition: int, sources: Iterable[str], cursors: dict[tuple[str, int], int]) -> None:
+    """Read the cursors of some sources in one partition, by source and partition; one that never moved is missing."""
     names = list(sources)
     if not names:
-        return {}
-    rows = await connection.fetch(_LOAD, partition, names)
-    return {(row["source"], partition): row["position"] for row in rows}
+        return
+
+    def take(rows: Sequence[Any]) -> None:
+        cursors.update(((source, partition), position) for source, position in rows)
+
+    reading.add(_LOAD, names, take=take)
 
 
 async def all_cursors(connection: Connection | asyncpg.Pool) -> dict[tuple[str, int], int]:

@@ -4,15 +4,17 @@ Whoever writes to a partition holds its head from the first statement to COMMIT,
 across all processes and replicas, commit order is position order, and there are no other locks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 
 from services.chassis.database import Connection, UnfitDatabase, WriteConnection
 from services.chassis.journal import Link
 from services.chassis.partitions import SYSTEM_PARTITION
+from services.chassis.reading import Reading
 
 _READ = """
     SELECT partition, position, chain_hash, config_version, last_at, (SELECT now FROM clock) AS virtual_now
@@ -33,7 +35,15 @@ class Head:
     """The batch's time: now, but never before the last batch's, so that time never runs against position."""
 
 
-async def lock(connection: asyncpg.Connection, partitions: Sequence[int]) -> list[Head]:
+Also = Callable[[Reading, int], None]
+"""Adds what else is to be read of a partition as soon as it is locked."""
+
+
+def nothing_else(reading: Reading, partition: int) -> None:
+    """Read the head alone."""
+
+
+async def lock(connection: asyncpg.Connection, partitions: Sequence[int], also: Also = nothing_else) -> list[Head]:
     """Begin a transaction and lock the heads, ascending, one statement each (a single `= ANY` deadlocks).
 
     The lock is taken first and read after, so that what is read is what the writer before committed.
@@ -41,12 +51,22 @@ async def lock(connection: asyncpg.Connection, partitions: Sequence[int]) -> lis
     ordered = sorted(partitions)
     locks = "; ".join(f"SELECT 1 FROM head WHERE partition = {partition:d} FOR UPDATE" for partition in ordered)
     await connection.execute(f"BEGIN; {locks}")
-    return [_head((await connection.fetch(_READ, partition))[0]) for partition in ordered]
+    return [await read(connection, partition, also) for partition in ordered]
 
 
-def _head(row: asyncpg.Record) -> Head:
-    now = row["virtual_now"] or datetime.now(UTC)
-    return Head(row["partition"], row["position"], row["chain_hash"], row["config_version"], max(now, row["last_at"]))
+async def read(connection: asyncpg.Connection, partition: int, also: Also = nothing_else) -> Head:
+    """A head as it is."""
+    found: list[Head] = []
+    reading = Reading(connection, partition)
+    reading.add(_READ, take=lambda rows: found.extend(map(_head, rows)))
+    also(reading, partition)
+    await reading.run()
+    return found[0]
+
+
+def _head(row: Sequence[Any]) -> Head:
+    partition, position, chain_hash, config_version, last_at, virtual_now = row
+    return Head(partition, position, chain_hash, config_version, max(virtual_now or datetime.now(UTC), last_at))
 
 
 async def commit(connection: WriteConnection, links: Sequence[Link]) -> None:
@@ -60,11 +80,6 @@ async def commit(connection: WriteConnection, links: Sequence[Link]) -> None:
         for link in links
     )
     await connection.commit(updates)
-
-
-async def warm(connection: asyncpg.Connection) -> None:
-    """Prepare the statement that is run while a head is held, on a connection that holds none yet."""
-    await connection.fetch(_READ, SYSTEM_PARTITION)
 
 
 async def check_partitions(connection: Connection, partitions: int) -> None:

@@ -4,18 +4,18 @@ A request is known by caller, method and request id, in the partition of the ID 
 rest of the request, so the same id with another body is noticed. Rows live in one table a month, dropped whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import asyncpg
 from grpc import StatusCode
 
 from services.chassis import ids
 from services.chassis.database import Connection
 from services.chassis.errors import Rejection
+from services.chassis.reading import Reading
 from services.chassis.verdicts import Verdict
 
 RETENTION = timedelta(days=30)
@@ -80,13 +80,17 @@ def digest_of(body: bytes) -> bytes:
     return blake2b(body, digest_size=_DIGEST_BYTES).digest()
 
 
-async def load(connection: Connection | asyncpg.Pool, partition: int, keys: Sequence[UUID]) -> dict[UUID, Kept]:
-    """The verdicts kept for these requests."""
+def read(reading: Reading, keys: Sequence[UUID], kept: Callable[[UUID, Kept], None]) -> None:
+    """Read the verdicts kept for these requests; `kept` is told of each."""
     if not keys:
-        return {}
+        return
+
+    def take(rows: Sequence[Any]) -> None:
+        for key, fingerprint, code, payload in rows:
+            kept(key, Kept(fingerprint, Verdict(code, payload)))
+
     # The months ahead are there and empty; another process may be a little ahead of us.
-    rows = await connection.fetch(_LOAD, partition, keys, datetime.now(UTC).date() + timedelta(days=1))
-    return {row["request_key"]: Kept(row["fingerprint"], Verdict(row["code"], row["payload"])) for row in rows}
+    reading.add(_LOAD, keys, datetime.now(UTC).date() + timedelta(days=1), take=take)
 
 
 def row(request: Request, verdict: Verdict, today: date) -> tuple[UUID, date, bytes, int, bytes]:

@@ -1,11 +1,10 @@
 """Putting documents in force: all of them or none, in every partition at once."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
@@ -18,6 +17,7 @@ from services.chassis.documents import Document, DocumentErrors
 from services.chassis.errors import Refused
 from services.chassis.idempotency import Request
 from services.chassis.partitions import SYSTEM_PARTITION
+from services.chassis.reading import Reading
 from services.chassis.verdicts import accepted
 from tessera.config.v1 import config_service_pb2 as pb
 from tessera.type.v1 import position_pb2
@@ -108,7 +108,7 @@ class Publisher:
 
         All heads are locked, so no batch is half old and half new; if somebody published meanwhile, it starts over.
         """
-        answer = _first_answer(await idempotency.load(self._pool, SYSTEM_PARTITION, [request.key]), request)
+        answer = await _first_answer(self._pool, request)
         while answer is None:
             candidate = await self._candidate(make)
             if validate_only:
@@ -137,7 +137,7 @@ class Publisher:
     ) -> pb.PublishDocumentsResponse | None:
         """Put a candidate in force, or find the request's first answer; None when another version came first."""
         system = (await heads.lock(connection, range(SYSTEM_PARTITION, self._partitions)))[0]
-        answer = _first_answer(await idempotency.load(connection, SYSTEM_PARTITION, [request.key]), request)
+        answer = await _first_answer(connection, request)
         if answer is not None or system.config_version != candidate.made_of:
             await self._connection.roll_back()
             return answer
@@ -159,14 +159,19 @@ class Publisher:
         return response
 
 
-def _first_answer(kept: Mapping[UUID, idempotency.Kept], request: Request) -> pb.PublishDocumentsResponse | None:
+async def _first_answer(
+    connection: asyncpg.Connection | asyncpg.Pool, request: Request
+) -> pb.PublishDocumentsResponse | None:
     """What the request was answered first, if it was. Raises Refused when its id was used for another one."""
-    first = kept.get(request.key)
-    if first is None:
+    kept: list[idempotency.Kept] = []
+    reading = Reading(connection, SYSTEM_PARTITION)
+    idempotency.read(reading, [request.key], lambda _, first: kept.append(first))
+    await reading.run()
+    if not kept:
         return None
-    if first.fingerprint != request.fingerprint:
+    if kept[0].fingerprint != request.fingerprint:
         raise Refused(idempotency.REUSED)
-    return pb.PublishDocumentsResponse.FromString(first.verdict.payload)
+    return pb.PublishDocumentsResponse.FromString(kept[0].verdict.payload)
 
 
 async def _write_version(

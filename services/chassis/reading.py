@@ -20,12 +20,13 @@ _PARAMETER = re.compile(r"\$(\d+)")
 class Reading:
     """Queries of one partition that are asked together; in each of them `$1` is the partition."""
 
-    def __init__(self, connection: asyncpg.Connection, partition: int) -> None:
+    def __init__(self, connection: asyncpg.Connection | asyncpg.Pool, partition: int) -> None:
         self._connection = connection
         self._partition = partition
         self._queries: list[tuple[str, int]] = []
         self._arguments: list[Any] = []
         self._takes: list[Take] = []
+        self._many: list[tuple[str, tuple[Any, ...], Take]] = []
 
     def add(self, query: str, *arguments: Any, take: Take) -> None:
         """Ask a query, with its arguments from `$2` on."""
@@ -33,8 +34,18 @@ class Reading:
         self._arguments += arguments
         self._takes.append(take)
 
+    def add_many(self, query: str, *arguments: Any, take: Take) -> None:
+        """As `add`, for a query of many rows: a round trip of its own costs less than to put rows into an array."""
+        self._many.append((query, arguments, take))
+
     async def run(self) -> None:
         """Read what was asked since the last time."""
+        await self._run_together()
+        many, self._many = self._many, []
+        for query, arguments, take in many:
+            take(await self._connection.fetch(query, self._partition, *arguments))
+
+    async def _run_together(self) -> None:
         if not self._queries:
             return
         found = await self._connection.fetchrow(_together(tuple(self._queries)), self._partition, *self._arguments)

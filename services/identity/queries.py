@@ -14,26 +14,29 @@ FoundRoute = tuple[bytes | None, int | None]
 """The reply to who asks for a name, if it leads anywhere, and the checksum of the request id that enrolled it."""
 
 # The names come as one string of bytes: arrays of a thousand cost the driver more time than the look-ups take. LIMIT
-# makes the plan one look-up for each name, whatever the planner believes of a young table.
+# makes the plan one look-up for each name, whatever the planner believes of a young table. The places are put in order
+# before the look-ups, which keep it: otherwise the rows are sorted with the replies in them.
 _ROUTES_IN_ORDER = f"""
-    FROM generate_series(0, octet_length($1::bytea) / {BLIND_INDEX_BYTES} - 1) AS number
+    FROM (
+        SELECT place
+        FROM generate_series(0, octet_length($1::bytea) - 1, {BLIND_INDEX_BYTES}) AS place
+        ORDER BY place
+    ) AS asked
     LEFT JOIN LATERAL (
         SELECT reply, enrolled_by
         FROM routes
-        WHERE partition = (
-                get_byte($1, number * {BLIND_INDEX_BYTES}) << 8 | get_byte($1, number * {BLIND_INDEX_BYTES} + 1)
-            ) & $2::int
-          AND blind_index = substring($1 FROM number * {BLIND_INDEX_BYTES} + 1 FOR {BLIND_INDEX_BYTES})
+        WHERE partition = (get_byte($1, place) << 8 | get_byte($1, place + 1)) & $2::int
+          AND blind_index = substring($1 FROM place + 1 FOR {BLIND_INDEX_BYTES})
         LIMIT 1
     ) AS route ON true
 """
 _FIND_ROUTES = f"""
     SELECT route.reply, route.enrolled_by
     {_ROUTES_IN_ORDER}
-    ORDER BY number
+    ORDER BY place
 """
 _FIND_REPLIES = f"""
-    SELECT CASE WHEN count(route.reply) = count(*) THEN string_agg(route.reply, '' ORDER BY number) END
+    SELECT CASE WHEN count(route.reply) = count(*) THEN string_agg(route.reply, '' ORDER BY place) END
     {_ROUTES_IN_ORDER}
 """
 _LOAD_ROUTES = """

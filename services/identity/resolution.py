@@ -40,13 +40,24 @@ NO_ENROLMENT = -1
 
 @dataclass(slots=True)
 class Admitted:
-    """The items of a bulk call on their way to the query: both lists keep step with the items."""
+    """The items of a bulk call on their way to the query."""
 
     blind_indexes: list[bytes] = field(default_factory=list)
-    marks: list[int] = field(default_factory=list)
+    """They keep step with the items."""
     enrols: bool = False
     """Whether any item enrols whom nobody knows."""
     refusals: dict[int, Rejection] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Serialised:
+    """A bulk answer without a message: it is made of replies that were serialised when they were written."""
+
+    answer: bytes
+
+    def SerializeToString(self) -> bytes:
+        """As a message does it."""
+        return self.answer
 
 
 class Resolver:
@@ -70,21 +81,21 @@ class Resolver:
             raise Refused(outcome)
         return replies.unary_reply(outcome, pb.ResolveAccountResponse)
 
-    async def many(self, requests: Sequence[pb.ResolveAccountRequest], call: Call) -> pb.BulkResolveAccountsResponse:
+    async def many(self, requests: Sequence[pb.ResolveAccountRequest], call: Call) -> Serialised:
         """Resolve many accounts; each item has its own result."""
         admitted = admit(requests, call.caller, self._vault)
         if not admitted.refusals and not admitted.enrols:
             answer = await queries.find_replies(self._platform.pool, admitted.blind_indexes, self._partitions)
             if answer is not None:
-                return pb.BulkResolveAccountsResponse.FromString(answer)
+                return Serialised(answer)
         rows = await self._find(admitted.blind_indexes)
         known = [
-            reply if enrolled_by != mark else None
-            for (reply, enrolled_by), mark in zip(rows, admitted.marks, strict=True)
+            reply if enrolled_by != enrolment_mark(request.request_id, request.create_missing) else None
+            for (reply, enrolled_by), request in zip(rows, requests, strict=True)
         ]
         others = await self._others(known, requests, admitted, call) if None in known else {}
         results = [others[index] if reply is None else reply for index, reply in enumerate(known)]
-        return pb.BulkResolveAccountsResponse.FromString(b"".join(results))
+        return Serialised(b"".join(results))
 
     async def _others(
         self,
@@ -160,8 +171,7 @@ def admit(requests: Sequence[pb.ResolveAccountRequest], caller: Caller, vault: V
     an item with a valid domain, short texts and no attributes breaks no rule.
     """
     admitted = Admitted()
-    blind_indexes, marks = admitted.blind_indexes, admitted.marks
-    blind_index = vault.blind_index
+    blind_indexes, blind_index = admitted.blind_indexes, vault.blind_index
     open_domains: set[str] = set()
     for index, request in enumerate(requests):
         domain, external_id, request_id = request.domain, request.external_id, request.request_id
@@ -179,15 +189,11 @@ def admit(requests: Sequence[pb.ResolveAccountRequest], caller: Caller, vault: V
             if refusal is not None:
                 admitted.refusals[index] = refusal
                 blind_indexes.append(NOBODY)
-                marks.append(NO_ENROLMENT)
                 continue
             open_domains.add(domain)
         blind_indexes.append(blind_index(domain, external_id))
         if create_missing:
             admitted.enrols = True
-            marks.append(enrolment_mark(request_id, create_missing))
-        else:
-            marks.append(NO_ENROLMENT)
     return admitted
 
 

@@ -16,7 +16,7 @@ from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.verdicts import Verdict
 from services.identity import commands, errors, queries, wire
-from services.identity.resolution import ERROR_DOMAIN, Resolver
+from services.identity.resolution import ERROR_DOMAIN, Resolver, Serialised
 from services.identity.rules import StatusChange
 from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Status, route_key
 from services.identity.vault import Box, Vault, new_nonce, normalised
@@ -44,9 +44,7 @@ class IdentityServicer:
         """Account → member."""
         return await self._resolver.one(request, call)
 
-    async def BulkResolveAccounts(
-        self, request: pb.BulkResolveAccountsRequest, call: Call
-    ) -> pb.BulkResolveAccountsResponse:
+    async def BulkResolveAccounts(self, request: pb.BulkResolveAccountsRequest, call: Call) -> Serialised:
         """Accounts → members."""
         return await self._resolver.many(request.requests, call)
 

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from services.chassis.settings import ServiceSettings
 
 KEY_BYTES = 32
-"""Both are keys of 256 bits: AES-256 takes no other, HMAC-SHA256 gains nothing from a longer one."""
+"""Both are keys of 256 bits: AES-256 takes no other, BLAKE2s no longer one."""
 
 
 class IdentitySettings(ServiceSettings):

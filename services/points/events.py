@@ -130,100 +130,100 @@ def activity_reversed(activity_id: UUID, member_id: UUID, effective_at: datetime
 
 def entry_booked(ordinal: int, entry: Entry) -> bytes:
     """Points moved."""
-    return pb.Event(
-        entry_booked=pb.EntryBooked(
-            ordinal=ordinal,
-            member_id=entry.member_id.bytes,
-            account_id=_bytes(entry.account_id),
-            unit=entry.unit,
-            kind=pb.EntryKind.ValueType(entry.kind),
-            amount=entry.amount,
-            counterparty=entry.counterparty,
-            balance_after=entry.balance_after,
-            effective_at_us=to_microseconds(entry.effective_at),
-            source_id=entry.source_id.bytes,
-            level=entry.level,
-        )
-    ).SerializeToString()
+    event = pb.Event()
+    booked = event.entry_booked
+    booked.ordinal = ordinal
+    booked.member_id = entry.member_id.bytes
+    if entry.account_id is not None:
+        booked.account_id = entry.account_id.bytes
+    booked.unit = entry.unit
+    booked.kind = pb.EntryKind.ValueType(entry.kind)
+    booked.amount = entry.amount
+    booked.counterparty = entry.counterparty
+    booked.balance_after = entry.balance_after
+    booked.effective_at_us = to_microseconds(entry.effective_at)
+    booked.source_id = entry.source_id.bytes
+    if entry.level:
+        booked.level = entry.level
+    return event.SerializeToString()
 
 
 def lot_changed(lot: Lot) -> bytes:
     """A lot, as it is now."""
-    return pb.Event(
-        lot_changed=pb.LotChanged(
-            lot_id=lot.lot_id.bytes,
-            member_id=lot.member_id.bytes,
-            unit=lot.unit,
-            amount=lot.amount,
-            remaining=lot.remaining,
-            held=lot.held,
-            expired=lot.expired,
-            available_at_us=to_microseconds(lot.available_at),
-            expires_at_us=to_microseconds(lot.expires_at),
-            funder=lot.funder,
-            source_id=lot.source_id.bytes,
-            account_id=_bytes(lot.account_id),
-            slides=lot.slides,
-            origin_lot=_bytes(lot.origin_lot),
-        )
-    ).SerializeToString()
+    event = pb.Event()
+    changed = event.lot_changed
+    changed.lot_id = lot.lot_id.bytes
+    changed.member_id = lot.member_id.bytes
+    changed.unit = lot.unit
+    changed.amount = lot.amount
+    changed.remaining = lot.remaining
+    changed.held = lot.held
+    changed.expired = lot.expired
+    changed.available_at_us = to_microseconds(lot.available_at)
+    changed.expires_at_us = to_microseconds(lot.expires_at)
+    changed.funder = lot.funder
+    changed.source_id = lot.source_id.bytes
+    if lot.account_id is not None:
+        changed.account_id = lot.account_id.bytes
+    if lot.slides:
+        changed.slides = True
+    if lot.origin_lot is not None:
+        changed.origin_lot = lot.origin_lot.bytes
+    return event.SerializeToString()
 
 
 def hold_changed(hold: Hold) -> bytes:
     """A hold, as it is now."""
-    return pb.Event(
-        hold_changed=pb.HoldChanged(
-            hold_id=hold.hold_id.bytes,
-            member_id=hold.member_id.bytes,
-            account_id=hold.account_id.bytes,
-            domain=hold.domain,
-            unit=hold.unit,
-            amount=hold.amount,
-            captured=hold.captured,
-            state=hold.state,
-            reference_digest=digest_of(hold.reference.encode()),
-            placed_at_us=to_microseconds(hold.placed_at),
-            expires_at_us=to_microseconds(hold.expires_at),
-            closed_at_us=to_microseconds(hold.closed_at),
-            uses=_uses(hold.uses),
-        )
-    ).SerializeToString()
+    event = pb.Event()
+    changed = event.hold_changed
+    changed.hold_id = hold.hold_id.bytes
+    changed.member_id = hold.member_id.bytes
+    changed.account_id = hold.account_id.bytes
+    changed.domain = hold.domain
+    changed.unit = hold.unit
+    changed.amount = hold.amount
+    changed.captured = hold.captured
+    changed.state = hold.state
+    changed.reference_digest = digest_of(hold.reference.encode())
+    changed.placed_at_us = to_microseconds(hold.placed_at)
+    changed.expires_at_us = to_microseconds(hold.expires_at)
+    changed.closed_at_us = to_microseconds(hold.closed_at)
+    _fill_uses(changed, hold.uses)
+    return event.SerializeToString()
 
 
 def spend_changed(spend: Spend) -> bytes:
     """A spend, as it is now."""
-    return pb.Event(
-        spend_changed=pb.SpendChanged(
-            spend_id=spend.spend_id.bytes,
-            member_id=spend.member_id.bytes,
-            account_id=spend.account_id.bytes,
-            domain=spend.domain,
-            unit=spend.unit,
-            amount=spend.amount,
-            refunded=spend.refunded,
-            reference_digest=digest_of(spend.reference.encode()),
-            spent_at_us=to_microseconds(spend.spent_at),
-            uses=_uses(spend.uses),
-        )
-    ).SerializeToString()
+    event = pb.Event()
+    changed = event.spend_changed
+    changed.spend_id = spend.spend_id.bytes
+    changed.member_id = spend.member_id.bytes
+    changed.account_id = spend.account_id.bytes
+    changed.domain = spend.domain
+    changed.unit = spend.unit
+    changed.amount = spend.amount
+    changed.refunded = spend.refunded
+    changed.reference_digest = digest_of(spend.reference.encode())
+    changed.spent_at_us = to_microseconds(spend.spent_at)
+    _fill_uses(changed, spend.uses)
+    return event.SerializeToString()
 
 
 def clawback_changed(clawback: Clawback) -> bytes:
     """A clawback, as it is now."""
-    return pb.Event(
-        clawback_changed=pb.ClawbackChanged(
-            clawback_id=clawback.clawback_id.bytes,
-            member_id=clawback.member_id.bytes,
-            account_id=clawback.account_id.bytes,
-            unit=clawback.unit,
-            activity_id=clawback.activity_id.bytes,
-            funder=clawback.funder,
-            amount=clawback.amount,
-            owed=clawback.owed,
-            taken_at_us=to_microseconds(clawback.taken_at),
-            uses=_uses(clawback.uses),
-        )
-    ).SerializeToString()
+    event = pb.Event()
+    changed = event.clawback_changed
+    changed.clawback_id = clawback.clawback_id.bytes
+    changed.member_id = clawback.member_id.bytes
+    changed.account_id = clawback.account_id.bytes
+    changed.unit = clawback.unit
+    changed.activity_id = clawback.activity_id.bytes
+    changed.funder = clawback.funder
+    changed.amount = clawback.amount
+    changed.owed = clawback.owed
+    changed.taken_at_us = to_microseconds(clawback.taken_at)
+    _fill_uses(changed, clawback.uses)
+    return event.SerializeToString()
 
 
 def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:
@@ -233,9 +233,10 @@ def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:
     ).SerializeToString()
 
 
-def _uses(uses: Sequence[LotUse]) -> list[pb.LotUse]:
-    return [pb.LotUse(lot_id=use.lot_id.bytes, amount=use.amount, refunded=use.refunded) for use in uses]
-
-
-def _bytes(value: UUID | None) -> bytes:
-    return value.bytes if value is not None else b""
+def _fill_uses(changed: pb.HoldChanged | pb.SpendChanged | pb.ClawbackChanged, uses: Sequence[LotUse]) -> None:
+    for use in uses:
+        message = changed.uses.add()
+        message.lot_id = use.lot_id.bytes
+        message.amount = use.amount
+        if use.refunded:
+            message.refunded = use.refunded

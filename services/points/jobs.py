@@ -1,6 +1,6 @@
 """What time does to points: holds release themselves, lots expire. Reads do not wait for it; jobs only book it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,35 +20,55 @@ MAX_PARTS = 2_000
 """What one command settles: so many members at most, with so many lots and holds due (one member's more than that go
 together). A batch is bounded in rows, not only in commands."""
 
+# Each part in the order of its index, and behind a fence: so a plan made while the tables are young gains nothing by
+# another index, which has all that ever was in the partition.
 _DUE = """
-    SELECT member_id, count(*) AS parts
-    FROM (
-        SELECT member_id
-        FROM lots
-        WHERE partition = $1
-          AND remaining > 0
-          AND expires_at <= $2
-          AND NOT slides
-        UNION ALL
-        SELECT member_id
-        FROM holds
-        WHERE partition = $1
-          AND state = 'open'
-          AND expires_at <= $2
-        UNION ALL
-        SELECT l.member_id
-        FROM balances AS b
-        JOIN lots AS l USING (partition, member_id, unit)
-        WHERE b.partition = $1
-          AND b.slides_to <= $2
-          AND l.slides
-          AND l.remaining > 0
-          AND greatest(l.expires_at, b.slides_to) <= $2
+    SELECT asked.partition, due.member_id, due.parts
+    FROM unnest($1::int[], $2::uuid[]) AS asked (partition, after)
+    CROSS JOIN LATERAL (
+        WITH parts AS MATERIALIZED (
+            (
+                SELECT member_id
+                FROM lots
+                WHERE partition = asked.partition
+                  AND remaining > 0
+                  AND expires_at <= $3
+                  AND NOT slides
+                ORDER BY expires_at
+            )
+            UNION ALL
+            (
+                SELECT member_id
+                FROM holds
+                WHERE partition = asked.partition
+                  AND state = 'open'
+                  AND expires_at <= $3
+                ORDER BY expires_at
+            )
+            UNION ALL
+            (
+                SELECT l.member_id
+                FROM (
+                    SELECT partition, member_id, unit, slides_to
+                    FROM balances
+                    WHERE partition = asked.partition
+                      AND slides_to <= $3
+                    ORDER BY slides_to
+                ) AS b
+                JOIN lots AS l USING (partition, member_id, unit)
+                WHERE l.slides
+                  AND l.remaining > 0
+                  AND greatest(l.expires_at, b.slides_to) <= $3
+            )
+        )
+        SELECT member_id, count(*) AS parts
+        FROM parts
+        WHERE member_id > asked.after
+        GROUP BY member_id
+        ORDER BY member_id
+        LIMIT $4
     ) AS due
-    WHERE member_id > $3
-    GROUP BY member_id
-    ORDER BY member_id
-    LIMIT $4
+    ORDER BY asked.partition, due.member_id
 """
 _NOBODY = UUID(int=0)
 
@@ -61,17 +81,26 @@ class Due:
     are_all: bool
 
 
-async def due_members(pool: asyncpg.Pool, partition: int, instant: datetime, after: UUID) -> Due:
-    """The next members, by ID, for whom something is due by an instant and not booked."""
-    rows = await pool.fetch(_DUE, partition, instant, after, MAX_MEMBERS)
+async def due_members(pool: asyncpg.Pool, reached: Mapping[int, UUID], instant: datetime) -> dict[int, Due]:
+    """Of each partition the next members, by ID after the one reached, for whom something is due and not booked."""
+    found: dict[int, list[tuple[UUID, int]]] = {partition: [] for partition in reached}
+    for partition, member_id, parts in await pool.fetch(
+        _DUE, list(reached), list(reached.values()), instant, MAX_MEMBERS
+    ):
+        found[partition].append((member_id, parts))
+    return {partition: _due(members) for partition, members in found.items()}
+
+
+def _due(found: Sequence[tuple[UUID, int]]) -> Due:
+    """As many of the members found, each with what is due, as one command settles."""
     members: list[UUID] = []
-    parts = 0
-    for row in rows:
-        parts += row["parts"]
-        if members and parts > MAX_PARTS:
+    all_parts = 0
+    for member_id, parts in found:
+        all_parts += parts
+        if members and all_parts > MAX_PARTS:
             break
-        members.append(row["member_id"])
-    return Due(members, len(members) == len(rows) < MAX_MEMBERS)
+        members.append(member_id)
+    return Due(members, len(members) == len(found) < MAX_MEMBERS)
 
 
 def jobs(platform: Platform[PointsConfig]) -> list[Job[PointsConfig]]:
@@ -90,15 +119,14 @@ def _next_settlement(config: PointsConfig, after: datetime) -> datetime | None:
 
 
 async def settle_everybody(platform: Platform[PointsConfig], instant: datetime) -> None:
-    """Book everything due by an instant, partition by partition, in chunks of members in the order of their IDs.
+    """Book everything due by an instant, in chunks of the members of a partition in the order of their IDs.
 
     What was booked is not due any more, so a run that follows one that broke off goes on where that one was.
     """
     reached = dict.fromkeys(range(platform.settings.partitions), _NOBODY)
     while reached:
         commands = []
-        for partition, after in list(reached.items()):
-            due = await due_members(platform.pool, partition, instant, after)
+        for partition, due in (await due_members(platform.pool, reached, instant)).items():
             if due.members:
                 reached[partition] = due.members[-1]
                 commands.append(SettleWallets(partition, due.members))

@@ -49,16 +49,23 @@ _STANDINGS = """
 _ACTIVITY_COLUMNS = """
     activity_id, natural_key, member_id, effective_at, fingerprint, body, answer, lines, reversed_at
 """
+# Natural keys one by one: a plan for all at once, made while the table is young, reads the whole partition by its
+# primary key, and is kept while the table grows.
 _ACTIVITIES = f"""
     SELECT {_ACTIVITY_COLUMNS}
     FROM activities
     WHERE partition = $1
       AND activity_id = ANY($2)
     UNION
-    SELECT {_ACTIVITY_COLUMNS}
-    FROM activities
-    WHERE partition = $1
-      AND natural_key = ANY($3)
+    SELECT found.*
+    FROM unnest($3::uuid[]) AS wanted (key)
+    CROSS JOIN LATERAL (
+        SELECT {_ACTIVITY_COLUMNS}
+        FROM activities
+        WHERE partition = $1
+          AND natural_key = wanted.key
+        LIMIT 1
+    ) AS found
 """
 _BALANCES = """
     SELECT member_id, unit, balance, debt, slides_to
@@ -192,24 +199,24 @@ def read_cap_uses(reading: Reading, keys: Sequence[CapKey], state: PointsState) 
 
 def read_open_lots(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
     """Lots in which something is left or held."""
-    reading.add(_OPEN_LOTS, list(member_ids), take=partial(_take_lots, state))
+    reading.add_many(_OPEN_LOTS, list(member_ids), take=partial(_take_lots, state))
 
 
 def read_lots(reading: Reading, wanted: Sequence[tuple[UUID, UUID]], state: PointsState) -> None:
     """Lots by member and ID, closed ones too."""
     member_ids, lot_ids = [member for member, _ in wanted], [lot for _, lot in wanted]
-    reading.add(_LOTS, member_ids, lot_ids, take=partial(_take_lots, state))
+    reading.add_many(_LOTS, member_ids, lot_ids, take=partial(_take_lots, state))
 
 
 def read_lots_of_activities(reading: Reading, wanted: Sequence[tuple[UUID, UUID]], state: PointsState) -> None:
     """Lots by member and the activity they came from, closed ones too."""
     member_ids, activity_ids = [member for member, _ in wanted], [activity for _, activity in wanted]
-    reading.add(_LOTS_OF_ACTIVITIES, member_ids, activity_ids, take=partial(_take_lots, state))
+    reading.add_many(_LOTS_OF_ACTIVITIES, member_ids, activity_ids, take=partial(_take_lots, state))
 
 
 def _take_lots(state: PointsState, rows: Rows) -> None:
-    for row in rows:
-        state.add_lot(Lot(*row))
+    for lot in map(Lot._make, rows):
+        state.add_lot(lot)
 
 
 def read_holds(reading: Reading, hold_ids: Iterable[UUID], state: PointsState) -> None:

@@ -1,6 +1,7 @@
 """What a batch has loaded of the points tables, and what it makes of them."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ from services.points.values import (
 
 NEW_ACTIVITIES = new("activities")
 NEW_LOTS = new("lots")
+NEW_LOT_USES = new("lot_uses")
 
 
 class _Timeline:
@@ -63,14 +65,14 @@ class PointsState:
         self.activities: dict[UUID, ActivityRow] = {}
         self.activity_by_natural_key: dict[UUID, UUID] = {}
         self.balances: dict[tuple[UUID, str], Balance] = {}
-        self.lots: dict[tuple[UUID, str], dict[UUID, Lot]] = {}
+        self.lots: dict[tuple[UUID, str], dict[UUID, Lot]] = defaultdict(dict)
         self.holds: dict[UUID, Hold] = {}
-        self.open_holds: dict[tuple[UUID, str], set[UUID]] = {}
+        self.open_holds: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
         self.spends: dict[UUID, Spend] = {}
-        self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = {}
+        self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = defaultdict(dict)
         self.cap_uses: dict[CapKey, int] = {}
         self._timelines: dict[tuple[UUID, str], _Timeline] = {}
-        self._changed: dict[str, dict[Any, tuple[Any, ...]]] = {}
+        self._changed: dict[str, dict[Any, tuple[Any, ...]]] = defaultdict(dict)
         self._entries: list[Entry] = []
         self._events: list[bytes] = []
 
@@ -108,12 +110,12 @@ class PointsState:
 
     def add_lot(self, lot: Lot) -> None:
         """A lot as it was loaded."""
-        self.lots.setdefault((lot.member_id, lot.unit), {})[lot.lot_id] = lot
+        self.lots[lot.member_id, lot.unit][lot.lot_id] = lot
 
     def add_hold(self, hold: Hold) -> None:
         """A hold as it was loaded."""
         self.holds[hold.hold_id] = hold
-        open_holds = self.open_holds.setdefault((hold.member_id, hold.unit), set())
+        open_holds = self.open_holds[hold.member_id, hold.unit]
         if hold.state == "open":
             open_holds.add(hold.hold_id)
         else:
@@ -121,7 +123,7 @@ class PointsState:
 
     def add_clawback(self, clawback: Clawback) -> None:
         """A clawback as it was loaded."""
-        clawbacks = self.open_clawbacks.setdefault((clawback.member_id, clawback.unit), {})
+        clawbacks = self.open_clawbacks[clawback.member_id, clawback.unit]
         if clawback.owed:
             clawbacks[clawback.clawback_id] = clawback
         else:
@@ -167,11 +169,6 @@ class PointsState:
         self.balances[member_id, unit] = balance
         self._put("balances", (member_id, unit), (member_id, unit, *balance))
 
-    def put_lot(self, lot: Lot) -> None:
-        """A lot as it becomes."""
-        self.add_lot(lot)
-        self._put("lots", lot.lot_id, lot)
-
     def put_new_lot(self, lot: Lot) -> None:
         """A lot that was not there."""
         self.add_lot(lot)
@@ -196,9 +193,11 @@ class PointsState:
             self.put_balance(wallet.member_id, wallet.unit, wallet.balance)
         if wallet.balance.slides_to is not None and wallet.balance.slides_to != before.slides_to:
             self._events.append(events.wallet_slid(wallet.member_id, wallet.unit, wallet.balance.slides_to))
+        lots = self.lots[wallet.member_id, wallet.unit]
         for lot_id in sorted(wallet.changed_lots):
-            self.put_lot(wallet.lots[lot_id])
-            self._events.append(events.lot_changed(wallet.lots[lot_id]))
+            lot = lots[lot_id] = wallet.lots[lot_id]
+            self._put_again("lots", lot_id, lot)
+            self._events.append(events.lot_changed(lot))
         for hold_id in sorted(wallet.changed_holds):
             self._put_hold(wallet.holds[hold_id])
         for spend in wallet.spends:
@@ -207,6 +206,7 @@ class PointsState:
             self._put_clawback(wallet.clawbacks[clawback_id])
 
     def _put_hold(self, hold: Hold) -> None:
+        before = self.holds.get(hold.hold_id)
         self.add_hold(hold)
         values = (
             hold.hold_id,
@@ -222,11 +222,11 @@ class PointsState:
             hold.expires_at,
             hold.closed_at,
         )
-        self._put("holds", hold.hold_id, values)
-        self._put_uses(hold.hold_id, hold.uses)
+        self._put_used("holds", hold.hold_id, values, before.uses if before else None, hold.uses)
         self._events.append(events.hold_changed(hold))
 
     def _put_spend(self, spend: Spend) -> None:
+        before = self.spends.get(spend.spend_id)
         self.spends[spend.spend_id] = spend
         values = (
             spend.spend_id,
@@ -239,11 +239,11 @@ class PointsState:
             spend.reference,
             spend.spent_at,
         )
-        self._put("spends", spend.spend_id, values)
-        self._put_uses(spend.spend_id, spend.uses)
+        self._put_used("spends", spend.spend_id, values, before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
 
     def _put_clawback(self, clawback: Clawback) -> None:
+        before = self.open_clawbacks[clawback.member_id, clawback.unit].get(clawback.clawback_id)
         self.add_clawback(clawback)
         values = (
             clawback.member_id,
@@ -256,13 +256,30 @@ class PointsState:
             clawback.owed,
             clawback.taken_at,
         )
-        self._put("clawbacks", clawback.clawback_id, values)
-        self._put_uses(clawback.clawback_id, clawback.uses)
+        uses_before = before.uses if before else None
+        self._put_used("clawbacks", clawback.clawback_id, values, uses_before, clawback.uses)
         self._events.append(events.clawback_changed(clawback))
 
-    def _put_uses(self, user_id: UUID, uses: Sequence[LotUse]) -> None:
+    def _put_used(
+        self,
+        table: str,
+        user_id: UUID,
+        values: tuple[Any, ...],
+        uses_before: Sequence[LotUse] | None,
+        uses: Sequence[LotUse],
+    ) -> None:
+        """Note a hold, a spend or a clawback, and what changed of the lots it uses; None before is one that is new."""
+        if uses_before is None:
+            self._put(new(table), user_id, values)
+            uses_before = ()
+        else:
+            self._put_again(table, user_id, values)
         for ordinal, use in enumerate(uses):
-            self._put("lot_uses", (user_id, ordinal), (user_id, ordinal, use.lot_id, use.amount, use.refunded))
+            row = (user_id, ordinal, use.lot_id, use.amount, use.refunded)
+            if ordinal >= len(uses_before):
+                self._put(NEW_LOT_USES, (user_id, ordinal), row)
+            elif use != uses_before[ordinal]:
+                self._put_again("lot_uses", (user_id, ordinal), row)
 
     def tell(self, event: bytes) -> None:
         """Note an event."""
@@ -271,13 +288,15 @@ class PointsState:
     def mark_reversed(self, activity_id: UUID, reversed_at: datetime) -> None:
         """An activity is reversed."""
         row = self.activities[activity_id] = self.activities[activity_id]._replace(reversed_at=reversed_at)
-        self._put("activities", activity_id, row)
+        self._put_again("activities", activity_id, row)
 
     def _put(self, table: str, key: Any, values: tuple[Any, ...]) -> None:
-        """Note a row as it becomes; one that is new stays new, whatever else becomes of it."""
-        if key in self._changed.get(new(table), ()):
-            table = new(table)
-        self._changed.setdefault(table, {})[key] = values
+        """Note a row as it becomes."""
+        self._changed[table][key] = values
+
+    def _put_again(self, table: str, key: Any, values: tuple[Any, ...]) -> None:
+        """Note a row of a table that has new ones; one that is new stays new, whatever else becomes of it."""
+        self._put(new(table) if key in self._changed[new(table)] else table, key, values)
 
     # What the chassis writes. Points' commands concern one partition, so a batch has one.
 

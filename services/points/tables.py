@@ -122,7 +122,8 @@ LOTS = sa.Table(
     sa.CheckConstraint(
         "remaining >= 0 AND held >= 0 AND expired >= 0 AND remaining + held + expired <= amount", "lots_within"
     ),
-    sa.Index("lots_due", "partition", "expires_at", postgresql_where=sa.text("remaining > 0")),
+    # Those that slide expire with their wallet (balances_due).
+    sa.Index("lots_due", "partition", "expires_at", postgresql_where=sa.text("remaining > 0 AND NOT slides")),
     # A member's lots pile up; those that can still be used are few.
     sa.Index("lots_open", "partition", "member_id", postgresql_where=sa.text("remaining > 0 OR held > 0")),
     info=UPSERT,

@@ -8,10 +8,11 @@ import asyncpg
 
 from services.chassis.civil import civil_day
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.reading import Reading
 from services.tiers import evaluation, events, queries, scoring
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
 from services.tiers.state import MemberUnit, Score, TiersState
-from services.tiers.values import Ladder
+from services.tiers.values import Entry, Ladder
 
 TiersCommand = FeedBatch | Evaluate
 
@@ -49,16 +50,20 @@ async def _load_candidates(
     connection: asyncpg.Connection, partition: int, evaluations: Iterable[Evaluate], state: TiersState
 ) -> None:
     """Who might change at evaluations."""
-    state.evaluated = await queries.load_evaluations(connection, partition)
+    reading = Reading(connection, partition)
+    queries.read_evaluations(reading, state.evaluated)
+    candidates: list[tuple[Evaluate, Ladder, list[queries.Found]]] = []
     for command in evaluations:
         ladder = state.config.ladders.get(command.ladder)
-        if ladder is None:
-            continue
+        if ladder is not None:
+            due: list[queries.Found] = []
+            candidates.append((command, ladder, due))
+            queries.read_due(reading, ladder, command.at, EVALUATED_AT_ONCE, due)
+    await reading.run()
+    for command, ladder, found in candidates:
         if evaluation.is_anew(ladder, state.evaluated.get(ladder.code)):
             day = _day_judged(ladder, command)
             found = await queries.find_anew(connection, partition, ladder, day, command.after, EVALUATED_AT_ONCE)
-        else:
-            found = await queries.find_due(connection, partition, ladder, command.at, EVALUATED_AT_ONCE)
         state.candidates[ladder.code, command.at, command.after] = [candidate.member_id for candidate in found]
         _take_over(found, state)
 
@@ -91,18 +96,22 @@ async def _load_scored(
 
 def _wanted(scores: Iterable[Score], evaluations: Sequence[Evaluate], state: TiersState) -> list[queries.Wanted]:
     """The standings that scores may change, with the scores that windows of the batch may look at."""
-    first_days: dict[MemberUnit, date] = {}
+    entries: dict[MemberUnit, list[Entry]] = {}
     for member_id, unit, entry, _ in scores:
-        first_day = first_days.get((member_id, unit))
-        if first_day is None or entry.day < first_day:
-            first_days[member_id, unit] = entry.day
+        entries.setdefault((member_id, unit), []).append(entry)
+    looking_back = _looking_back(state)
     wanted = []
-    for (member_id, unit), day in first_days.items():
+    for (member_id, unit), own in entries.items():
+        day = min([entry.day for entry in own])
+        until = max([entry.at for entry in own])
+        only_raise = not evaluations and unit not in looking_back and min([entry.amount for entry in own]) >= 0
         for ladder in _ladders(unit, state):
             for command in evaluations:
                 if command.ladder == ladder.code:
                     day = min(day, _day_judged(ladder, command))
-            wanted.append(queries.Wanted(member_id, ladder.code, unit, ladder.window.first_day(day)))
+            kept_level = ladder.levels[-1].code if only_raise else None
+            first_day = ladder.window.first_day(day)
+            wanted.append(queries.Wanted(member_id, ladder.code, unit, first_day, kept_level, until))
     return wanted
 
 
@@ -166,11 +175,7 @@ async def _load_what_is_contradicted(
 
 def _late(scores: Iterable[Score], evaluated_now: dict[str, datetime], state: TiersState) -> dict[MemberUnit, datetime]:
     """The members and units with an entry that something known comes after, and the time of the earliest one."""
-    looking_back = {
-        unit
-        for unit, ladders in state.config.by_unit.items()
-        if not all(ladder.rises_when_recorded for ladder in ladders)
-    }
+    looking_back = _looking_back(state)
     known: dict[MemberUnit, datetime] = {}
     late: dict[MemberUnit, datetime] = {}
     for member_id, unit, entry, _ in scores:
@@ -184,6 +189,15 @@ def _late(scores: Iterable[Score], evaluated_now: dict[str, datetime], state: Ti
         else:
             known[key] = entry.at
     return late
+
+
+def _looking_back(state: TiersState) -> set[str]:
+    """The units for which what is learnt late may change the past."""
+    return {
+        unit
+        for unit, ladders in state.config.by_unit.items()
+        if not all(ladder.rises_when_recorded for ladder in ladders)
+    }
 
 
 def _known_until(key: MemberUnit, evaluated_now: dict[str, datetime], state: TiersState) -> datetime | None:

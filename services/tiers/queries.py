@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from services.chassis.clock import EPOCH, from_microseconds
+from services.chassis.reading import Reading
 from services.tiers.values import DayScore, Entry, Evaluated, Ladder, Member, Standing
 
 STANDING_COLUMNS = """
@@ -22,11 +24,15 @@ _MEMBERS = """
       AND member_id = ANY($2)
 """
 
+_day = lru_cache(maxsize=4096)(date.fromordinal)
+"""A day by its ordinal. The same few come again and again, and to make them anew costs more than all else."""
 
-def _standings_of(keys: str) -> str:
+
+def _standings_of(keys: str, *, no_scores_if: str = "false") -> str:
     """Where members stand, how far that is evaluated, their last day with a score, and as many day sums as may matter.
 
-    `keys` selects member_id, ladder, unit and first_day.
+    `keys` selects member_id, ladder, unit and first_day. There are no day sums where `no_scores_if` holds; their days
+    are ordinals.
     """
     return f"""
     SELECT
@@ -61,20 +67,35 @@ def _standings_of(keys: str) -> str:
         LIMIT 1
     ) AS d ON true
     LEFT JOIN LATERAL (
-        SELECT array_agg(day) AS days, array_agg(amount) AS amounts, max(last_at) AS last_at
+        SELECT array_agg(day - date '0001-01-01' + 1) AS days, array_agg(amount) AS amounts, max(last_at) AS last_at
         FROM scores
         WHERE partition = $1
           AND member_id = k.member_id
           AND unit = k.unit
           AND day >= least(k.first_day, s.scores_from)
+          AND ({no_scores_if}) IS NOT TRUE
     ) AS w ON true
     """
 
 
-_STANDINGS = _standings_of("""
+# The time is the batch's or, on the real clock, a little later.
+_STANDINGS = _standings_of(
+    """
         SELECT *
-        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::date[]) AS u (member_id, ladder, unit, first_day)
-""")
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[])
+            AS u (member_id, ladder, unit, first_day, kept_level, until)
+    """,
+    no_scores_if="""
+        s.level = k.kept_level
+        AND s.valid_until > greatest(
+            k.until,
+            e.through,
+            d.last_at,
+            (SELECT last_at FROM head WHERE partition = $1),
+            coalesce((SELECT now FROM clock), $8::timestamptz)
+        )
+    """,
+)
 _STANDINGS_DUE = _standings_of("""
         SELECT member_id, ladder, $5::text AS unit, scores_from AS first_day
         FROM standings
@@ -158,6 +179,10 @@ class Wanted(NamedTuple):
     ladder: str
     unit: str
     first_day: date
+    kept_level: str | None
+    """Who stands on this level stays there until its evaluation, so that until then no scores are needed."""
+    until: datetime
+    """When the last of the entries acts that the scores are wanted for."""
 
 
 class Found(NamedTuple):
@@ -184,16 +209,18 @@ async def load_members(connection: asyncpg.Connection, partition: int, member_id
 
 async def load_standings(connection: asyncpg.Connection, partition: int, wanted: Iterable[Wanted]) -> list[Found]:
     """Where members stand, and their scores by day; one for each that is wanted."""
-    rows = await connection.fetch(_STANDINGS, partition, *map(list, zip(*wanted, strict=True)))
+    columns = map(list, zip(*wanted, strict=True))
+    rows = await connection.fetch(_STANDINGS, partition, *columns, datetime.now(UTC))
     return [_found(row) for row in rows]
 
 
-async def find_due(
-    connection: asyncpg.Connection, partition: int, ladder: Ladder, at: datetime, limit: int
-) -> list[Found]:
+def read_due(reading: Reading, ladder: Ladder, at: datetime, limit: int, found: list[Found]) -> None:
     """At most `limit` members who might fall at an evaluation, by ID. Once evaluated, they are not found again."""
-    rows = await connection.fetch(_STANDINGS_DUE, partition, ladder.code, at, limit, ladder.unit)
-    return sorted([_found(row) for row in rows], key=lambda found: found.member_id)
+
+    def take(rows: Sequence[Any]) -> None:
+        found.extend(sorted(map(_found, rows), key=lambda due: due.member_id))
+
+    reading.add(_STANDINGS_DUE, ladder.code, at, limit, ladder.unit, take=take)
 
 
 async def find_anew(
@@ -241,10 +268,13 @@ async def load_entries(
     ]
 
 
-async def load_evaluations(connection: asyncpg.Connection, partition: int) -> dict[str, Evaluated]:
+def read_evaluations(reading: Reading, evaluated: dict[str, Evaluated]) -> None:
     """How far each ladder is evaluated; one that never was is missing."""
-    rows = await connection.fetch(_EVALUATIONS, partition)
-    return {row["ladder"]: Evaluated(row["through"], row["fingerprint"], row["since"]) for row in rows}
+
+    def take(rows: Sequence[Any]) -> None:
+        evaluated.update((row[0], Evaluated._make(row[1:])) for row in rows)
+
+    reading.add(_EVALUATIONS, take=take)
 
 
 def entries_of(day: date, text: str) -> list[Entry]:
@@ -268,6 +298,6 @@ def _found(row: Any) -> Found:
         Evaluated._make(row[19:22]) if row[19] is not None else None,
         row[22],
         DayScore._make(row[23:26]) if row[22] is not None else None,
-        dict(zip(row[26], row[27], strict=True)) if row[26] is not None else {},
+        dict(zip(map(_day, row[26]), row[27], strict=True)) if row[26] is not None else {},
         row[28],
     )

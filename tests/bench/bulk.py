@@ -1,9 +1,11 @@
-"""Bulk calls of many items, a few in flight, made with a gRPC client as it is: bytes in, bytes out."""
+"""Bulk calls of many items, a few in flight, made with gRPC clients as they are: bytes in, bytes out."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import grpc
@@ -11,6 +13,10 @@ import grpc
 from tests.bench.process import MAX_MESSAGE_BYTES, Process
 
 IN_FLIGHT = 4
+WORKERS = 2
+"""Worker processes of the service: a bulk call keeps one busy from end to end, and PostgreSQL less than one core."""
+CONNECTIONS = 16
+"""Over which the calls are spread, as those of a few clients would be: each ends at one worker."""
 SECONDS = 3.0
 TIMEOUT_S = 30.0
 
@@ -19,7 +25,7 @@ TIMEOUT_S = 30.0
 class Bulk:
     """Calls of one bulk method that use up prepared messages, of `items` items each."""
 
-    channel: grpc.aio.Channel
+    channels: Sequence[grpc.aio.Channel]
     method: str
     token: str
     messages: Sequence[bytes]
@@ -37,7 +43,7 @@ class Bulk:
         started_s = time.perf_counter()
         latencies_s: list[float] = []
         answers: list[bytes] = []
-        call: Any = self.channel.unary_unary(f"/{self.method}")
+        calls: Any = cycle([channel.unary_unary(f"/{self.method}") for channel in self.channels])
         metadata = (("authorization", f"Bearer {self.token}"),)
 
         async def keep_calling() -> None:
@@ -45,7 +51,7 @@ class Bulk:
                 if self.sent == len(self.messages):
                     raise RuntimeError(f"all {self.sent} prepared calls were used up: the figure would be too low")
                 self.sent += 1
-                answers.append(await call(self.messages[self.sent - 1], timeout=TIMEOUT_S, metadata=metadata))
+                answers.append(await next(calls)(self.messages[self.sent - 1], timeout=TIMEOUT_S, metadata=metadata))
                 latencies_s.append(time.perf_counter() - begun_s)
 
         await asyncio.gather(*(keep_calling() for _ in range(IN_FLIGHT)))
@@ -59,10 +65,17 @@ class Bulk:
     def note(self, items_per_s: float) -> str:
         """What a person wants to know beside the items a second."""
         p50_ms = self.latencies_s[len(self.latencies_s) // 2] * 1000
-        return f"{items_per_s / self.items:.0f} calls/s of {self.items}, {IN_FLIGHT} in flight, p50 {p50_ms:.0f} ms"
+        calls = f"{items_per_s / self.items:.0f} calls/s of {self.items}"
+        return f"{calls}, {IN_FLIGHT} in flight, {WORKERS} workers, p50 {p50_ms:.0f} ms"
 
 
-def channel_to(process: Process) -> grpc.aio.Channel:
-    """A channel to a service."""
+@asynccontextmanager
+async def channels_to(process: Process) -> AsyncIterator[Sequence[grpc.aio.Channel]]:
+    """Channels to a service, each with a connection of its own."""
     limits = [(f"grpc.max_{way}_message_length", MAX_MESSAGE_BYTES) for way in ("receive", "send")]
-    return grpc.aio.insecure_channel(process.address, options=limits)
+    options = [*limits, ("grpc.use_local_subchannel_pool", 1)]
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(grpc.aio.insecure_channel(process.address, options=options))
+            for _ in range(CONNECTIONS)
+        ]

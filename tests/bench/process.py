@@ -59,6 +59,7 @@ async def service(
     dsn: str,
     *,
     transport: str = "grpcio",
+    workers: int = 1,
     feeds: Mapping[str, int] | None = None,
     port: int = 0,
 ) -> AsyncIterator[Process]:
@@ -76,7 +77,7 @@ async def service(
             "-m",
             f"services.{name}",
             cwd=ROOT,
-            env=os.environ | _settings(machine, name, dsn, transport, feeds or {}, port),
+            env=os.environ | _settings(machine, name, dsn, transport, workers, feeds or {}, port),
             stdout=out,
             stderr=out,
             preexec_fn=die_with_parent(signal.SIGTERM),
@@ -91,13 +92,14 @@ async def service(
 
 
 def _settings(
-    machine: Machine, name: str, dsn: str, transport: str, feeds: Mapping[str, int], port: int
+    machine: Machine, name: str, dsn: str, transport: str, workers: int, feeds: Mapping[str, int], port: int
 ) -> dict[str, str]:
     settings = {
         "DATABASE_DSN": dsn,
         "PARTITIONS": str(machine.partitions),
         "CLOCK": "real",
         "TRANSPORT": transport,
+        "WORKERS": str(workers),
         "LISTEN": f"{HOST}:{port}",
         "METRICS_LISTEN": f"{HOST}:{free_port()}",
         "POLICY_FILE": str(machine.layout.policy),

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.chassis import ids
-from services.chassis.batches import BatchWriter
+from services.chassis.batches import BatchWriter, warm
 from services.chassis.configurations import Configurations
 from services.chassis.database import WriteConnection
-from services.chassis.heads import warm
 from services.chassis.idempotency import Request, identify_body
 from services.chassis.lanes import Lanes
 from services.chassis.store import Store

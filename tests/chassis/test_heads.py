@@ -6,6 +6,7 @@ from hashlib import sha256
 import pytest
 
 from services.chassis import heads
+from services.chassis.batches import warm
 from services.chassis.database import UnfitDatabase, WriteConnection
 from services.chassis.journal import link
 from tessera.events.v1 import journal_pb2
@@ -49,10 +50,11 @@ async def test_heads_are_locked_in_ascending_order_whatever_the_order_asked_for(
 
 async def test_a_connection_is_warm_before_it_takes_a_head() -> None:
     async with ledger_database() as dsn:
-        writer = WriteConnection(dsn, "writer", warm=heads.warm)
+        writer = WriteConnection(dsn, "writer", warm=warm)
         connection = await writer.get()
         prepared = await connection.fetch("SELECT statement FROM pg_prepared_statements")
-        assert heads._READ in [row["statement"] for row in prepared]
+        for table in ("requests", "cursors"):
+            assert any("FROM head" in statement and f"FROM {table}" in statement for (statement,) in prepared)
         assert await writer.get() is connection
         await writer.close()
 

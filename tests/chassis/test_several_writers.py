@@ -86,9 +86,11 @@ async def test_two_processes_on_one_partition_are_as_good_as_one() -> None:
 
 
 async def test_without_the_lock_of_the_head_the_same_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def read_without_lock(connection: asyncpg.Connection, partitions: Sequence[int]) -> list[Head]:
+    async def read_without_lock(
+        connection: asyncpg.Connection, partitions: Sequence[int], also: heads.Also
+    ) -> list[Head]:
         await connection.execute("BEGIN")
-        return [heads._head((await connection.fetch(heads._READ, partition))[0]) for partition in sorted(partitions)]
+        return [await heads.read(connection, partition, also) for partition in sorted(partitions)]
 
     monkeypatch.setattr(heads, "lock", read_without_lock)
     async with ledger_database() as dsn:

@@ -51,7 +51,7 @@ async def test_a_job_that_breaks_off_goes_on_where_it_was(monkeypatch: pytest.Mo
         await shop.jump_to("2026-04-01")
         monkeypatch.setattr(jobs, "MAX_MEMBERS", 1)
         with monkeypatch.context() as patched:
-            patched.setattr(jobs, "due_members", crashing_after(12))
+            patched.setattr(jobs, "due_members", crashing_after(2))
             with pytest.raises(RuntimeError, match="crash"):
                 await settle(shop)
         assert 0 < await booked_expiries(shop) < 20
@@ -108,12 +108,12 @@ async def test_sliding_points_that_an_open_hold_holds_do_not_keep_the_job_busy(m
         assert await shop.entries(member) == [("earn", 100), ("expire", -100)]
 
 
-def crashing_after(chunks: int) -> Any:
+def crashing_after(rounds: int) -> Any:
     """A way to find due members that breaks off."""
     found = itertools.count(1)
 
-    async def due_members(*arguments: Any) -> jobs.Due:
-        if next(found) > chunks:
+    async def due_members(*arguments: Any) -> dict[int, jobs.Due]:
+        if next(found) > rounds:
             raise RuntimeError("crash")
         return await FIND_DUE(*arguments)
 

@@ -1,11 +1,14 @@
 """What a member has open is found by an index of just that, also while a table is too young to have statistics."""
 
+import re
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from services.points import queries
+from services.points import jobs, queries
 from tests.support import postgres
 
 MEMBERS = [UUID(int=number) for number in range(3)]
@@ -17,11 +20,22 @@ MEMBERS = [UUID(int=number) for number in range(3)]
     ids=["open holds", "holds", "open lots"],
 )
 async def test_nobody_looks_at_what_others_have_open(query: str, index: str) -> None:
+    plan = await plan_of(query, 0, MEMBERS)
+    assert f"using {index} on" in plan or f"Scan on {index} " in plan, plan
+    assert "_due" not in plan, plan
+
+
+async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:
+    plan = await plan_of(jobs._DUE, [0, 1], MEMBERS[:2], datetime(2026, 1, 1, tzinfo=UTC), 10)
+    indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
+    assert indexes == ["lots_due", "holds_due", "balances_due", "lots_open"], plan
+
+
+async def plan_of(query: str, *arguments: Any) -> str:
+    """How a service finds the rows of a query in tables that were never analysed."""
     connection = await asyncpg.connect(await postgres.new_database("points"))
     try:
         await connection.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
-        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}", 0, MEMBERS))
+        return "\n".join([row[0] for row in await connection.fetch(f"EXPLAIN {query}", *arguments)])
     finally:
         await connection.close()
-    assert f"using {index} on" in plan or f"Scan on {index} " in plan, plan
-    assert "_due" not in plan, plan

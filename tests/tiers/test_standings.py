@@ -267,3 +267,28 @@ async def test_several_ladders_climb_by_the_same_score(suite: Suite, feeds: Feed
     await suite.advance(at(date(2026, 1, 4), 0))
     found = (await suite.tiers.GetStanding(request)).standings
     assert {item.ladder: item.level for item in found} == {"shopper": "silver", "strict": "out"}
+
+
+async def test_on_the_highest_level_that_holds_from_when_it_is_recorded_time_and_what_is_taken_back_still_count(
+    suite: Suite, feeds: Feeds
+) -> None:
+    """Nothing that is earned there can move the member; a fall that is due, and a reversal, do."""
+    await suite.publish("tiers", ladder_document(rises_from="recording", falling="at-once"))
+    member = await feeds.enrol(START)
+    activity_id = ids.derived(member, 7)
+    await suite.advance(at(JAN_1, 18))
+    await feeds.score(member, at(JAN_1), 650)
+    await suite.advance(at(date(2026, 2, 1)))
+    await feeds.points(0, [activity_event(member, at(date(2026, 2, 1)), 300, activity_id=activity_id)])
+    assert (await standing(suite, member)).level == "platinum"
+    # 00:00 of the second of April has come, and no evaluation was made.
+    pool = suite.running["tiers"].platform.pool
+    await pool.execute("UPDATE clock SET now = $1", at(date(2026, 4, 2)))
+    await feeds.points(0, [activity_event(member, at(date(2026, 3, 31)), 10)])
+    fallen = [("bronze", START), ("platinum", at(JAN_1, 18)), ("gold", at(date(2026, 4, 2), 0))]
+    assert await history(suite, member) == fallen
+    await feeds.points(0, [activity_event(member, at(date(2026, 4, 2), 13), 400)])
+    assert (await standing(suite, member)).level == "platinum"
+    taken_back = reversal(member, activity_id, at(date(2026, 2, 1)), at(date(2026, 4, 2), 14), 300)
+    await feeds.points(0, [activity_event(member, at(date(2026, 4, 2), 14), 5)], taken_back)
+    assert (await standing(suite, member)).level == "gold"

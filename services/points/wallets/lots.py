@@ -21,11 +21,9 @@ def expiry_of(lot: Lot, balance: Balance) -> datetime:
     return lot.expires_at or NEVER
 
 
-def in_burn_order(wallet: Wallet) -> list[Lot]:
-    """Lots with something free, in the order in which they burn: earliest expiry, then oldest, then by ID."""
-    lots = [lot for lot in wallet.lots.values() if lot.remaining > 0]
-    lots.sort(key=lambda lot: (expiry_of(lot, wallet.balance), lot.available_at, lot.lot_id))
-    return lots
+def in_burn_order(lots: Iterable[Lot], balance: Balance) -> list[Lot]:
+    """Lots of a wallet in the order in which they burn: earliest expiry, then oldest, then by ID."""
+    return sorted(lots, key=lambda lot: (expiry_of(lot, balance), lot.available_at, lot.lot_id))
 
 
 def free(wallet: Wallet, at: datetime) -> int:
@@ -48,17 +46,21 @@ def held(wallet: Wallet) -> int:
     return sum(lot.held for lot in wallet.lots.values())
 
 
-def burn(wallet: Wallet, amount: int, at: datetime) -> tuple[LotUse, ...]:
-    """Take points from the lots that can be spent, in order; the caller has checked that there are enough."""
+def burn(wallet: Wallet, amount: int, at: datetime, *, hold: bool = False) -> tuple[LotUse, ...]:
+    """Take points from the lots that can be spent, in order, or have them hold them; the caller has checked that there
+    are enough."""
+    balance = wallet.balance
+    spendable = [
+        lot for lot in wallet.lots.values() if lot.remaining and lot.available_at <= at < expiry_of(lot, balance)
+    ]
     uses = []
-    for lot in in_burn_order(wallet):
+    for lot in in_burn_order(spendable, balance):
         if amount == 0:
             break
-        if lot.available_at <= at < expiry_of(lot, wallet.balance):
-            used = min(amount, lot.remaining)
-            wallet.put_lot(lot._replace(remaining=lot.remaining - used))
-            uses.append(LotUse(lot.lot_id, used))
-            amount -= used
+        used = min(amount, lot.remaining)
+        wallet.put_lot(lot._replace(remaining=lot.remaining - used, held=lot.held + (used if hold else 0)))
+        uses.append(LotUse(lot.lot_id, used))
+        amount -= used
     return tuple(uses)
 
 
@@ -72,27 +74,26 @@ def settle(wallet: Wallet, now: datetime) -> None:
         for hold in sorted(due, key=lambda hold: (hold.expires_at, hold.hold_id)):
             give_back(wallet, hold.uses, at)
             wallet.put_hold(replace(hold, state="expired", closed_at=at))
-        for lot in in_burn_order(wallet):
-            if expiry_of(lot, wallet.balance) <= at:
-                expire(wallet, lot._replace(remaining=0), lot.remaining, at)
+        past = [lot for lot in wallet.lots.values() if lot.remaining and expiry_of(lot, wallet.balance) <= at]
+        for lot in in_burn_order(past, wallet.balance):
+            expire(wallet, lot._replace(remaining=0, expired=lot.expired + lot.remaining), lot.remaining, at)
         pay_debt(wallet, at)
 
 
 def _due_instants(wallet: Wallet, now: datetime) -> list[datetime]:
     """The instants up to `now` at which time does something to a wallet, in order."""
-    due = {hold.expires_at for hold in wallet.holds.values() if hold.state == "open"}
-    for lot in wallet.lots.values():
-        if lot.remaining or lot.held:
-            due.add(expiry_of(lot, wallet.balance))
-            if wallet.balance.debt:
-                due.add(lot.available_at)
-    due.update(clawback.taken_at for clawback in wallet.clawbacks.values() if clawback.owed)
-    return sorted(at for at in due if at <= now)
+    balance = wallet.balance
+    due = [hold.expires_at for hold in wallet.holds.values() if hold.state == "open"]
+    due += [expiry_of(lot, balance) for lot in wallet.lots.values() if lot.remaining or lot.held]
+    if balance.debt:
+        due += [lot.available_at for lot in wallet.lots.values() if lot.remaining or lot.held]
+    due += [clawback.taken_at for clawback in wallet.clawbacks.values() if clawback.owed]
+    return sorted({at for at in due if at <= now})
 
 
 def expire(wallet: Wallet, lot: Lot, amount: int, at: datetime) -> None:
-    """Book that a part of a lot expired; `lot` is already without it."""
-    wallet.put_lot(lot._replace(expired=lot.expired + amount))
+    """Book that a part of a lot expired; `lot` is as that leaves it."""
+    wallet.put_lot(lot)
     wallet.book(EntryKind.EXPIRE, -amount, BREAKAGE, at, lot.lot_id, lot.account_id)
 
 
@@ -101,12 +102,12 @@ def give_back(wallet: Wallet, uses: Iterable[LotUse], at: datetime) -> int:
     expired = 0
     for use in uses:
         lot = wallet.lots[use.lot_id]
-        lot = lot._replace(held=lot.held - use.amount)
+        left = lot.held - use.amount
         if expiry_of(lot, wallet.balance) <= at:
-            expire(wallet, lot, use.amount, at)
+            expire(wallet, lot._replace(held=left, expired=lot.expired + use.amount), use.amount, at)
             expired += use.amount
         else:
-            wallet.put_lot(lot._replace(remaining=lot.remaining + use.amount))
+            wallet.put_lot(lot._replace(held=left, remaining=lot.remaining + use.amount))
     return expired
 
 

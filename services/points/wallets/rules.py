@@ -101,10 +101,7 @@ def place_hold(
     rejection = _insufficient(wallet, amount, now)
     if rejection is not None:
         return rejection
-    uses = burn(wallet, amount, now)
-    for use in uses:
-        lot = wallet.lots[use.lot_id]
-        wallet.put_lot(lot._replace(held=lot.held + use.amount))
+    uses = burn(wallet, amount, now, hold=True)
     hold = Hold(
         hold_id,
         wallet.member_id,
@@ -310,11 +307,10 @@ def claw_back(
 
 def _take_own(wallet: Wallet, own: Iterable[Lot], amount: int) -> tuple[LotUse, ...]:
     """Take from an activity's own lots, whether or not they can be spent yet."""
-    mine = {lot.lot_id for lot in own}
     uses = []
-    for lot in in_burn_order(wallet):
+    for lot in in_burn_order(own, wallet.balance):
         taken = min(amount, lot.remaining)
-        if lot.lot_id in mine and taken:
+        if taken:
             wallet.put_lot(lot._replace(remaining=lot.remaining - taken))
             uses.append(LotUse(lot.lot_id, taken))
             amount -= taken

@@ -1,4 +1,4 @@
-"""check-bulk: BulkCheckEntitlements of 1,000 members at random, 4 in flight.
+"""check-bulk: BulkCheckEntitlements of 1,000 members at random, 4 in flight, two workers.
 
 The reference is one query for the coupons of as many members at random, by the index that the service uses, by as many
 clients of pgbench.
@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 
 from tessera.benefits.v1 import benefits_service_pb2 as pb
-from tests.bench.bulk import IN_FLIGHT, SECONDS, Bulk, channel_to
+from tests.bench.bulk import IN_FLIGHT, SECONDS, WORKERS, Bulk, channels_to
 from tests.bench.checking import DOCUMENTS, fill_benefits, requests
 from tests.bench.machine import Machine
 from tests.bench.pgbench import PREPARED, array, prepared_note, transactions_per_s
@@ -33,11 +33,15 @@ WHERE state = 1;
 async def measure(machine: Machine) -> list[Result]:
     """Items a second, ours and plain."""
     dsn, plain_dsn = [await machine.database("benefits", fill_benefits) for _ in range(2)]
-    async with service(machine, "benefits", dsn) as process, process.client() as client, channel_to(process) as channel:
+    async with (
+        service(machine, "benefits", dsn, workers=WORKERS) as process,
+        process.client() as client,
+        channels_to(process) as channels,
+    ):
         await publish(client, "benefits", *DOCUMENTS)
         machine.say("preparing requests")
         method = "tessera.benefits.v1.BenefitsService/BulkCheckEntitlements"
-        bulk = Bulk(channel, method, machine.token, _messages(), ITEMS, _count_answered)
+        bulk = Bulk(channels, method, machine.token, _messages(), ITEMS, _count_answered)
         scripts = _plain_scripts(machine.partitions)
 
         async def plain(protocol: str | None = None) -> float:

@@ -1,4 +1,4 @@
-"""earn-bulk: BulkRecordActivities of 500, 4 in flight, two units, new and known members.
+"""earn-bulk: BulkRecordActivities of 500, 4 in flight, two workers, two units, new and known members.
 
 The reference writes the same rows into the same tables with pgbench: for each activity one plain transaction with the
 activity, its lot, two balances, two entries and a journal row, of the sizes that ours have.
@@ -11,7 +11,7 @@ import asyncpg
 
 from tessera.points.v1 import points_service_pb2
 from tests.bench.activities import requests
-from tests.bench.bulk import Bulk, channel_to
+from tests.bench.bulk import WORKERS, Bulk, channels_to
 from tests.bench.machine import Machine, check_booked
 from tests.bench.pgbench import PREPARED, prepared_note, transactions_per_s
 from tests.bench.population import ACCOUNT_BIT, DOCUMENTS, ID_PREFIX, MEMBERS, ROUTING_FACTOR, fill_points, publish
@@ -68,11 +68,15 @@ async def measure(machine: Machine) -> list[Result]:
     """Items a second, ours and plain."""
     dsn = await machine.database("points", fill_points)
     plain_dsn = await machine.database("points", fill_points)
-    async with service(machine, "points", dsn) as process, process.client() as client, channel_to(process) as channel:
+    async with (
+        service(machine, "points", dsn, workers=WORKERS) as process,
+        process.client() as client,
+        channels_to(process) as channels,
+    ):
         await publish(client, "points", *DOCUMENTS)
         machine.say("preparing requests")
         method = "tessera.points.v1.PointsService/BulkRecordActivities"
-        bulk = Bulk(channel, method, machine.token, _messages(), ITEMS, _count_recorded)
+        bulk = Bulk(channels, method, machine.token, _messages(), ITEMS, _count_recorded)
         machine.say("calling")
         script = ""
 

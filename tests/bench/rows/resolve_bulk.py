@@ -1,4 +1,4 @@
-"""resolve-bulk: BulkResolveAccounts of 1,000 accounts that exist, 4 in flight.
+"""resolve-bulk: BulkResolveAccounts of 1,000 accounts that exist, 4 in flight, two workers.
 
 The reference is one query for as many of the same names at random, by the index that the service uses, by as many
 clients of pgbench.
@@ -10,7 +10,7 @@ from itertools import islice
 import asyncpg
 
 from tessera.identity.v1 import identity_service_pb2 as pb
-from tests.bench.bulk import IN_FLIGHT, SECONDS, Bulk, channel_to
+from tests.bench.bulk import IN_FLIGHT, SECONDS, WORKERS, Bulk, channels_to
 from tests.bench.machine import Machine
 from tests.bench.pgbench import PREPARED, array, array_of_bytes, prepared_note, transactions_per_s
 from tests.bench.population import dice
@@ -33,10 +33,10 @@ JOIN routes USING (partition, blind_index);
 async def measure(machine: Machine) -> list[Result]:
     """Items a second, ours and plain."""
     dsn, plain_dsn = [await machine.database("identity", partial(fill_identity, machine)) for _ in range(2)]
-    async with service(machine, "identity", dsn) as process, channel_to(process) as channel:
+    async with service(machine, "identity", dsn, workers=WORKERS) as process, channels_to(process) as channels:
         machine.say("preparing requests")
         method = "tessera.identity.v1.IdentityService/BulkResolveAccounts"
-        bulk = Bulk(channel, method, machine.token, _messages(), ITEMS, _count_resolved)
+        bulk = Bulk(channels, method, machine.token, _messages(), ITEMS, _count_resolved)
         scripts = await _plain_scripts(plain_dsn)
 
         async def plain(protocol: str | None = None) -> float:
