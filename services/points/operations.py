@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -22,7 +23,7 @@ from services.points.commands import (
     Spend,
 )
 from services.points.documents import PointsConfig
-from services.points.events import AccountHeard, Heard, MemberHeard
+from services.points.events import AccountHeard, Heard, MemberHeard, StandingHeard
 from services.points.state import PointsState
 from services.points.values import Account, ActivityRow, CapKey, Wallet
 from services.points.wallets import operations as wallets
@@ -52,8 +53,15 @@ class _Keys:
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
     spends: set[UUID] = field(default_factory=set)
-    standings: set[UUID] = field(default_factory=set)
+    standings: dict[UUID, datetime] = field(default_factory=dict)
+    """Members whose levels are needed, and from when on."""
     caps: list[CapKey] = field(default_factory=list)
+
+    def need_levels(self, member_id: UUID, at: datetime) -> None:
+        """A member's levels are needed from an instant on, if not from an earlier one."""
+        known = self.standings.get(member_id)
+        if known is None or at < known:
+            self.standings[member_id] = at
 
 
 def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
@@ -66,6 +74,8 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.activities.add(command.activity_id)
                 keys.natural_keys.add(command.natural_key)
                 keys.caps.extend(activities.cap_keys(command, config))
+                if config.ladders:
+                    keys.need_levels(command.member_id, activities.earliest(command))
             case Spend() | PlaceHold():
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
@@ -79,15 +89,15 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
             case SettleWallets():
                 keys.wallets.update(command.member_ids)
             case FeedBatch():
-                keys.standings.update(_heard_standings(command))
+                for event in _heard_standings(command):
+                    keys.need_levels(event.member_id, event.effective_from)
     keys.wallets |= _recorded_and_reversed(commands)
     return keys
 
 
-def _heard_standings(batch: FeedBatch) -> set[UUID]:
-    if batch.source != "tiers":
-        return set()
-    return {event.member_id for record in batch.records for event in record.events}
+def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
+    """The levels that a feed tells of."""
+    return [event for record in batch.records for event in record.events if isinstance(event, StandingHeard)]
 
 
 async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Command], state: PointsState) -> None:
@@ -128,9 +138,8 @@ def _read_members(reading: Reading, keys: _Keys, ladders: Sequence[str], state: 
         queries.read_balances(reading, members, state)
     if keys.accounts:
         queries.read_accounts(reading, keys.accounts, state)
-    standing_members = keys.standings | (keys.earning if state.config.ladders else set())
-    if standing_members:
-        queries.read_standings(reading, standing_members, ladders, state)
+    if keys.standings:
+        queries.read_standings(reading, keys.standings, ladders, state)
     if keys.caps:
         queries.read_cap_uses(reading, keys.caps, state)
 

@@ -1,6 +1,7 @@
 """Every SQL statement with which a batch of points loads its state. Each is set-based and stays in one partition."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -37,14 +38,32 @@ _ACCOUNTS = """
     WHERE partition = $1
       AND account_id = ANY($2)
 """
+# Of each member the level from which on something is asked, and what came after: years of levels are of no use here.
 _STANDINGS = """
-    SELECT member_id, ladder, effective_from, level
-    FROM standings
-    WHERE partition = $1
-      AND member_id = ANY($2)
-      AND ladder = ANY($3)
-      AND stands
-    ORDER BY member_id, ladder, effective_from
+    SELECT s.member_id, s.ladder, s.effective_from, s.level
+    FROM unnest($2::uuid[], $3::timestamptz[]) AS wanted (member_id, earliest)
+    CROSS JOIN unnest($4::text[]) AS named (ladder)
+    LEFT JOIN LATERAL (
+        SELECT effective_from
+        FROM standings
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+          AND ladder = named.ladder
+          AND stands
+          AND effective_from <= wanted.earliest
+        ORDER BY effective_from DESC
+        LIMIT 1
+    ) AS first ON true
+    CROSS JOIN LATERAL (
+        SELECT member_id, ladder, effective_from, level
+        FROM standings
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+          AND ladder = named.ladder
+          AND stands
+          AND effective_from >= coalesce(first.effective_from, wanted.earliest)
+    ) AS s
+    ORDER BY s.member_id, s.ladder, s.effective_from
 """
 _ACTIVITY_COLUMNS = """
     activity_id, natural_key, member_id, effective_at, fingerprint, body, answer, lines, reversed_at
@@ -154,14 +173,16 @@ def read_accounts(reading: Reading, account_ids: Iterable[UUID], state: PointsSt
     reading.add(_ACCOUNTS, list(account_ids), take=take)
 
 
-def read_standings(reading: Reading, member_ids: Iterable[UUID], ladders: Iterable[str], state: PointsState) -> None:
-    """The levels of members over time, on some ladders."""
+def read_standings(
+    reading: Reading, earliest: Mapping[UUID, datetime], ladders: Iterable[str], state: PointsState
+) -> None:
+    """The levels of members on some ladders, each from an instant on."""
 
     def take(rows: Rows) -> None:
         for row in rows:
             state.add_standing(*row)
 
-    reading.add(_STANDINGS, list(member_ids), list(ladders), take=take)
+    reading.add(_STANDINGS, list(earliest), list(earliest.values()), list(ladders), take=take)
 
 
 def read_activities(

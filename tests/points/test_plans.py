@@ -25,16 +25,23 @@ async def test_nobody_looks_at_what_others_have_open(query: str, index: str) -> 
     assert "_due" not in plan, plan
 
 
+async def test_an_activity_is_looked_for_by_its_id_and_by_its_natural_key() -> None:
+    """Also by a plan made when the table was known to be empty, for which all indexes are alike."""
+    plan = await plan_of(queries._ACTIVITIES, 0, MEMBERS, MEMBERS, before="VACUUM ANALYZE")
+    assert re.findall(r"Scan (?:using|on) (\w+_\w+)", plan) == ["activities_pkey", "activities_natural_key"], plan
+
+
 async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:
     plan = await plan_of(jobs._DUE, [0, 1], MEMBERS[:2], datetime(2026, 1, 1, tzinfo=UTC), 10)
     indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
     assert indexes == ["lots_due", "holds_due", "balances_due", "lots_open"], plan
 
 
-async def plan_of(query: str, *arguments: Any) -> str:
-    """How a service finds the rows of a query in tables that were never analysed."""
+async def plan_of(query: str, *arguments: Any, before: str = "SELECT") -> str:
+    """How a service finds the rows of a query in empty tables, never analysed unless that was done `before`."""
     connection = await asyncpg.connect(await postgres.new_database("points"))
     try:
+        await connection.execute(before)
         await connection.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
         return "\n".join([row[0] for row in await connection.fetch(f"EXPLAIN {query}", *arguments)])
     finally:

@@ -35,9 +35,14 @@ from services.points.wallets.lots import settle
 
 
 def cap_keys(command: RecordActivity, config: PointsConfig) -> list[CapKey]:
-    """The caps that an activity may draw on, from its earliest period on: one from the future is booked at receipt."""
-    earliest = min(command.occurred_at, command.received_at)
-    return [CapKey(command.member_id, rule.code, rules.cap_period(rule, earliest)) for rule in config.capped_rules]
+    """The caps that an activity may draw on, from its earliest period on."""
+    at = earliest(command)
+    return [CapKey(command.member_id, rule.code, rules.cap_period(rule, at)) for rule in config.capped_rules]
+
+
+def earliest(command: RecordActivity) -> datetime:
+    """The earliest instant at which an activity may take effect: one from the future is booked at receipt."""
+    return min(command.occurred_at, command.received_at)
 
 
 def cap_keys_of(row: ActivityRow) -> list[CapKey]:
