@@ -21,7 +21,7 @@ from services.chassis.failures import SHUTTING_DOWN
 from services.chassis.operations import Command
 from services.chassis.verdicts import Verdict
 
-MAX_BATCHES_AT_ONCE = 4
+MAX_BATCHES_AT_ONCE = 2
 """Batches of a process that hold a head at the same time. One event loop decides them in turn, so more of them would
 only hold their heads longer and be smaller."""
 MAX_BATCH_COMMANDS = 1000
