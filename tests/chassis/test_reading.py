@@ -49,6 +49,16 @@ async def test_each_query_gets_its_own_arguments_and_its_own_rows_in_their_order
     }
 
 
+async def test_queries_of_many_rows_are_read_after_the_others_in_the_same_run(connection: asyncpg.Connection) -> None:
+    taken: list[Any] = []
+    reading = Reading(connection, 5)
+    reading.add_many(NUMBERS, [1, 3, 2], take=lambda rows: taken.append([tuple(row) for row in rows]))
+    reading.add(SUM, 20, 22, take=lambda rows: taken.append(rows[0][0]))
+    await reading.run()
+    await reading.run()
+    assert taken == [47, [(5, 3), (5, 2), (5, 1)]]
+
+
 async def test_what_was_read_is_not_read_again(connection: asyncpg.Connection) -> None:
     taken: list[Any] = []
     reading = Reading(connection, 0)
