@@ -29,13 +29,19 @@ class Reading:
         self._many: list[tuple[str, tuple[Any, ...], Take]] = []
 
     def add(self, query: str, *arguments: Any, take: Take) -> None:
-        """Ask a query, with its arguments from `$2` on."""
+        """Ask a query, with its arguments from `$2` on. None of its columns is an array, unless of records.
+
+        asyncpg knows arrays in a record only from statements that returned some before, on the same connection.
+        """
         self._queries.append((query, len(arguments)))
         self._arguments += arguments
         self._takes.append(take)
 
     def add_many(self, query: str, *arguments: Any, take: Take) -> None:
-        """As `add`, for a query of many rows: a round trip of its own costs less than to put rows into an array."""
+        """As `add`, for a query of many rows: a round trip of its own costs less than to put rows into an array.
+
+        Its columns may be arrays.
+        """
         self._many.append((query, arguments, take))
 
     async def run(self) -> None:

@@ -220,7 +220,7 @@ def read_due(reading: Reading, ladder: Ladder, at: datetime, limit: int, found: 
     def take(rows: Sequence[Any]) -> None:
         found.extend(sorted(map(_found, rows), key=lambda due: due.member_id))
 
-    reading.add(_STANDINGS_DUE, ladder.code, at, limit, ladder.unit, take=take)
+    reading.add_many(_STANDINGS_DUE, ladder.code, at, limit, ladder.unit, take=take)
 
 
 async def find_anew(

@@ -98,6 +98,21 @@ async def test_evaluating_again_changes_nothing(suite: Suite, feeds: Feeds) -> N
     assert [await rows_of(suite, table) for table in ("standings", "evaluations", "head")] == before
 
 
+async def test_an_evaluation_may_be_the_first_thing_that_a_service_does() -> None:
+    """Its connections have then seen no answer of any kind before."""
+    async with start_suite("tiers", clock_start=START) as suite:
+        feeds = Feeds(suite)
+        await suite.publish("tiers", programme(), ladder_document())
+        member = await feeds.enrol(START)
+        await feeds.score(member, at(JAN_1), 350)
+        await feeds.score(member, at(date(2026, 1, 2)), 50)
+        await suite.advance(at(date(2026, 4, 1), 0))
+        await suite.stop("tiers")
+        await suite.start("tiers")
+        await suite.advance(at(date(2026, 4, 2), 0))
+        assert (await standing(suite, member)).level == "bronze"
+
+
 async def test_a_large_partition_is_evaluated_in_parts(
     suite: Suite, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
