@@ -1,4 +1,8 @@
-"""Every SQL statement with which a batch of points loads its state. Each is set-based and stays in one partition."""
+"""Every SQL statement with which a batch of points loads its state. Each is set-based and stays in one partition.
+
+What `OFFSET 0` ends is planned by itself, a look-up for each key: a plan for all keys at once, made while the table is
+young, reads the whole partition, and is kept while the table grows.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -43,17 +47,15 @@ _STANDINGS = """
     SELECT s.member_id, s.ladder, s.effective_from, s.level
     FROM unnest($2::uuid[], $3::timestamptz[]) AS wanted (member_id, earliest)
     CROSS JOIN unnest($4::text[]) AS named (ladder)
-    LEFT JOIN LATERAL (
-        SELECT effective_from
+    CROSS JOIN LATERAL (
+        SELECT coalesce(max(effective_from), wanted.earliest) AS effective_from
         FROM standings
         WHERE partition = $1
           AND member_id = wanted.member_id
           AND ladder = named.ladder
           AND stands
           AND effective_from <= wanted.earliest
-        ORDER BY effective_from DESC
-        LIMIT 1
-    ) AS first ON true
+    ) AS first
     CROSS JOIN LATERAL (
         SELECT member_id, ladder, effective_from, level
         FROM standings
@@ -61,15 +63,14 @@ _STANDINGS = """
           AND member_id = wanted.member_id
           AND ladder = named.ladder
           AND stands
-          AND effective_from >= coalesce(first.effective_from, wanted.earliest)
+          AND effective_from >= first.effective_from
+        OFFSET 0
     ) AS s
     ORDER BY s.member_id, s.ladder, s.effective_from
 """
 _ACTIVITY_COLUMNS = """
     activity_id, natural_key, member_id, effective_at, fingerprint, body, answer, lines, reversed_at
 """
-# Natural keys one by one: a plan for all at once, made while the table is young, reads the whole partition by its
-# primary key, and is kept while the table grows.
 _ACTIVITIES = f"""
     SELECT {_ACTIVITY_COLUMNS}
     FROM activities
@@ -83,7 +84,7 @@ _ACTIVITIES = f"""
         FROM activities
         WHERE partition = $1
           AND natural_key = wanted.key
-        LIMIT 1
+        OFFSET 0
     ) AS found
 """
 _BALANCES = """
@@ -104,16 +105,28 @@ _OPEN_LOTS = f"""
       AND (remaining > 0 OR held > 0)
 """
 _LOTS = f"""
-    SELECT {_LOT_COLUMNS}
-    FROM lots
-    JOIN unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, lot_id) USING (member_id, lot_id)
-    WHERE partition = $1
+    SELECT found.*
+    FROM unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, lot_id)
+    CROSS JOIN LATERAL (
+        SELECT {_LOT_COLUMNS}
+        FROM lots
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+          AND lot_id = wanted.lot_id
+        OFFSET 0
+    ) AS found
 """
 _LOTS_OF_ACTIVITIES = f"""
-    SELECT {_LOT_COLUMNS}
-    FROM lots
-    JOIN unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, source_id) USING (member_id, source_id)
-    WHERE partition = $1
+    SELECT found.*
+    FROM unnest($2::uuid[], $3::uuid[]) AS wanted (member_id, source_id)
+    CROSS JOIN LATERAL (
+        SELECT {_LOT_COLUMNS}
+        FROM lots
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+          AND source_id = wanted.source_id
+        OFFSET 0
+    ) AS found
 """
 _HOLD_COLUMNS = f"""
     hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at, closed_at,
@@ -148,13 +161,17 @@ _SPENDS = f"""
       AND spend_id = ANY($2)
 """
 _CAP_USES = """
-    SELECT DISTINCT c.member_id, c.rule, c.period_start, c.used
-    FROM cap_uses AS c
-    JOIN unnest($2::uuid[], $3::text[], $4::date[]) AS wanted (member_id, rule, earliest)
-        ON c.member_id = wanted.member_id
-       AND c.rule = wanted.rule
-       AND c.period_start >= wanted.earliest
-    WHERE c.partition = $1
+    SELECT DISTINCT found.*
+    FROM unnest($2::uuid[], $3::text[], $4::date[]) AS wanted (member_id, rule, earliest)
+    CROSS JOIN LATERAL (
+        SELECT member_id, rule, period_start, used
+        FROM cap_uses
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+          AND rule = wanted.rule
+          AND period_start >= wanted.earliest
+        OFFSET 0
+    ) AS found
 """
 
 

@@ -12,6 +12,24 @@ from services.points import jobs, queries
 from tests.support import postgres
 
 MEMBERS = [UUID(int=number) for number in range(3)]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    queries._MEMBERS: (MEMBERS,),
+    queries._ACCOUNTS: (MEMBERS,),
+    queries._STANDINGS: (MEMBERS, [NOW] * 3, ["shopper"]),
+    queries._ACTIVITIES: (MEMBERS, MEMBERS),
+    queries._BALANCES: (MEMBERS,),
+    queries._OPEN_LOTS: (MEMBERS,),
+    queries._LOTS: (MEMBERS, MEMBERS),
+    queries._LOTS_OF_ACTIVITIES: (MEMBERS, MEMBERS),
+    queries._HOLDS: (MEMBERS,),
+    queries._OPEN_HOLDS: (MEMBERS,),
+    queries._CLAWBACKS: (MEMBERS,),
+    queries._SPENDS: (MEMBERS,),
+    queries._CAP_USES: (MEMBERS, ["rule"] * 3, [NOW.date()] * 3),
+}
+"""Every query with which a batch is loaded."""
+NAMES = [name for query in ARGUMENTS for name, value in vars(queries).items() if value is query]
 
 
 @pytest.mark.parametrize(
@@ -25,14 +43,18 @@ async def test_nobody_looks_at_what_others_have_open(query: str, index: str) -> 
     assert "_due" not in plan, plan
 
 
-async def test_an_activity_is_looked_for_by_its_id_and_by_its_natural_key() -> None:
-    """Also by a plan made when the table was known to be empty, for which all indexes are alike."""
-    plan = await plan_of(queries._ACTIVITIES, 0, MEMBERS, MEMBERS, before="VACUUM ANALYZE")
-    assert re.findall(r"Scan (?:using|on) (\w+_\w+)", plan) == ["activities_pkey", "activities_natural_key"], plan
+@pytest.mark.parametrize("before", ["SELECT", "VACUUM ANALYZE"], ids=["never analysed", "known to be empty"])
+@pytest.mark.parametrize("query", ARGUMENTS, ids=NAMES)
+async def test_no_query_reads_a_whole_partition(query: str, before: str) -> None:
+    plan = await plan_of(query, 0, *ARGUMENTS[query], before=before)
+    conditions = re.findall(r"Index Cond: (.*)", plan)
+    assert conditions, plan
+    assert all(" AND " in condition for condition in conditions), plan
+    assert "Join Filter" not in plan, plan
 
 
 async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:
-    plan = await plan_of(jobs._DUE, [0, 1], MEMBERS[:2], datetime(2026, 1, 1, tzinfo=UTC), 10)
+    plan = await plan_of(jobs._DUE, [0, 1], MEMBERS[:2], NOW, 10)
     indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
     assert indexes == ["lots_due", "holds_due", "balances_due", "lots_open"], plan
 
