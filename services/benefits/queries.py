@@ -58,28 +58,40 @@ _ENTITLEMENTS = f"""
     WHERE e.partition = $1
       AND e.entitlement_id = ANY($2)
     UNION ALL
-    SELECT {_ENTITLEMENT_COLUMNS}
+    SELECT found.*
     FROM unnest($3::uuid[], $4::text[]) AS wanted (member_id, benefit)
-    JOIN entitlements AS e
-      ON e.partition = $1
-     AND e.member_id = wanted.member_id
-     AND e.benefit = wanted.benefit
-     AND e.state = 1
+    CROSS JOIN LATERAL (
+        SELECT {_ENTITLEMENT_COLUMNS}
+        FROM entitlements AS e
+        WHERE e.partition = $1
+          AND e.member_id = wanted.member_id
+          AND e.benefit = wanted.benefit
+          AND e.state = 1
+        OFFSET 0
+    ) AS found
     UNION ALL
-    SELECT {_ENTITLEMENT_COLUMNS}
+    SELECT found.*
     FROM unnest($5::uuid[], $6::text[]) AS wanted (member_id, benefit)
-    JOIN entitlements AS e
-      ON e.partition = $1
-     AND e.member_id = wanted.member_id
-     AND e.benefit = wanted.benefit
+    CROSS JOIN LATERAL (
+        SELECT {_ENTITLEMENT_COLUMNS}
+        FROM entitlements AS e
+        WHERE e.partition = $1
+          AND e.member_id = wanted.member_id
+          AND e.benefit = wanted.benefit
+        OFFSET 0
+    ) AS found
 """
 _QUOTA_USES = """
-    SELECT q.member_id, q.benefit, q.period_start, q.used
+    SELECT found.*
     FROM unnest($2::uuid[], $3::text[]) AS wanted (member_id, benefit)
-    JOIN quota_uses AS q
-      ON q.partition = $1
-     AND q.member_id = wanted.member_id
-     AND q.benefit = wanted.benefit
+    CROSS JOIN LATERAL (
+        SELECT member_id, benefit, period_start, used
+        FROM quota_uses
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+          AND benefit = wanted.benefit
+        OFFSET 0
+    ) AS found
 """
 _COUNTS = """
     SELECT benefit, issued, redeemed, reversed, expired
@@ -179,19 +191,31 @@ _CHECKS = """
             AS pairs (member_id, benefit, number)
     ) AS asked (partition, member_id, benefit, number)
     CROSS JOIN (SELECT coalesce((SELECT now FROM clock), $4)) AS time (now)
-    LEFT JOIN members AS m
-      ON m.partition = asked.partition
-     AND m.member_id = asked.member_id
-    LEFT JOIN quota_uses AS q
-      ON q.partition = asked.partition
-     AND q.member_id = asked.member_id
-     AND q.benefit = asked.benefit
-    LEFT JOIN entitlements AS e
-      ON e.partition = asked.partition
-     AND e.member_id = asked.member_id
-     AND e.benefit = asked.benefit
-     AND e.state = 1
-     AND (e.valid_until IS NULL OR e.valid_until > time.now)
+    LEFT JOIN LATERAL (
+        SELECT status, standing, upcoming
+        FROM members
+        WHERE partition = asked.partition
+          AND member_id = asked.member_id
+        OFFSET 0
+    ) AS m ON true
+    LEFT JOIN LATERAL (
+        SELECT period_start, used
+        FROM quota_uses
+        WHERE partition = asked.partition
+          AND member_id = asked.member_id
+          AND benefit = asked.benefit
+        OFFSET 0
+    ) AS q ON true
+    LEFT JOIN LATERAL (
+        SELECT entitlement_id, uses_left, valid_from, valid_until, issued_at
+        FROM entitlements
+        WHERE partition = asked.partition
+          AND member_id = asked.member_id
+          AND benefit = asked.benefit
+          AND state = 1
+          AND (valid_until IS NULL OR valid_until > time.now)
+        OFFSET 0
+    ) AS e ON true
     ORDER BY asked.number, e.valid_until, e.issued_at, e.entitlement_id
 """
 _ENROLMENTS = """

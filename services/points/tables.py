@@ -144,8 +144,7 @@ HOLDS = sa.Table(
     sa.Column("placed_at", _TIME, nullable=False),
     sa.Column("expires_at", _TIME, nullable=False),
     sa.Column("closed_at", _TIME),
-    # Not the words of holds_due, which a young table's plan would take for a whole partition.
-    sa.Index("holds_open", "partition", "member_id", postgresql_where=sa.text("closed_at IS NULL")),
+    sa.Index("holds_of_member", "partition", "member_id", "closed_at"),
     sa.Index("holds_due", "partition", "expires_at", postgresql_where=sa.text("state = 'open'")),
     info=UPSERT,
 )

@@ -145,24 +145,32 @@ _DAYS = """
     ) AS s
 """
 _HISTORIES = f"""
-    SELECT {STANDING_COLUMNS}
+    SELECT s.*
     FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) AS k (member_id, ladder, at)
-    JOIN standings AS s
-      ON s.partition = $1
-     AND s.member_id = k.member_id
-     AND s.ladder = k.ladder
-    WHERE s.superseded_at IS NULL
-      AND (s.effective_to IS NULL OR s.effective_to >= k.at)
+    CROSS JOIN LATERAL (
+        SELECT {STANDING_COLUMNS}
+        FROM standings AS s
+        WHERE s.partition = $1
+          AND s.member_id = k.member_id
+          AND s.ladder = k.ladder
+          AND s.superseded_at IS NULL
+          AND (s.effective_to IS NULL OR s.effective_to >= k.at)
+        OFFSET 0
+    ) AS s
     ORDER BY s.position, s.ordinal
 """
 _ENTRIES = """
-    SELECT s.member_id, s.unit, s.day, s.amount, s.entries
+    SELECT s.*
     FROM unnest($2::uuid[], $3::text[], $4::date[]) AS k (member_id, unit, first_day)
-    JOIN scores AS s
-      ON s.partition = $1
-     AND s.member_id = k.member_id
-     AND s.unit = k.unit
-    WHERE s.day >= k.first_day
+    CROSS JOIN LATERAL (
+        SELECT member_id, unit, day, amount, entries
+        FROM scores
+        WHERE partition = $1
+          AND member_id = k.member_id
+          AND unit = k.unit
+          AND day >= k.first_day
+        OFFSET 0
+    ) AS s
     ORDER BY s.day
 """
 _EVALUATIONS = """

@@ -16,9 +16,15 @@ LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 """The instant by which everything is wanted that is known."""
 
 _ENROLMENTS = """
-    SELECT m.member_id, m.enrolled_at
-    FROM members AS m
-    JOIN unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id) USING (partition, member_id)
+    SELECT found.*
+    FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
+    CROSS JOIN LATERAL (
+        SELECT member_id, enrolled_at
+        FROM members
+        WHERE partition = wanted.partition
+          AND member_id = wanted.member_id
+        OFFSET 0
+    ) AS found
 """
 # What acts by an instant: of a day with parts that act later, only the parts that do not.
 _SCORES_BY = """

@@ -16,73 +16,84 @@ Wallets = dict[UUID, dict[str, Wallet]]
 """Wallets by member and unit; a member nobody has heard of is missing, a member with nothing has none."""
 
 _WANTED = "unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)"
-_MEMBERS = f"""
-    SELECT m.member_id
+
+
+def _of_members(columns: str, table: str, condition: str = "true") -> str:
+    """Rows of the members wanted, looked up for each of them (`services/points/queries.py` says why `OFFSET 0`)."""
+    return f"""
+    SELECT found.*
     FROM {_WANTED}
-    JOIN members AS m USING (partition, member_id)
+    CROSS JOIN LATERAL (
+        SELECT {columns}
+        FROM {table}
+        WHERE partition = wanted.partition
+          AND member_id = wanted.member_id
+          AND ({condition})
+        OFFSET 0
+    ) AS found
+    """
+
+
+_LOT_COLUMNS = """
+    member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id, account_id,
+    slides, origin_lot
 """
-_BALANCES = f"""
-    SELECT b.member_id, b.unit, b.balance, b.debt, b.slides_to
-    FROM {_WANTED}
-    JOIN balances AS b USING (partition, member_id)
-"""
-_OPEN_LOTS = f"""
-    SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
-           l.funder, l.source_id, l.account_id, l.slides, l.origin_lot
-    FROM {_WANTED}
-    JOIN lots AS l USING (partition, member_id)
-    WHERE l.remaining > 0
-       OR l.held > 0
-"""
-_OPEN_HOLDS = f"""
-    SELECT h.hold_id, h.member_id, h.account_id, h.domain, h.unit, h.amount, h.captured, h.state, h.reference,
-           h.placed_at, h.expires_at, h.closed_at
-    FROM {_WANTED}
-    JOIN holds AS h USING (partition, member_id)
-    WHERE h.closed_at IS NULL
-"""
-_OPEN_CLAWBACKS = f"""
-    SELECT c.clawback_id, c.member_id, c.account_id, c.unit, c.activity_id, c.funder, c.amount, c.owed, c.taken_at
-    FROM {_WANTED}
-    JOIN clawbacks AS c USING (partition, member_id)
-    WHERE c.owed > 0
-"""
+_MEMBERS = _of_members("member_id", "members")
+_BALANCES = _of_members("member_id, unit, balance, debt, slides_to", "balances")
+_OPEN_LOTS = _of_members(_LOT_COLUMNS, "lots", "remaining > 0 OR held > 0")
+_OPEN_HOLDS = _of_members(
+    """
+        hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at,
+        closed_at
+    """,
+    "holds",
+    "closed_at IS NULL",
+)
+_OPEN_CLAWBACKS = _of_members(
+    "clawback_id, member_id, account_id, unit, activity_id, funder, amount, owed, taken_at", "clawbacks", "owed > 0"
+)
 _USES_OF_OPEN_HOLDS = f"""
     SELECT u.user_id, u.lot_id, u.amount, u.refunded
-    FROM {_WANTED}
-    JOIN holds AS h USING (partition, member_id)
-    JOIN lot_uses AS u ON u.partition = h.partition AND u.user_id = h.hold_id
-    WHERE h.closed_at IS NULL
+    FROM ({_of_members("partition, hold_id", "holds", "closed_at IS NULL")}) AS h
+    CROSS JOIN LATERAL (
+        SELECT user_id, ordinal, lot_id, amount, refunded
+        FROM lot_uses
+        WHERE partition = h.partition
+          AND user_id = h.hold_id
+        OFFSET 0
+    ) AS u
     ORDER BY u.user_id, u.ordinal
 """
-_PAST = """
-    WITH wanted AS (
-        SELECT partition, member_id
-        FROM unnest($1::int[], $2::uuid[]) AS given (partition, member_id)
-    ), booked AS (
-        SELECT e.member_id, e.unit, sum(e.amount) AS amount
-        FROM wanted
-        JOIN entries AS e USING (partition, member_id)
-        WHERE e.effective_at <= $3
-        GROUP BY e.member_id, e.unit
+_PAST = f"""
+    WITH booked AS (
+        SELECT member_id, unit, sum(amount) AS amount
+        FROM ({_of_members("member_id, unit, amount", "entries", "effective_at <= $3")}) AS e
+        GROUP BY member_id, unit
     ), pending AS (
         SELECT l.member_id, l.unit, sum(l.amount) AS amount
-        FROM wanted
-        JOIN lots AS l USING (partition, member_id)
-        JOIN activities AS a ON a.partition = l.partition AND a.activity_id = l.source_id
-        WHERE l.available_at > $3
-          AND l.origin_lot IS NULL
-          AND a.effective_at <= $3
+        FROM ({
+    _of_members("partition, member_id, unit, amount, source_id", "lots", "available_at > $3 AND origin_lot IS NULL")
+}) AS l
+        CROSS JOIN LATERAL (
+            SELECT effective_at, reversed_at
+            FROM activities
+            WHERE partition = l.partition
+              AND activity_id = l.source_id
+            OFFSET 0
+        ) AS a
+        WHERE a.effective_at <= $3
           AND (a.reversed_at IS NULL OR a.reversed_at > $3)
         GROUP BY l.member_id, l.unit
     ), held AS (
-        SELECT h.member_id, h.unit, sum(h.amount) AS amount
-        FROM wanted
-        JOIN holds AS h USING (partition, member_id)
-        WHERE h.placed_at <= $3
-          AND h.expires_at > $3
-          AND (h.closed_at IS NULL OR h.closed_at > $3)
-        GROUP BY h.member_id, h.unit
+        SELECT member_id, unit, sum(amount) AS amount
+        FROM ({
+    _of_members(
+        "member_id, unit, amount",
+        "holds",
+        "placed_at <= $3 AND expires_at > $3 AND (closed_at IS NULL OR closed_at > $3)",
+    )
+}) AS h
+        GROUP BY member_id, unit
     )
     SELECT booked.member_id, booked.unit, booked.amount::bigint AS booked,
            coalesce(pending.amount, 0)::bigint AS pending,
@@ -102,9 +113,8 @@ _ENTRIES = """
     ORDER BY position DESC, ordinal DESC
     LIMIT $6
 """
-_LOTS = """
-    SELECT member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id,
-           account_id, slides, origin_lot
+_LOTS = f"""
+    SELECT {_LOT_COLUMNS}
     FROM (
         SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
                l.funder, l.source_id, l.account_id, l.slides, l.origin_lot,
