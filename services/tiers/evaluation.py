@@ -27,7 +27,7 @@ def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> Decision
     touched = [member_id for member_id, code in state.standings if code == ladder.code]
     for member_id in sorted({*found, *touched}):
         _make_up(changes, ladder, member_id, command.at)
-        if is_anew(ladder, evaluated):
+        if is_anew(ladder, evaluated) and _is_concerned(changes, ladder, member_id, command.at):
             _look_anew(changes, ladder, member_id, command.at, evaluated)
     last = found[-1].bytes if len(found) >= EVALUATED_AT_ONCE else b""
     if not last:
@@ -44,6 +44,15 @@ def _make_up(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) ->
     lived = rules.live(ladder, rank_of(ladder, standing), due, scores, (), at)
     if lived.steps or lived.due != due:
         changes.extend(ladder, member_id, lived.steps, lived.due)
+
+
+def _is_concerned(changes: Changes, ladder: Ladder, member_id: UUID, evaluated_at: datetime) -> bool:
+    """Whether a new definition is for a member: as `queries.find_anew` finds them, whatever this batch changed."""
+    if changes.history((member_id, ladder.code)):
+        return True
+    day = ladder.day_judged_at(civil_day(evaluated_at, ladder.zone))
+    score = rules.window_score(ladder, changes.known((member_id, ladder.unit)).scores, day)
+    return ladder.rank_of_score(score) > 0
 
 
 def _look_anew(

@@ -104,14 +104,16 @@ def _wanted(scores: Iterable[Score], evaluations: Sequence[Evaluate], state: Tie
     for (member_id, unit), own in entries.items():
         day = min([entry.day for entry in own])
         until = max([entry.at for entry in own])
-        only_raise = not evaluations and unit not in looking_back and min([entry.amount for entry in own]) >= 0
+        # What lowers a score, or is looked at anew, comes after all that is known.
+        all_known = bool(evaluations) or min([entry.amount for entry in own]) < 0
+        only_raise = not all_known and unit not in looking_back
         for ladder in _ladders(unit, state):
             for command in evaluations:
                 if command.ladder == ladder.code:
                     day = min(day, _day_judged(ladder, command))
             kept_level = ladder.levels[-1].code if only_raise else None
             first_day = ladder.window.first_day(day)
-            wanted.append(queries.Wanted(member_id, ladder.code, unit, first_day, kept_level, until))
+            wanted.append(queries.Wanted(member_id, ladder.code, unit, first_day, kept_level, until, all_known))
     return wanted
 
 

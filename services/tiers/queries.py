@@ -31,8 +31,9 @@ _day = lru_cache(maxsize=4096)(date.fromordinal)
 def _standings_of(keys: str, *, no_scores_if: str = "false") -> str:
     """Where members stand, how far that is evaluated, their last day with a score, and as many day sums as may matter.
 
-    `keys` selects member_id, ladder, unit and first_day. There are no day sums where `no_scores_if` holds; their days
-    are ordinals.
+    `keys` selects member_id, ladder, unit, first_day, and all_known: whether known_until looks at all that was ever
+    scored, and not only at the days that are loaded. There are no day sums where `no_scores_if` holds; their days are
+    ordinals.
     """
     return f"""
     SELECT
@@ -40,7 +41,7 @@ def _standings_of(keys: str, *, no_scores_if: str = "false") -> str:
         {STANDING_COLUMNS},
         e.through, e.fingerprint, e.since,
         d.day, d.amount, d.last_at, d.entries,
-        w.days, w.amounts, w.last_at AS known_until
+        w.days, w.amounts, greatest(w.last_at, a.last_at) AS known_until
     FROM (
         {keys}
     ) AS k
@@ -75,6 +76,14 @@ def _standings_of(keys: str, *, no_scores_if: str = "false") -> str:
           AND day >= least(k.first_day, s.scores_from)
           AND ({no_scores_if}) IS NOT TRUE
     ) AS w ON true
+    LEFT JOIN LATERAL (
+        SELECT max(last_at) AS last_at
+        FROM scores
+        WHERE partition = $1
+          AND member_id = k.member_id
+          AND unit = k.unit
+          AND k.all_known
+    ) AS a ON true
     """
 
 
@@ -82,8 +91,8 @@ def _standings_of(keys: str, *, no_scores_if: str = "false") -> str:
 _STANDINGS = _standings_of(
     """
         SELECT *
-        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[])
-            AS u (member_id, ladder, unit, first_day, kept_level, until)
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[], $8::boolean[])
+            AS u (member_id, ladder, unit, first_day, kept_level, until, all_known)
     """,
     no_scores_if="""
         s.level = k.kept_level
@@ -92,12 +101,12 @@ _STANDINGS = _standings_of(
             e.through,
             d.last_at,
             (SELECT last_at FROM head WHERE partition = $1),
-            coalesce((SELECT now FROM clock), $8::timestamptz)
+            coalesce((SELECT now FROM clock), $9::timestamptz)
         )
     """,
 )
 _STANDINGS_DUE = _standings_of("""
-        SELECT member_id, ladder, $5::text AS unit, scores_from AS first_day
+        SELECT member_id, ladder, $5::text AS unit, scores_from AS first_day, false AS all_known
         FROM standings
         WHERE partition = $1
           AND ladder = $2
@@ -109,7 +118,7 @@ _STANDINGS_DUE = _standings_of("""
 """)
 # Everybody who stands somewhere, or should stand above the lowest level.
 _STANDINGS_ANEW = _standings_of("""
-        SELECT member_id, $2::text AS ladder, $6::text AS unit, $7::date AS first_day
+        SELECT member_id, $2::text AS ladder, $6::text AS unit, $7::date AS first_day, true AS all_known
         FROM (
             SELECT member_id
             FROM standings
@@ -191,6 +200,8 @@ class Wanted(NamedTuple):
     """Who stands on this level stays there until its evaluation, so that until then no scores are needed."""
     until: datetime
     """When the last of the entries acts that the scores are wanted for."""
+    all_known: bool
+    """Whether it is wanted from when on the last of all scores acts, however long ago it counts."""
 
 
 class Found(NamedTuple):
