@@ -18,7 +18,7 @@ from services.chassis.app import Platform
 from services.chassis.errors import Refused, Rejection
 from services.chassis.gathering import Gathered
 from services.chassis.partitions import partition_of
-from services.chassis.replies import fill_result
+from services.chassis.replies import Serialised, bulk_result
 from services.chassis.validation import item_rejection
 from tessera.benefits.v1 import benefits_service_pb2 as pb
 
@@ -53,14 +53,16 @@ class Checks:
             raise Refused(answer)
         return pb.BulkCheckEntitlementsResponse.FromString(answer).results[0].response
 
-    async def many(self, requests: Sequence[pb.CheckEntitlementRequest]) -> pb.BulkCheckEntitlementsResponse:
+    async def many(self, requests: Sequence[pb.CheckEntitlementRequest]) -> Serialised:
         """Answer many questions; each has its own result."""
         questions, refusals = admit(requests)
         answers = list(await self._answer_all(questions))
         for index, refusal in refusals.items():
             answers.insert(index, refusal)
-        results = [answer if isinstance(answer, bytes) else _refused(answer) for answer in answers]
-        return pb.BulkCheckEntitlementsResponse.FromString(b"".join(results))
+        results = [
+            answer if isinstance(answer, bytes) else bulk_result(answer, wire.ERROR_DOMAIN) for answer in answers
+        ]
+        return Serialised(b"".join(results))
 
     async def _answer_all(self, questions: Sequence[Question]) -> Sequence[Answer]:
         """Answer questions, all at one instant and by one configuration."""
@@ -138,12 +140,6 @@ def _without(answer: Answer, entitlement_id: UUID | None) -> Answer | tuple[byte
         return answer
     before, _, after = answer.partition(wire.entitlement_text(entitlement_id))
     return before, after
-
-
-def _refused(rejection: Rejection) -> bytes:
-    answer = pb.BulkCheckEntitlementsResponse()
-    fill_result(answer.results.add(), rejection, wire.ERROR_DOMAIN)
-    return answer.SerializeToString()
 
 
 def admit(requests: Sequence[pb.CheckEntitlementRequest]) -> tuple[list[Question], dict[int, Rejection]]:

@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 from uuid import UUID
-
-from google.protobuf.message import Message
 
 from services.benefits import commands, errors, naming, queries, rules, wire
 from services.benefits.checks import Checks
@@ -18,6 +15,7 @@ from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.errors import Refused
 from services.chassis.operations import Command
 from services.chassis.partitions import partition_of
+from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from tessera.benefits.v1 import benefits_service_pb2 as pb
@@ -25,8 +23,6 @@ from tessera.benefits.v1 import benefits_service_pb2 as pb
 DEFAULT_PAGE = 100
 _NEWEST = (datetime.max.replace(tzinfo=UTC), UUID(int=(1 << 128) - 1))
 """After every entitlement."""
-
-Response = TypeVar("Response", bound=Message)
 
 
 class BenefitsServicer:
@@ -36,21 +32,18 @@ class BenefitsServicer:
         self._platform = platform
         self._checks = Checks(platform)
 
-    async def IssueEntitlement(self, request: pb.IssueEntitlementRequest, call: Call) -> pb.IssueEntitlementResponse:
+    async def IssueEntitlement(self, request: pb.IssueEntitlementRequest, call: Call) -> Serialised:
         """One entitlement."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._reply(_issue(request, call), call, pb.IssueEntitlementResponse)
+        return await self._reply(_issue(request, call), call)
 
-    async def BulkIssueEntitlements(
-        self, request: pb.BulkIssueEntitlementsRequest, call: Call
-    ) -> pb.BulkIssueEntitlementsResponse:
+    async def BulkIssueEntitlements(self, request: pb.BulkIssueEntitlementsRequest, call: Call) -> Serialised:
         """Many entitlements."""
         await self._platform.at_least.wait(request.at_least, call)
         return await replies.bulk_reply(
             request.requests,
             lambda item: _issue(item, call),
             lambda issues: self._submit(issues, call),
-            pb.BulkIssueEntitlementsResponse,
             wire.ERROR_DOMAIN,
         )
 
@@ -59,9 +52,7 @@ class BenefitsServicer:
         await self._platform.at_least.wait(request.at_least, call)
         return await self._checks.one(request)
 
-    async def BulkCheckEntitlements(
-        self, request: pb.BulkCheckEntitlementsRequest, call: Call
-    ) -> pb.BulkCheckEntitlementsResponse:
+    async def BulkCheckEntitlements(self, request: pb.BulkCheckEntitlementsRequest, call: Call) -> Serialised:
         """Many questions."""
         await self._platform.at_least.wait(request.at_least, call)
         return await self._checks.many(request.requests)
@@ -95,23 +86,22 @@ class BenefitsServicer:
             response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
         return response
 
-    async def Redeem(self, request: pb.RedeemRequest, call: Call) -> pb.RedeemResponse:
+    async def Redeem(self, request: pb.RedeemRequest, call: Call) -> Serialised:
         """One use."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._reply(_redeem(request, call), call, pb.RedeemResponse)
+        return await self._reply(_redeem(request, call), call)
 
-    async def BulkRedeem(self, request: pb.BulkRedeemRequest, call: Call) -> pb.BulkRedeemResponse:
+    async def BulkRedeem(self, request: pb.BulkRedeemRequest, call: Call) -> Serialised:
         """Many uses."""
         await self._platform.at_least.wait(request.at_least, call)
         return await replies.bulk_reply(
             request.requests,
             lambda item: _redeem(item, call),
             lambda redeems: self._submit(redeems, call),
-            pb.BulkRedeemResponse,
             wire.ERROR_DOMAIN,
         )
 
-    async def ReverseRedemption(self, request: pb.ReverseRedemptionRequest, call: Call) -> pb.ReverseRedemptionResponse:
+    async def ReverseRedemption(self, request: pb.ReverseRedemptionRequest, call: Call) -> Serialised:
         """A use taken back."""
         await self._platform.at_least.wait(request.at_least, call)
         validate_only = request.validate_only
@@ -121,7 +111,7 @@ class BenefitsServicer:
             caller=call.caller,
             validate_only=validate_only,
         )
-        return await self._reply(command, call, pb.ReverseRedemptionResponse)
+        return await self._reply(command, call)
 
     async def GetBenefitSummary(self, request: pb.GetBenefitSummaryRequest, call: Call) -> pb.GetBenefitSummaryResponse:
         """Counts of every benefit there is or was."""
@@ -134,9 +124,9 @@ class BenefitsServicer:
             response.benefits.add(**counts.get(name, Counts(name))._asdict())
         return response
 
-    async def _reply(self, command: Command, call: Call, response_class: type[Response]) -> Response:
+    async def _reply(self, command: Command, call: Call) -> Serialised:
         (outcome,) = await self._submit([command], call)
-        return replies.unary_reply(outcome, response_class)
+        return replies.unary_reply(outcome)
 
     async def _submit(self, given: Sequence[Command], call: Call) -> list[Outcome]:
         return await self._platform.lanes.submit(given, deadline=call.deadline, traceparent=current_traceparent())

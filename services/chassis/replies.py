@@ -1,9 +1,9 @@
 """From what became of commands to what a call answers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
-
-from google.protobuf.message import Message
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from services.chassis.batches import Outcome
 from services.chassis.errors import Refused, Rejection, from_status, to_status
@@ -12,26 +12,37 @@ from services.chassis.operations import Command
 from services.chassis.validation import item_rejection
 from services.chassis.verdicts import OK, Verdict
 
-Response = TypeVar("Response", bound=Message)
 Submit = Callable[[Sequence[Command]], Awaitable[list[Outcome]]]
 
+# What all contracts agree on: a bulk response has `results = 1`, and each of them `response = 1` or `error = 2`.
+_RESULTS = b"\x0a"
+_RESPONSE = b"\x0a"
+_ERROR = b"\x12"
 
-def unary_reply(outcome: Outcome, response_class: type[Response]) -> Response:
+
+@dataclass(frozen=True, slots=True)
+class Serialised:
+    """A response that is bytes already: answers are kept serialised, and sent as they are kept."""
+
+    answer: bytes
+
+    def SerializeToString(self) -> bytes:
+        """As a message does it."""
+        return self.answer
+
+
+def unary_reply(outcome: Outcome) -> Serialised:
     """The response of an outcome; a refusal and an unexpected exception are raised."""
     if not isinstance(outcome, Verdict):
         raise outcome
     if outcome.code != OK:
         raise Refused(from_status(outcome.status()))
-    return response_class.FromString(outcome.payload)
+    return Serialised(outcome.payload)
 
 
 async def bulk_reply(
-    items: Iterable[Any],
-    to_command: Callable[[Any], Command],
-    submit: Submit,
-    response_class: type[Response],
-    error_domain: str,
-) -> Response:
+    items: Iterable[Any], to_command: Callable[[Any], Command], submit: Submit, error_domain: str
+) -> Serialised:
     """Answer a bulk call: make a command of each item, submit those, and give each item its own result, in order.
 
     An item that is malformed, or that `to_command` refuses (raises Refused), is its own status and leaves its
@@ -48,19 +59,26 @@ async def bulk_reply(
                 rejection = error.rejection
         places.append(rejection)
     outcomes = iter(await submit(commands))
-    response = response_class()
-    results: Any = response.results  # type: ignore[attr-defined]  # every bulk response has them
-    for refused_item in places:
-        fill_result(results.add(), next(outcomes) if refused_item is None else refused_item, error_domain)
-    return response
+    results = [next(outcomes) if refused_item is None else refused_item for refused_item in places]
+    return Serialised(b"".join([bulk_result(result, error_domain) for result in results]))
 
 
-def fill_result(result: Any, outcome: Outcome | Rejection, error_domain: str) -> None:
-    """Write what became of one item into its result, a message with `response` and `error`."""
+def bulk_result(outcome: Outcome | Rejection, error_domain: str) -> bytes:
+    """What became of one item, as a bulk response with one result.
+
+    Serialised messages that stand one behind the other are one message, so these make up the response to many.
+    """
     if isinstance(outcome, Verdict):
-        target = result.response if outcome.code == OK else result.error
-        target.MergeFromString(outcome.payload)
-        target.SetInParent()
-        return
+        return _field(_RESULTS, _field(_RESPONSE if outcome.code == OK else _ERROR, outcome.payload))
     rejection = outcome if isinstance(outcome, Rejection) else rejection_of(outcome)
-    result.error.CopyFrom(to_status(rejection, error_domain))
+    return _field(_RESULTS, _field(_ERROR, to_status(rejection, error_domain).SerializeToString()))
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return tag + _length(len(content)) + content
+
+
+@lru_cache(maxsize=4096)
+def _length(size: int) -> bytes:
+    """A length as protobuf has it: seven bits in each byte, the lowest first, and a mark on all but the last."""
+    return bytes((size,)) if size < 128 else bytes((size & 127 | 128,)) + _length(size >> 7)

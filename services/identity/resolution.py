@@ -14,6 +14,7 @@ from services.chassis.app import Platform
 from services.chassis.batches import Outcome
 from services.chassis.errors import Refused, Rejection
 from services.chassis.gathering import Gathered
+from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.validation import item_rejection
@@ -49,17 +50,6 @@ class Admitted:
     refusals: dict[int, Rejection] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Serialised:
-    """A bulk answer without a message: it is made of replies that were serialised when they were written."""
-
-    answer: bytes
-
-    def SerializeToString(self) -> bytes:
-        """As a message does it."""
-        return self.answer
-
-
 class Resolver:
     """Answers ResolveAccount in its two forms."""
 
@@ -69,7 +59,7 @@ class Resolver:
         self._vault = vault
         self._routes: Gathered[bytes, FoundRoute] = Gathered(self._find)
 
-    async def one(self, request: pb.ResolveAccountRequest, call: Call) -> pb.ResolveAccountResponse:
+    async def one(self, request: pb.ResolveAccountRequest, call: Call) -> pb.ResolveAccountResponse | Serialised:
         """Resolve one account. Calls that wait together share a query."""
         require_domain(call.caller, request.domain)
         blind_index = self._vault.blind_index(request.domain, request.external_id)
@@ -79,7 +69,7 @@ class Resolver:
         (outcome,) = await self._unknown([request], [blind_index], call)
         if isinstance(outcome, Rejection):
             raise Refused(outcome)
-        return replies.unary_reply(outcome, pb.ResolveAccountResponse)
+        return replies.unary_reply(outcome)
 
     async def many(self, requests: Sequence[pb.ResolveAccountRequest], call: Call) -> Serialised:
         """Resolve many accounts; each item has its own result."""
@@ -110,7 +100,7 @@ class Resolver:
             [requests[index] for index in unknown], [admitted.blind_indexes[index] for index in unknown], call
         )
         others = {**admitted.refusals, **dict(zip(unknown, outcomes, strict=True))}
-        return {index: _result(outcome) for index, outcome in others.items()}
+        return {index: replies.bulk_result(outcome, ERROR_DOMAIN) for index, outcome in others.items()}
 
     async def _find(self, blind_indexes: Sequence[bytes]) -> Sequence[FoundRoute]:
         return await queries.find_routes(self._platform.pool, blind_indexes, self._partitions)
@@ -203,10 +193,3 @@ def enrolment_mark(request_id: str, create_missing: bool) -> int:
     A request that finds its own mark there may be a retry of the enrolment: the lane has its first answer.
     """
     return crc32(request_id.encode()) if create_missing else NO_ENROLMENT
-
-
-def _result(outcome: Outcome | Rejection) -> bytes:
-    """What became of an item, as a bulk answer of one result."""
-    answer = pb.BulkResolveAccountsResponse()
-    replies.fill_result(answer.results.add(), outcome, ERROR_DOMAIN)
-    return answer.SerializeToString()

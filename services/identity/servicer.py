@@ -1,6 +1,5 @@
 """Serves `tessera.identity.v1.IdentityService`: message → command → lane → reply."""
 
-from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -12,11 +11,12 @@ from services.chassis.batches import Outcome
 from services.chassis.errors import CODE_NUMBERS, Refused
 from services.chassis.idempotency import Request
 from services.chassis.partitions import partition_of
+from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.verdicts import Verdict
 from services.identity import commands, errors, queries, wire
-from services.identity.resolution import ERROR_DOMAIN, Resolver, Serialised
+from services.identity.resolution import ERROR_DOMAIN, Resolver
 from services.identity.rules import StatusChange
 from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Status, route_key
 from services.identity.vault import Box, Vault, new_nonce, normalised
@@ -28,8 +28,6 @@ STATUS_TRIES = 5
 NO_ID = UUID(int=0)
 """Before every ID."""
 
-Response = TypeVar("Response", bound=Message)
-
 
 class IdentityServicer:
     """The methods of the contract."""
@@ -40,7 +38,9 @@ class IdentityServicer:
         self._vault = vault
         self._resolver = Resolver(platform, vault)
 
-    async def ResolveAccount(self, request: pb.ResolveAccountRequest, call: Call) -> pb.ResolveAccountResponse:
+    async def ResolveAccount(
+        self, request: pb.ResolveAccountRequest, call: Call
+    ) -> pb.ResolveAccountResponse | Serialised:
         """Account → member."""
         return await self._resolver.one(request, call)
 
@@ -50,25 +50,26 @@ class IdentityServicer:
 
     async def LinkAccount(self, request: pb.LinkAccountRequest, call: Call) -> pb.LinkAccountResponse:
         """One more account of a member."""
-        response = replies.unary_reply(await self._submit(self._link(request, call), call), pb.LinkAccountResponse)
+        reply = replies.unary_reply(await self._submit(self._link(request, call), call))
+        response = pb.LinkAccountResponse.FromString(reply.answer)
         response.account.external_id = request.external_id
         return response
 
     async def BulkLinkAccounts(self, request: pb.BulkLinkAccountsRequest, call: Call) -> pb.BulkLinkAccountsResponse:
         """More accounts of members."""
-        response = await replies.bulk_reply(
+        reply = await replies.bulk_reply(
             request.requests,
             lambda item: self._link(item, call),
             lambda links: self._platform.lanes.submit(links, deadline=call.deadline, traceparent=current_traceparent()),
-            pb.BulkLinkAccountsResponse,
             ERROR_DOMAIN,
         )
+        response = pb.BulkLinkAccountsResponse.FromString(reply.answer)
         for item, result in zip(request.requests, response.results, strict=True):
             if result.HasField("response"):
                 result.response.account.external_id = item.external_id
         return response
 
-    async def UnlinkAccount(self, request: pb.UnlinkAccountRequest, call: Call) -> pb.UnlinkAccountResponse:
+    async def UnlinkAccount(self, request: pb.UnlinkAccountRequest, call: Call) -> Serialised:
         """Nobody's account."""
         account_id = ids.decode(ACCOUNT, request.account_id)
         account = await queries.find_account(
@@ -85,19 +86,19 @@ class IdentityServicer:
             route=route_key(account.blind_index, self._partitions),
             validate_only=validate_only,
         )
-        return replies.unary_reply(await self._submit(command, call), pb.UnlinkAccountResponse)
+        return replies.unary_reply(await self._submit(command, call))
 
-    async def SuspendMember(self, request: pb.SuspendMemberRequest, call: Call) -> pb.SuspendMemberResponse:
+    async def SuspendMember(self, request: pb.SuspendMemberRequest, call: Call) -> Serialised:
         """Refused by the other services from now on."""
-        return await self._change_status(StatusChange.SUSPEND, request, request.cause, call, pb.SuspendMemberResponse)
+        return await self._change_status(StatusChange.SUSPEND, request, request.cause, call)
 
-    async def ReinstateMember(self, request: pb.ReinstateMemberRequest, call: Call) -> pb.ReinstateMemberResponse:
+    async def ReinstateMember(self, request: pb.ReinstateMemberRequest, call: Call) -> Serialised:
         """Served again."""
-        return await self._change_status(StatusChange.REINSTATE, request, "", call, pb.ReinstateMemberResponse)
+        return await self._change_status(StatusChange.REINSTATE, request, "", call)
 
-    async def CloseMember(self, request: pb.CloseMemberRequest, call: Call) -> pb.CloseMemberResponse:
+    async def CloseMember(self, request: pb.CloseMemberRequest, call: Call) -> Serialised:
         """Refused for good."""
-        return await self._change_status(StatusChange.CLOSE, request, "", call, pb.CloseMemberResponse)
+        return await self._change_status(StatusChange.CLOSE, request, "", call)
 
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> pb.GetMemberResponse:
         """A member with its accounts; external ids only of domains that are open to the caller."""
@@ -163,8 +164,7 @@ class IdentityServicer:
         request: pb.SuspendMemberRequest | pb.ReinstateMemberRequest | pb.CloseMemberRequest,
         cause: str,
         call: Call,
-        response_class: type[Response],
-    ) -> Response:
+    ) -> Serialised:
         """The member's accounts are read first, since their routes are owners too; again when they have changed."""
         member_id = ids.decode(MEMBER, request.member_id)
         validate_only = request.validate_only
@@ -176,7 +176,7 @@ class IdentityServicer:
             outcome = await self._submit(command, call)
             if not _is_outdated(outcome):
                 break
-        return replies.unary_reply(outcome, response_class)
+        return replies.unary_reply(outcome)
 
     def _box(self, member: Member) -> Box:
         return self._vault.member_box(member.data_key, member.member_id.bytes)

@@ -1,14 +1,12 @@
 """The points contract: messages to commands, to lanes, to replies; and the reads."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-from google.protobuf.message import Message
+from typing import Any
 
 from services.chassis.app import Platform
 from services.chassis.batches import Outcome
 from services.chassis.operations import Command
-from services.chassis.replies import bulk_reply, unary_reply
+from services.chassis.replies import Serialised, bulk_reply, unary_reply
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.points import requests
@@ -16,8 +14,6 @@ from services.points.documents import PointsConfig
 from services.points.ledger.servicer import LedgerReads
 from services.points.wallets.servicer import WalletReads
 from tessera.points.v1 import points_service_pb2 as pb
-
-Response = TypeVar("Response", bound=Message)
 
 ERROR_DOMAIN = "points.tessera"
 
@@ -30,99 +26,95 @@ class PointsServicer(WalletReads, LedgerReads):
         LedgerReads.__init__(self, platform)
         self._platform = platform
 
-    async def RecordActivity(self, request: pb.RecordActivityRequest, call: Call) -> pb.RecordActivityResponse:
+    async def RecordActivity(self, request: pb.RecordActivityRequest, call: Call) -> Serialised:
         """Record one activity."""
         await self._platform.at_least.wait(request.at_least, call)
         received_at = await self._platform.clock.now()
         command = requests.record_activity(request, call.caller, received_at)
-        return await self._one(command, call, pb.RecordActivityResponse)
+        return await self._one(command, call)
 
-    async def BulkRecordActivities(
-        self, request: pb.BulkRecordActivitiesRequest, call: Call
-    ) -> pb.BulkRecordActivitiesResponse:
+    async def BulkRecordActivities(self, request: pb.BulkRecordActivitiesRequest, call: Call) -> Serialised:
         """Record many."""
         received_at = await self._platform.clock.now()
 
         def to_command(item: pb.RecordActivityRequest) -> Command:
             return requests.record_activity(item, call.caller, received_at)
 
-        return await self._many(request, to_command, call, pb.BulkRecordActivitiesResponse)
+        return await self._many(request, to_command, call)
 
-    async def ReverseActivity(self, request: pb.ReverseActivityRequest, call: Call) -> pb.ReverseActivityResponse:
+    async def ReverseActivity(self, request: pb.ReverseActivityRequest, call: Call) -> Serialised:
         """Reverse one activity."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.reverse_activity(request, call.caller), call, pb.ReverseActivityResponse)
+        return await self._one(requests.reverse_activity(request, call.caller), call)
 
-    async def Spend(self, request: pb.SpendRequest, call: Call) -> pb.SpendResponse:
+    async def Spend(self, request: pb.SpendRequest, call: Call) -> Serialised:
         """Spend once."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.spend(request, call.caller), call, pb.SpendResponse)
+        return await self._one(requests.spend(request, call.caller), call)
 
-    async def BulkSpend(self, request: pb.BulkSpendRequest, call: Call) -> pb.BulkSpendResponse:
+    async def BulkSpend(self, request: pb.BulkSpendRequest, call: Call) -> Serialised:
         """Spend many times."""
-        return await self._many(request, lambda item: requests.spend(item, call.caller), call, pb.BulkSpendResponse)
+        return await self._many(request, lambda item: requests.spend(item, call.caller), call)
 
-    async def Hold(self, request: pb.HoldRequest, call: Call) -> pb.HoldResponse:
+    async def Hold(self, request: pb.HoldRequest, call: Call) -> Serialised:
         """Hold once."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.place_hold(request, call.caller), call, pb.HoldResponse)
+        return await self._one(requests.place_hold(request, call.caller), call)
 
-    async def BulkHold(self, request: pb.BulkHoldRequest, call: Call) -> pb.BulkHoldResponse:
+    async def BulkHold(self, request: pb.BulkHoldRequest, call: Call) -> Serialised:
         """Hold many times."""
-        return await self._many(request, lambda item: requests.place_hold(item, call.caller), call, pb.BulkHoldResponse)
+        return await self._many(request, lambda item: requests.place_hold(item, call.caller), call)
 
-    async def CaptureHold(self, request: pb.CaptureHoldRequest, call: Call) -> pb.CaptureHoldResponse:
+    async def CaptureHold(self, request: pb.CaptureHoldRequest, call: Call) -> Serialised:
         """Capture one hold."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.capture_hold(request, call.caller), call, pb.CaptureHoldResponse)
+        return await self._one(requests.capture_hold(request, call.caller), call)
 
-    async def BulkCaptureHolds(self, request: pb.BulkCaptureHoldsRequest, call: Call) -> pb.BulkCaptureHoldsResponse:
+    async def BulkCaptureHolds(self, request: pb.BulkCaptureHoldsRequest, call: Call) -> Serialised:
         """Capture many."""
 
         def to_command(item: pb.CaptureHoldRequest) -> Command:
             return requests.capture_hold(item, call.caller)
 
-        return await self._many(request, to_command, call, pb.BulkCaptureHoldsResponse)
+        return await self._many(request, to_command, call)
 
-    async def ReleaseHold(self, request: pb.ReleaseHoldRequest, call: Call) -> pb.ReleaseHoldResponse:
+    async def ReleaseHold(self, request: pb.ReleaseHoldRequest, call: Call) -> Serialised:
         """Release one hold."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.release_hold(request, call.caller), call, pb.ReleaseHoldResponse)
+        return await self._one(requests.release_hold(request, call.caller), call)
 
-    async def BulkReleaseHolds(self, request: pb.BulkReleaseHoldsRequest, call: Call) -> pb.BulkReleaseHoldsResponse:
+    async def BulkReleaseHolds(self, request: pb.BulkReleaseHoldsRequest, call: Call) -> Serialised:
         """Release many."""
 
         def to_command(item: pb.ReleaseHoldRequest) -> Command:
             return requests.release_hold(item, call.caller)
 
-        return await self._many(request, to_command, call, pb.BulkReleaseHoldsResponse)
+        return await self._many(request, to_command, call)
 
-    async def RefundSpend(self, request: pb.RefundSpendRequest, call: Call) -> pb.RefundSpendResponse:
+    async def RefundSpend(self, request: pb.RefundSpendRequest, call: Call) -> Serialised:
         """Refund one spend."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.refund_spend(request, call.caller), call, pb.RefundSpendResponse)
+        return await self._one(requests.refund_spend(request, call.caller), call)
 
-    async def BulkRefundSpends(self, request: pb.BulkRefundSpendsRequest, call: Call) -> pb.BulkRefundSpendsResponse:
+    async def BulkRefundSpends(self, request: pb.BulkRefundSpendsRequest, call: Call) -> Serialised:
         """Refund many."""
 
         def to_command(item: pb.RefundSpendRequest) -> Command:
             return requests.refund_spend(item, call.caller)
 
-        return await self._many(request, to_command, call, pb.BulkRefundSpendsResponse)
+        return await self._many(request, to_command, call)
 
-    async def _one(self, command: Command, call: Call, response_class: type[Response]) -> Response:
+    async def _one(self, command: Command, call: Call) -> Serialised:
         (outcome,) = await self._submit((command,), call)
-        return unary_reply(outcome, response_class)
+        return unary_reply(outcome)
 
-    async def _many(
-        self, request: Any, to_command: Callable[[Any], Command], call: Call, response_class: type[Response]
-    ) -> Response:
+    async def _many(self, request: Any, to_command: Callable[[Any], Command], call: Call) -> Serialised:
         await self._platform.at_least.wait(request.at_least, call)
 
         async def submit(commands: Sequence[Command]) -> list[Outcome]:
             return await self._submit(commands, call)
 
-        return await bulk_reply(request.requests, to_command, submit, response_class, ERROR_DOMAIN)
+        return await bulk_reply(request.requests, to_command, submit, ERROR_DOMAIN)
 
     async def _submit(self, commands: Sequence[Command], call: Call) -> list[Outcome]:
         return await self._platform.lanes.submit(commands, deadline=call.deadline, traceparent=current_traceparent())

@@ -13,7 +13,7 @@ import grpc
 from tests.bench.process import MAX_MESSAGE_BYTES, Process
 
 IN_FLIGHT = 4
-WORKERS = 2
+WORKERS = 3
 """Worker processes of the service: a bulk call keeps one busy from end to end, and PostgreSQL less than one core."""
 CONNECTIONS = 16
 """Over which the calls are spread, as those of a few clients would be: each ends at one worker."""

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from services.chassis import ids
 from services.chassis.errors import CODE_NUMBERS, Refused, Rejection, from_status
-from services.chassis.replies import bulk_reply, unary_reply
+from services.chassis.replies import bulk_reply, bulk_result, unary_reply
 from services.chassis.verdicts import accepted, refused
 from tessera.points.v1 import points_service_pb2 as pb
 
@@ -34,18 +34,18 @@ def item(amount: int, domain: str = "fuel") -> pb.SpendRequest:
 
 
 def test_an_accepted_command_is_answered() -> None:
-    assert unary_reply(accepted(answer(5)), pb.SpendResponse).balance_after == 5
+    assert unary_reply(accepted(answer(5))).answer == answer(5)
 
 
 def test_a_refused_command_is_refused_as_it_was() -> None:
     with pytest.raises(Refused) as raised:
-        unary_reply(refused(NO, DOMAIN), pb.SpendResponse)
+        unary_reply(refused(NO, DOMAIN))
     assert raised.value.rejection == NO
 
 
 def test_an_unexpected_failure_stays_what_it_was() -> None:
     with pytest.raises(ZeroDivisionError):
-        unary_reply(ZeroDivisionError(), pb.SpendResponse)
+        unary_reply(ZeroDivisionError())
 
 
 async def test_each_item_of_a_bulk_call_has_its_own_result_in_order() -> None:
@@ -62,7 +62,8 @@ async def test_each_item_of_a_bulk_call_has_its_own_result_in_order() -> None:
 
     items = [item(1), item(0), item(2), item(3), item(4, "travel"), item(5)]
     with capture_logs() as logs:
-        reply = await bulk_reply(items, to_command, submit, pb.BulkSpendResponse, DOMAIN)
+        answered = await bulk_reply(items, to_command, submit, DOMAIN)
+    reply = pb.BulkSpendResponse.FromString(answered.SerializeToString())
     assert submitted == [1, 2, 3, 5], "what is malformed or refused before is not submitted"
     kinds = [result.WhichOneof("result") for result in reply.results]
     assert kinds == ["response", "error", "error", "error", "error", "response"]
@@ -73,3 +74,11 @@ async def test_each_item_of_a_bulk_call_has_its_own_result_in_order() -> None:
     assert reply.results[3].error.code == CODE_NUMBERS[StatusCode.INTERNAL]
     assert "secret" not in reply.results[3].error.message
     assert [line["event"] for line in logs] == ["unexpected failure"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 300, 16_383, 16_384, 3_000_000])
+def test_a_result_of_any_size_is_a_message(size: int) -> None:
+    payload = pb.SpendResponse(spend_id="s" * size).SerializeToString()
+    reply = pb.BulkSpendResponse.FromString(bulk_result(accepted(payload), DOMAIN) * 2)
+    assert [result.response.spend_id for result in reply.results] == ["s" * size] * 2
+    assert reply.results[0].HasField("response")
