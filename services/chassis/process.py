@@ -25,6 +25,7 @@ from services.chassis.database import UnfitDatabase
 from services.chassis.logs import configure_logs
 from services.chassis.server import Server, ServerError
 from services.chassis.settings import ENV_PREFIX, ServiceSettings
+from services.chassis.telemetry import MetricsError
 
 _LOG = structlog.stdlib.get_logger(__name__)
 
@@ -70,7 +71,7 @@ Start = Callable[[ServiceSettings], Awaitable[Running]]
 def run_service(settings: ServiceSettings, start: Start) -> None:
     """Runs the service until SIGTERM or SIGINT; returns when all is closed.
 
-    Exits with code 1 when the address, the transport, the policy file or the database cannot be used, and when closing
+    Exits with code 1 when an address, the transport, the policy file or the database cannot be used, and when closing
     takes too long; raises what else `start` raises.
     """
     configure_logs(settings, with_exception_text=not settings.production)
@@ -79,7 +80,7 @@ def run_service(settings: ServiceSettings, start: Start) -> None:
         return
     try:
         asyncio.run(_serve(settings, start))
-    except (ServerError, PolicyError, UnfitDatabase) as error:
+    except (ServerError, MetricsError, PolicyError, UnfitDatabase) as error:
         _LOG.error("cannot start", reason=str(error))
         sys.exit(1)
 

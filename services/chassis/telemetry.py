@@ -62,6 +62,10 @@ class CallDurations(Collector):
         yield family
 
 
+class MetricsError(Exception):
+    """/metrics cannot be served where the settings say."""
+
+
 class Telemetry:
     """Tracer and metrics of one process.
 
@@ -79,8 +83,14 @@ class Telemetry:
         self.registry.register(self.call_durations)
 
     def serve_metrics(self, host: str, port: int) -> int:
-        """Serves /metrics from a thread until `close`; returns the port, which the system chooses for 0."""
-        server, thread = serve_metrics(port, host, self.registry)
+        """Serves /metrics from a thread until `close`; returns the port, which the system chooses for 0.
+
+        Raises MetricsError when the address cannot be had.
+        """
+        try:
+            server, thread = serve_metrics(port, host, self.registry)
+        except OSError as error:
+            raise MetricsError(f"cannot serve metrics on {host}:{port}: {error}") from error
 
         def stop() -> None:
             server.shutdown()

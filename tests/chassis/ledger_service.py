@@ -45,7 +45,7 @@ class LedgerServicer:
         command = Move(account, amount, idempotency.identify(call.caller.name, method, request), dry)
         lanes: Lanes = self._platform.lanes
         (outcome,) = await lanes.submit([command], deadline=call.deadline, traceparent=current_traceparent())
-        return unary_reply(outcome, Balance)
+        return unary_reply(outcome)
 
     async def GetBalance(self, request: Any, call: Call) -> Any:
         await self._platform.at_least.wait(request.at_least, call)

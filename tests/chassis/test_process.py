@@ -100,13 +100,16 @@ async def test_mistakes_in_the_environment_end_the_process_with_code_2(tmp_path:
         assert await process.exit_code() == 2
 
 
-async def test_a_port_in_use_ends_the_process_with_a_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "reason"), [("LISTEN", "cannot listen on"), ("METRICS_LISTEN", "cannot serve metrics on")]
+)
+async def test_a_port_in_use_ends_the_process_with_a_reason(tmp_path: Path, setting: str, reason: str) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         address = f"127.0.0.1:{holder.getsockname()[1]}"
-        async with started(tmp_path, TESSERA_LISTEN=address) as process:
-            assert f"cannot listen on {address}" in str((await process.said("cannot start"))["reason"])
+        async with started(tmp_path, **{f"TESSERA_{setting}": address}) as process:
+            assert f"{reason} {address}" in str((await process.said("cannot start"))["reason"])
             assert await process.exit_code() == 1
 
 

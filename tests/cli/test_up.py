@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,8 +19,9 @@ from tessera.cli.console import LogPrinter, out
 from tessera.points.v1.points_service_pb2 import GetLedgerSummaryRequest
 from tessera.suite import SUITE_FILE
 from tessera.topology import SERVICES
-from tessera.up.options import Layout
+from tessera.up.options import Layout, Options
 from tessera.up.postgres import LONGEST_SOCKET_PATH, running_postgres, socket_directory
+from tessera.up.run import _free_ports
 from tessera.up.secrets import POLICY, read_secrets
 from tests.cli.command import SERVING, Up, command_line, running_below, started, still_running, tessera
 
@@ -39,6 +41,16 @@ def test_ports_that_others_hold_are_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"port {port} (points)" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_ports_that_the_system_chose_are_kept_from_others(tmp_path: Path) -> None:
+    with ExitStack() as reserved:
+        ports = _free_ports(Options(tmp_path, port=0, metrics_port=0), reserved)
+        chosen = {*ports.calls.values(), *ports.metrics.values()}
+        assert len(chosen) == 2 * len(SERVICES)
+        for port in chosen:
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
 
 
 def test_a_suite_keeps_its_kind_of_clock(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""check-bulk: BulkCheckEntitlements of 1,000 members at random, 4 in flight, two workers.
+"""check-bulk: BulkCheckEntitlements of 1,000 members at random, 4 in flight, three workers.
 
 The reference is one query for the coupons of as many members at random, by the index that the service uses, by as many
 clients of pgbench.

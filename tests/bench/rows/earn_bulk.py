@@ -1,4 +1,4 @@
-"""earn-bulk: BulkRecordActivities of 500, 4 in flight, two workers, two units, new and known members.
+"""earn-bulk: BulkRecordActivities of 500, 4 in flight, three workers, two units, new and known members.
 
 The reference writes the same rows into the same tables with pgbench: for each activity one plain transaction with the
 activity, its lot, two balances, two entries and a journal row, of the sizes that ours have.

@@ -1,4 +1,4 @@
-"""resolve-bulk: BulkResolveAccounts of 1,000 accounts that exist, 4 in flight, two workers.
+"""resolve-bulk: BulkResolveAccounts of 1,000 accounts that exist, 4 in flight, three workers.
 
 The reference is one query for as many of the same names at random, by the index that the service uses, by as many
 clients of pgbench.

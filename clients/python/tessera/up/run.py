@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,9 @@ async def running_suite(options: Options, report: Report) -> AsyncIterator[Suite
         raise CannotStart("`tessera up` needs the checkout of Tessera: the services are not part of the SDK")
     layout = Layout(options.data.resolve())
     layout.logs.mkdir(parents=True, exist_ok=True)
-    with _locked(layout):
+    with _locked(layout), ExitStack() as reserved:
         _check_clock(options, layout)
-        ports = _free_ports(options)
+        ports = _free_ports(options, reserved)
         secrets = read_secrets(layout)
         async with _preloaded(root, layout, report) as children:
             prepare_access(layout)
@@ -203,12 +203,15 @@ def _check_clock(options: Options, layout: Layout) -> None:
         )
 
 
-def _free_ports(options: Options) -> Ports:
-    """The ports to use; raises CannotStart naming all that somebody else holds."""
+def _free_ports(options: Options, reserved: ExitStack) -> Ports:
+    """The ports to use; raises CannotStart naming all that somebody else holds.
+
+    Those that the system chose stay bound, as long as `reserved` is open, so that it gives them to nobody else.
+    """
     ports = ports_of(options)
     taken: list[str] = []
-    calls = {name: _free_port(name, port, taken) for name, port in ports.calls.items()}
-    metrics = {name: _free_port(f"{name}'s metrics", port, taken) for name, port in ports.metrics.items()}
+    calls = {name: _free_port(name, port, taken, reserved) for name, port in ports.calls.items()}
+    metrics = {name: _free_port(f"{name}'s metrics", port, taken, reserved) for name, port in ports.metrics.items()}
     if taken:
         raise CannotStart(
             f"taken by another program: {', '.join(taken)}. Choose others with --port and --metrics-port."
@@ -216,9 +219,14 @@ def _free_ports(options: Options) -> Ports:
     return Ports(calls, metrics)
 
 
-def _free_port(use: str, port: int, taken: list[str]) -> int:
-    with socket.socket() as probe:
+def _free_port(use: str, port: int, taken: list[str], reserved: ExitStack) -> int:
+    with ExitStack() as stack:
+        probe = stack.enter_context(socket.socket())
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if port == 0:
+            # With this a service can bind it, too. A port that was asked for must not be shared with another suite.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            reserved.enter_context(stack.pop_all())
         try:
             probe.bind((HOST, port))
         except OSError:
