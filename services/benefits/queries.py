@@ -174,7 +174,8 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 Connection = asyncpg.Connection | asyncpg.Pool
 
-# The questions come as two strings: arrays of a thousand cost the driver twice as much. An ID ends with its partition.
+# The questions come as two strings: arrays of a thousand cost the driver twice as much. An ID ends with its partition,
+# which is reckoned once for each question (OFFSET 0), and each table is looked up by question.
 _CHECKS = """
     SELECT
         asked.number,
@@ -189,6 +190,7 @@ _CHECKS = """
             member_id, benefit, number
         FROM unnest(string_to_array($2, ',')::uuid[], string_to_array($3, ',')) WITH ORDINALITY
             AS pairs (member_id, benefit, number)
+        OFFSET 0
     ) AS asked (partition, member_id, benefit, number)
     CROSS JOIN (SELECT coalesce((SELECT now FROM clock), $4)) AS time (now)
     LEFT JOIN LATERAL (
