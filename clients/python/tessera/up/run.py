@@ -220,13 +220,12 @@ def _free_ports(options: Options, reserved: ExitStack) -> Ports:
 
 
 def _free_port(use: str, port: int, taken: list[str], reserved: ExitStack) -> int:
-    with ExitStack() as stack:
-        probe = stack.enter_context(socket.socket())
+    with ExitStack() as closed_at_once:
+        probe = (closed_at_once if port else reserved).enter_context(socket.socket())
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if port == 0:
             # With this a service can bind it, too. A port that was asked for must not be shared with another suite.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            reserved.enter_context(stack.pop_all())
         try:
             probe.bind((HOST, port))
         except OSError:
