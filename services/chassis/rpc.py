@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -34,6 +34,12 @@ NO_DEADLINE_S = 1e9
 
 Context = aio.ServicerContext[bytes, bytes]
 Answer = Callable[[Any, "Call", Context], Awaitable[bytes | None]]
+
+
+class Response(Protocol):
+    """What a handler answers: a message, or what was one and is kept as bytes (`replies.Serialised`)."""
+
+    def SerializeToString(self) -> bytes: ...
 
 
 class UnservableMethod(Exception):
@@ -201,7 +207,7 @@ def _parse(method: _Method, payload: bytes) -> Message:
     return request
 
 
-def _unary(implementation: Callable[[Any, Call], Awaitable[Message]]) -> Answer:
+def _unary(implementation: Callable[[Any, Call], Awaitable[Response]]) -> Answer:
     async def answer(request: Message, call: Call, context: Context) -> bytes:
         return (await implementation(request, call)).SerializeToString()
 
