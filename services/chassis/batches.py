@@ -134,8 +134,9 @@ class BatchWriter(Generic[State, Config]):
             config=config,
             config_version=config_version,
             positions={head.partition: head.position + 1 for head in locked},
+            mask=self._mask,
         )
-        return Batch(self._operations, state, moment, kept, cursors, self._mask, self.error_domain), locked
+        return Batch(self._operations, state, moment, kept, cursors, self.error_domain), locked
 
     async def _write_rows(
         self,
@@ -201,7 +202,6 @@ class Batch(Generic[State, Config]):
         moment: Moment[Config],
         kept: KeptRequests,
         cursors: dict[tuple[str, int], int],
-        mask: int,
         error_domain: str,
     ) -> None:
         self.state = state
@@ -209,7 +209,6 @@ class Batch(Generic[State, Config]):
         self._operations = operations
         self._kept = kept
         self._cursors = cursors
-        self._mask = mask
         self._error_domain = error_domain
         self._today = datetime.now(UTC).date()
         self._rows: dict[int, dict[str, list[tuple[Any, ...]]]] = {}
@@ -221,7 +220,7 @@ class Batch(Generic[State, Config]):
         request = command.request
         if request is None:
             return self._decide(command)[0]
-        home = command.owners[0] & self._mask
+        home = command.owners[0] & self.moment.mask
         first = self._kept.get((home, request.key))
         if first is not None:
             is_same = first.fingerprint == request.fingerprint

@@ -5,7 +5,7 @@ nothing; what was decided is then applied to the state, so that a refusal or a d
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -45,6 +45,16 @@ class Moment(Generic[Config]):
     config_version: int
     positions: Mapping[int, int]
     """The position that each partition of the batch gets, if the batch does something there."""
+    mask: int
+    """The routing bits that say the partition."""
+
+    def partition_of(self, owner: int) -> int:
+        """The partition of an owner, by its routing bits or the number of its ID."""
+        return owner & self.mask
+
+    def within(self, partition: int) -> "Moment[Config]":
+        """The same for work that concerns one of the partitions."""
+        return self if len(self.positions) == 1 else replace(self, positions={partition: self.positions[partition]})
 
 
 class BatchState(Protocol):

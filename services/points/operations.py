@@ -25,6 +25,7 @@ from services.points.commands import (
 from services.points.documents import PointsConfig
 from services.points.events import AccountHeard, Heard, MemberHeard, StandingHeard
 from services.points.state import PointsState
+from services.points.state_by_partition import StateByPartition
 from services.points.values import Account, ActivityRow, CapKey, Wallet
 from services.points.wallets import operations as wallets
 
@@ -100,8 +101,11 @@ def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
     return [event for record in batch.records for event in record.events if isinstance(event, StandingHeard)]
 
 
-async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Command], state: PointsState) -> None:
+async def load(
+    connection: asyncpg.Connection, partition: int, commands: Sequence[Command], states: StateByPartition
+) -> None:
     """Read the rows that the commands concern: three statements at most, whatever the size of the batch."""
+    state = states.of(partition)
     keys = _keys(commands, state.config)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
@@ -182,13 +186,20 @@ def _recorded_and_reversed(commands: Sequence[Command]) -> set[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class _Followed:
-    """Events of another service, to be folded in as they are."""
+    """Events of another service on a partition, to be folded in as they are."""
 
+    partition: int
     events: tuple[Heard, ...]
 
 
-def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -> Decided:
+def decide(states: StateByPartition, command: Command, moment: Moment[PointsConfig]) -> Decided:
     """Decide one command."""
+    partition = moment.partition_of(command.owners[0])
+    return _decide(states.of(partition), command, moment.within(partition))
+
+
+def _decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -> Decided:
+    """Decide a command that concerns one partition."""
     match command:
         case RecordActivity():
             return activities.record(state, command, moment)
@@ -196,23 +207,24 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
             return activities.reverse(state, command, moment)
         case FeedBatch():
             heard = tuple(event for record in command.records for event in record.events)
-            return Decision(_Followed(heard), lambda: b"")
+            return Decision(_Followed(command.partition, heard), lambda: b"")
         case _:
             return wallets.decide(state, command, moment)
 
 
-def apply(state: PointsState, outcome: object, moment: Moment[PointsConfig]) -> None:
-    """Fold an outcome into the state."""
+def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig]) -> None:
+    """Fold an outcome into the states of the partitions that it concerns."""
     match outcome:
         case activities.Recorded() | activities.Reversed():
-            outcome.apply(state, moment)
+            outcome.apply(states.of(moment.partition_of(outcome.row.member_id.int)), moment)
         case _Followed():
+            state = states.of(outcome.partition)
             for event in outcome.events:
                 _hear(state, event)
         case list():
             for wallet in outcome:
                 assert isinstance(wallet, Wallet)
-                state.put_wallet(wallet)
+                states.of(moment.partition_of(wallet.member_id.int)).put_wallet(wallet)
         case _:
             raise TypeError(f"no outcome of points: {outcome!r}")
 
@@ -227,4 +239,4 @@ def _hear(state: PointsState, event: Heard) -> None:
             state.put_standing(event.member_id, event.ladder, event.effective_from, event.level)
 
 
-OPERATIONS: Operations[PointsState, PointsConfig] = Operations(PointsState, load, decide, apply)
+OPERATIONS: Operations[StateByPartition, PointsConfig] = Operations(StateByPartition, load, decide, apply)

@@ -1,4 +1,4 @@
-"""What a batch has loaded of the points tables, and what it makes of them."""
+"""What a batch has loaded of one partition of the points tables, and what it makes of it."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -298,13 +298,14 @@ class PointsState:
         """Note a row of a table that has new ones; one that is new stays new, whatever else becomes of it."""
         self._put(new(table) if key in self._changed[new(table)] else table, key, values)
 
-    # What the chassis writes. Points' commands concern one partition, so a batch has one.
+    # What the chassis writes
 
-    def rows(self, partition: int) -> Mapping[str, Rows]:
+    def rows(self) -> Mapping[str, Rows]:
         """Rows to write, by table."""
         rows: dict[str, Rows] = {table: list(changed.values()) for table, changed in self._changed.items()}
         return {**rows, "entries": self._entries}
 
-    def events(self, partition: int) -> Sequence[bytes]:
+    @property
+    def events(self) -> Sequence[bytes]:
         """Events to tell, in order."""
         return self._events

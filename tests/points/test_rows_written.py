@@ -83,7 +83,7 @@ def loaded(lots: list[Lot], hold: Hold | None = None, spent: Spend | None = None
 
 def written(state: PointsState) -> dict[str, Rows]:
     """The rows that the batch writes, by what the store calls their table."""
-    return {table: rows for table, rows in state.rows(0).items() if rows}
+    return {table: rows for table, rows in state.rows().items() if rows}
 
 
 def holding(state: PointsState) -> Wallet:

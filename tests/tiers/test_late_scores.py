@@ -135,7 +135,7 @@ class Book:
         self.state = TiersState(config)
         self.state.tallies[self.member_id, of.unit] = Tally(entries=[])
         self.state.standings[self.member_id, of.code] = ()
-        self.moment = Moment(END, config, 1, {0: 1})
+        self.moment = Moment(END, config, 1, {0: 1}, 0)
         self.evaluate(JAN_1)
 
     def score(self, entry: Entry) -> None:

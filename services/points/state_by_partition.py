@@ -1,0 +1,30 @@
+"""The state of each partition that a batch concerns: one, unless it has work between two members."""
+
+from collections.abc import Mapping, Sequence
+
+from services.chassis.store import Rows
+from services.points.documents import PointsConfig
+from services.points.state import PointsState
+
+
+class StateByPartition:
+    """What a batch has loaded of the points tables, and what it makes of them."""
+
+    def __init__(self, config: PointsConfig) -> None:
+        self.config = config
+        self._states: dict[int, PointsState] = {}
+
+    def of(self, partition: int) -> PointsState:
+        """The state of a partition."""
+        state = self._states.get(partition)
+        if state is None:
+            state = self._states[partition] = PointsState(self.config)
+        return state
+
+    def rows(self, partition: int) -> Mapping[str, Rows]:
+        """Rows to write, by table."""
+        return self.of(partition).rows()
+
+    def events(self, partition: int) -> Sequence[bytes]:
+        """Events to tell, in order."""
+        return self.of(partition).events
