@@ -14,6 +14,8 @@ ROUTING_BITS = 16
 ROUTING_MASK = (1 << ROUTING_BITS) - 1
 _DERIVED_STEP = 1 << ROUTING_BITS
 _VERSION_7 = 7 << 76
+HASHED_VERSION = 8
+"""The version of an ID that follows from what it stands for; all others are version 7."""
 _VARIANT = 2 << 62
 _RANDOM_A_MASK = 0xFFF
 _RANDOM_B_MASK = (1 << 46) - 1
@@ -57,7 +59,7 @@ def derived(owner_id: UUID, ordinal: int) -> UUID:
 def hashed(digest: bytes, routing: int) -> UUID:
     """A UUIDv8 made of a digest (16 bytes or more) and routing bits: an ID that follows from what it stands for."""
     number = int.from_bytes(digest[:16], "big")
-    number = number & ~(0xF << 76) | 8 << 76
+    number = number & ~(0xF << 76) | HASHED_VERSION << 76
     number = number & ~(3 << 62) | _VARIANT
     return from_int(number & ~ROUTING_MASK | routing)
 

@@ -9,7 +9,7 @@ from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
 from services.points.commands import RecordActivity
-from services.points.values import ActivityRow, Booked, Clawback, Entry, Hold, Lot, LotUse, Spend
+from services.points.values import ActivityRow, Booked, Clawback, Entry, Gift, Hold, Lot, LotUse, Spend
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -209,6 +209,28 @@ def spend_changed(spend: Spend) -> bytes:
     return event.SerializeToString()
 
 
+def gift_changed(gift: Gift) -> bytes:
+    """A gift, as it is now."""
+    event = pb.Event()
+    changed = event.gift_changed
+    changed.gift_id = gift.gift_id.bytes
+    changed.member_id = gift.member_id.bytes
+    changed.account_id = gift.account_id.bytes
+    changed.domain = gift.domain
+    changed.to_member_id = gift.to_member_id.bytes
+    changed.to_account_id = gift.to_account_id.bytes
+    changed.to_domain = gift.to_domain
+    changed.unit = gift.unit
+    changed.amount = gift.amount
+    changed.state = gift.state
+    changed.reference_digest = digest_of(gift.reference.encode())
+    changed.given_at_us = to_microseconds(gift.given_at)
+    changed.expires_at_us = to_microseconds(gift.expires_at)
+    changed.closed_at_us = to_microseconds(gift.closed_at)
+    _fill_uses(changed, gift.uses)
+    return event.SerializeToString()
+
+
 def clawback_changed(clawback: Clawback) -> bytes:
     """A clawback, as it is now."""
     event = pb.Event()
@@ -233,7 +255,9 @@ def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:
     ).SerializeToString()
 
 
-def _fill_uses(changed: pb.HoldChanged | pb.SpendChanged | pb.ClawbackChanged, uses: Sequence[LotUse]) -> None:
+def _fill_uses(
+    changed: pb.HoldChanged | pb.SpendChanged | pb.GiftChanged | pb.ClawbackChanged, uses: Sequence[LotUse]
+) -> None:
     for use in uses:
         message = changed.uses.add()
         message.lot_id = use.lot_id.bytes

@@ -17,8 +17,10 @@ def status_rejection(state: PointsState, member_id: UUID) -> Rejection | None:
     return errors.MEMBER_SUSPENDED if status == events.SUSPENDED else errors.MEMBER_CLOSED
 
 
-def member_rejection(state: PointsState, member_id: UUID, account_id: UUID, domain: str) -> Rejection | None:
-    """Why points do not act for a member through an account in a domain; None when they do."""
+def member_rejection(
+    state: PointsState, member_id: UUID, account_id: UUID, domain: str | None = None
+) -> Rejection | None:
+    """Why points do not act for a member through an account, which is to be in a domain; None when they do."""
     rejection = status_rejection(state, member_id)
     if rejection is not None:
         return rejection
@@ -27,6 +29,6 @@ def member_rejection(state: PointsState, member_id: UUID, account_id: UUID, doma
         return errors.account_unknown(wire.account_id(account_id))
     if account.member_id != member_id or not account.linked:
         return errors.account_of_another_member(wire.account_id(account_id))
-    if account.domain != domain:
+    if domain is not None and account.domain != domain:
         return errors.account_of_another_domain(wire.account_id(account_id), account.domain)
     return None

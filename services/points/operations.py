@@ -13,7 +13,10 @@ from services.chassis.reading import Reading
 from services.points import queries
 from services.points.activities import operations as activities
 from services.points.commands import (
+    AcceptGift,
+    CancelGift,
     CaptureHold,
+    Give,
     PlaceHold,
     RecordActivity,
     RefundSpend,
@@ -24,12 +27,13 @@ from services.points.commands import (
 )
 from services.points.documents import PointsConfig
 from services.points.events import AccountHeard, Heard, MemberHeard, StandingHeard
+from services.points.gifts import operations as gifts
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.values import Account, ActivityRow, CapKey, Wallet
 from services.points.wallets import operations as wallets
 
-Command = (
+CommandOfOne = (
     RecordActivity
     | ReverseActivity
     | Spend
@@ -40,6 +44,8 @@ Command = (
     | SettleWallets
     | FeedBatch
 )
+"""Commands that concern one partition."""
+Command = CommandOfOne | gifts.GiftCommand
 
 
 @dataclass(slots=True)
@@ -54,6 +60,7 @@ class _Keys:
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
     spends: set[UUID] = field(default_factory=set)
+    gifts: set[UUID] = field(default_factory=set)
     standings: dict[UUID, datetime] = field(default_factory=dict)
     """Members whose levels are needed, and from when on."""
     caps: list[CapKey] = field(default_factory=list)
@@ -84,6 +91,15 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.holds.add(command.hold_id)
             case RefundSpend():
                 keys.spends.add(command.spend_id)
+            case Give():
+                keys.wallets |= {command.member_id, command.to_member_id}
+                keys.accounts |= {command.account_id, command.to_account_id}
+                keys.caps.extend(gifts.daily_uses(command, config))
+            case AcceptGift():
+                keys.gifts.add(command.gift_id)
+                keys.wallets.add(command.member_id)
+            case CancelGift():
+                keys.gifts.add(command.gift_id)
             case ReverseActivity():
                 keys.activities.add(command.activity_id)
                 keys.reversals.append(command.activity_id)
@@ -109,11 +125,11 @@ async def load(
     keys = _keys(commands, state.config)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
-    if keys.holds or keys.spends or keys.reversals:
+    if keys.holds or keys.spends or keys.gifts or keys.reversals:
         await reading.run()
     reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
-    for named in (reversing, state.spends.values(), state.holds.values()):
+    for named in (reversing, state.spends.values(), state.holds.values(), state.gifts.values()):
         keys.wallets.update(row.member_id for row in named)
     if state.config.sliding_units:
         keys.wallets |= keys.earning
@@ -132,6 +148,8 @@ def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
         queries.read_holds(reading, keys.holds, state)
     if keys.spends:
         queries.read_spends(reading, keys.spends, state)
+    if keys.gifts:
+        queries.read_gifts(reading, keys.gifts, state)
 
 
 def _read_members(reading: Reading, keys: _Keys, ladders: Sequence[str], state: PointsState) -> None:
@@ -194,11 +212,15 @@ class _Followed:
 
 def decide(states: StateByPartition, command: Command, moment: Moment[PointsConfig]) -> Decided:
     """Decide one command."""
-    partition = moment.partition_of(command.owners[0])
-    return _decide(states.of(partition), command, moment.within(partition))
+    match command:
+        case Give() | AcceptGift() | CancelGift():
+            return gifts.decide(states, command, moment)
+        case _:
+            partition = moment.partition_of(command.owners[0])
+            return _decide(states.of(partition), command, moment.within(partition))
 
 
-def _decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -> Decided:
+def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConfig]) -> Decided:
     """Decide a command that concerns one partition."""
     match command:
         case RecordActivity():
@@ -217,6 +239,8 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
     match outcome:
         case activities.Recorded() | activities.Reversed():
             outcome.apply(states.of(moment.partition_of(outcome.row.member_id.int)), moment)
+        case gifts.Changed():
+            outcome.apply(states, moment)
         case _Followed():
             state = states.of(outcome.partition)
             for event in outcome.events:

@@ -12,13 +12,13 @@ from uuid import UUID
 
 from services.chassis.reading import Reading
 from services.points.state import PointsState
-from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Hold, Lot, LotUse, Spend
+from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Gift, Hold, Lot, LotUse, Spend
 
 Rows = Sequence[tuple[Any, ...]]
 
 
 def _uses(user_id: str) -> str:
-    """The lots that a hold holds, a spend burnt or a clawback took, in order: a column of a query of their owner."""
+    """The lots of a hold, spend, gift or clawback, in order of use: a column of a query of their owner."""
     return f"""
         ARRAY (
             SELECT (u.lot_id, u.amount, u.refunded)
@@ -160,6 +160,14 @@ _SPENDS = f"""
     WHERE partition = $1
       AND spend_id = ANY($2)
 """
+_GIFTS = f"""
+    SELECT gift_id, member_id, account_id, domain, to_member_id, to_account_id, to_domain, unit, amount, state,
+           reference, given_at, expires_at, closed_at,
+           {_uses("gift_id")}
+    FROM gifts AS owner
+    WHERE partition = $1
+      AND gift_id = ANY($2)
+"""
 _CAP_USES = """
     SELECT DISTINCT found.*
     FROM unnest($2::uuid[], $3::text[], $4::date[]) AS wanted (member_id, rule, earliest)
@@ -281,6 +289,17 @@ def read_spends(reading: Reading, spend_ids: Iterable[UUID], state: PointsState)
             state.spends[spend.spend_id] = spend
 
     reading.add(_SPENDS, list(spend_ids), take=take)
+
+
+def read_gifts(reading: Reading, gift_ids: Iterable[UUID], state: PointsState) -> None:
+    """Gifts by ID, with the lots they came from."""
+
+    def take(rows: Rows) -> None:
+        for row in rows:
+            gift = Gift(*(*row[:-1], _lot_uses(row[-1])))
+            state.gifts[gift.gift_id] = gift
+
+    reading.add(_GIFTS, list(gift_ids), take=take)
 
 
 def read_clawbacks(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:

@@ -11,6 +11,8 @@ from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.points import requests
 from services.points.documents import PointsConfig
+from services.points.gifts import requests as gift_requests
+from services.points.gifts.servicer import GiftReads
 from services.points.ledger.servicer import LedgerReads
 from services.points.wallets.servicer import WalletReads
 from tessera.points.v1 import points_service_pb2 as pb
@@ -18,11 +20,12 @@ from tessera.points.v1 import points_service_pb2 as pb
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(WalletReads, LedgerReads):
+class PointsServicer(WalletReads, GiftReads, LedgerReads):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
         WalletReads.__init__(self, platform)
+        GiftReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
         self._platform = platform
 
@@ -103,6 +106,22 @@ class PointsServicer(WalletReads, LedgerReads):
             return requests.refund_spend(item, call.caller)
 
         return await self._many(request, to_command, call)
+
+    async def Gift(self, request: pb.GiftRequest, call: Call) -> Serialised:
+        """Give to another member."""
+        await self._platform.at_least.wait(request.at_least, call)
+        received_at = await self._platform.clock.now()
+        return await self._one(gift_requests.give(request, call.caller, received_at), call)
+
+    async def AcceptGift(self, request: pb.AcceptGiftRequest, call: Call) -> Serialised:
+        """Accept a gift."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(gift_requests.accept_gift(request, call.caller), call)
+
+    async def CancelGift(self, request: pb.CancelGiftRequest, call: Call) -> Serialised:
+        """End an offer."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(gift_requests.cancel_gift(request, call.caller), call)
 
     async def _one(self, command: Command, call: Call) -> Serialised:
         (outcome,) = await self._submit((command,), call)

@@ -57,8 +57,24 @@ _LENGTHS: Mapping[str, frozenset[str]] = {
 }
 
 
+class GiftSpec(Spec):
+    """How members may give points of a unit to each other; `max_per_day` counts civil days of the programme's zone.
+
+    With `acceptance: required` the points are held until the receiver accepts, for so many civil days at most.
+    """
+
+    minimum: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
+    max_per_gift: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    max_per_day: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    acceptance: Literal["not-needed", "required"] = "not-needed"
+    acceptance_days: Annotated[int, Field(ge=1, le=365)] = 7
+
+
 class UnitSpec(Spec):
-    """A unit of points. `scale` is how many of its digits stand after the point when it is shown."""
+    """A unit of points. `scale` is how many of its digits stand after the point when it is shown.
+
+    Without `gift`, members cannot give its points to each other.
+    """
 
     name: str
     kind: Literal["spendable", "qualifying"]
@@ -68,6 +84,13 @@ class UnitSpec(Spec):
     refund: Literal["keep-original-expiry", "min-validity"] = "keep-original-expiry"
     min_validity_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     negative_balance: Literal["allow-negative", "deduct-from-cash", "forgive"] = "allow-negative"
+    gift: GiftSpec | None = None
+
+    @model_validator(mode="after")
+    def _scores_are_not_given(self) -> "UnitSpec":
+        if self.kind == "qualifying" and self.gift is not None:
+            raise ValueError("a qualifying unit is a score: nobody gives it away")
+        return self
 
     @model_validator(mode="after")
     def _scores_do_not_expire(self) -> "UnitSpec":

@@ -18,6 +18,7 @@ from services.points.values import (
     CapKey,
     Clawback,
     Entry,
+    Gift,
     Hold,
     Lot,
     LotUse,
@@ -69,6 +70,7 @@ class PointsState:
         self.holds: dict[UUID, Hold] = {}
         self.open_holds: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
         self.spends: dict[UUID, Spend] = {}
+        self.gifts: dict[UUID, Gift] = {}
         self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = defaultdict(dict)
         self.cap_uses: dict[CapKey, int] = {}
         self._timelines: dict[tuple[UUID, str], _Timeline] = {}
@@ -189,7 +191,7 @@ class PointsState:
             self._events.append(events.entry_booked(self.next_ordinal, entry))
             self.book(entry)
         before = self.balance(wallet.member_id, wallet.unit)
-        if wallet.balance != before:
+        if wallet.entries or wallet.balance != before:
             self.put_balance(wallet.member_id, wallet.unit, wallet.balance)
         if wallet.balance.slides_to is not None and wallet.balance.slides_to != before.slides_to:
             self._events.append(events.wallet_slid(wallet.member_id, wallet.unit, wallet.balance.slides_to))
@@ -242,6 +244,29 @@ class PointsState:
         self._put_used("spends", spend.spend_id, values, before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
 
+    def put_gift(self, gift: Gift) -> None:
+        """A gift as it becomes."""
+        before = self.gifts.get(gift.gift_id)
+        self.gifts[gift.gift_id] = gift
+        values = (
+            gift.gift_id,
+            gift.member_id,
+            gift.account_id,
+            gift.domain,
+            gift.to_member_id,
+            gift.to_account_id,
+            gift.to_domain,
+            gift.unit,
+            gift.amount,
+            gift.state,
+            gift.reference,
+            gift.given_at,
+            gift.expires_at,
+            gift.closed_at,
+        )
+        self._put_used("gifts", gift.gift_id, values, before.uses if before else None, gift.uses)
+        self._events.append(events.gift_changed(gift))
+
     def _put_clawback(self, clawback: Clawback) -> None:
         before = self.open_clawbacks[clawback.member_id, clawback.unit].get(clawback.clawback_id)
         self.add_clawback(clawback)
@@ -268,7 +293,7 @@ class PointsState:
         uses_before: Sequence[LotUse] | None,
         uses: Sequence[LotUse],
     ) -> None:
-        """Note a hold, a spend or a clawback, and what changed of the lots it uses; None before is one that is new."""
+        """Note a hold, spend, gift or clawback, and what changed of the lots it uses; None before it is new."""
         if uses_before is None:
             self._put(new(table), user_id, values)
             uses_before = ()

@@ -163,6 +163,27 @@ SPENDS = sa.Table(
     sa.Column("spent_at", _TIME, nullable=False),
     info=UPSERT,
 )
+# What members give to each other, in the giver's partition. What is offered is held by a hold until it is accepted.
+GIFTS = sa.Table(
+    "gifts",
+    METADATA,
+    _partition(),
+    sa.Column("gift_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("to_member_id", sa.Uuid, nullable=False),
+    sa.Column("to_account_id", sa.Uuid, nullable=False),
+    sa.Column("to_domain", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("given_at", _TIME, nullable=False),
+    sa.Column("expires_at", _TIME),
+    sa.Column("closed_at", _TIME),
+    info=UPSERT,
+)
 # What reversed activities took back; what is owed is the debt of the balance.
 CLAWBACKS = sa.Table(
     "clawbacks",
@@ -179,7 +200,7 @@ CLAWBACKS = sa.Table(
     sa.Column("taken_at", _TIME, nullable=False),
     info=UPSERT,
 )
-# Which lots a hold holds, a spend burnt and a clawback took, in order of use.
+# Which lots a hold holds, a spend burnt, a gift came from and a clawback took, in order of use.
 LOT_USES = sa.Table(
     "lot_uses",
     METADATA,

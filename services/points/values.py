@@ -18,12 +18,17 @@ class EntryKind(IntEnum):
     CLAWBACK = 6
     FORGIVE = 7
     CASH_DEDUCTION = 8
+    GIFT_OUT = 33
+    GIFT_IN = 34
 
 
 BREAKAGE = "breakage"
 REDEMPTION = "redemption"
 FORGIVENESS = "forgiveness"
 CASH_DEDUCTION = "cash-deduction"
+CLEARING = "clearing"
+GIFT_HOLDS = "gift "
+"""What the domain of a hold begins with that offers a gift: no domain has a space in its code."""
 
 
 def funder_account(funder: str) -> str:
@@ -116,6 +121,31 @@ class Spend:
     refunded: int
     reference: str
     spent_at: datetime
+    uses: tuple[LotUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """Points that one member gives to another; it belongs to the giver's partition.
+
+    `state` is offered, accepted, declined or cancelled. `uses` are the giver's lots that it came from, in the order in
+    which they burnt: none until it moves.
+    """
+
+    gift_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    to_member_id: UUID
+    to_account_id: UUID
+    to_domain: str
+    unit: str
+    amount: int
+    state: str
+    reference: str
+    given_at: datetime
+    expires_at: datetime | None
+    closed_at: datetime | None
     uses: tuple[LotUse, ...]
 
 

@@ -202,14 +202,15 @@ def reverse_response(clawbacks: Sequence[TakenBack], position: position_pb2.Posi
     return response.SerializeToString()
 
 
-def _parts(uses: Sequence[LotUse]) -> list[pb.LotPart]:
+def parts(uses: Sequence[LotUse]) -> list[pb.LotPart]:
+    """Parts of lots on the wire."""
     return [pb.LotPart(lot_id=lot_id(use.lot_id), amount=use.amount) for use in uses]
 
 
 def spend_response(spent: Spend, balance: Balance, position: position_pb2.Position) -> bytes:
     """What spending did."""
     return pb.SpendResponse(
-        spend_id=spend_id(spent.spend_id), balance_after=balance.balance, lots=_parts(spent.uses), position=position
+        spend_id=spend_id(spent.spend_id), balance_after=balance.balance, lots=parts(spent.uses), position=position
     ).SerializeToString()
 
 
@@ -244,6 +245,6 @@ def refund_response(refunded: Refunded, balance: Balance, position: position_pb2
         refunded=refunded.amount,
         expired=refunded.expired,
         balance_after=balance.balance,
-        lots=_parts(refunded.uses),
+        lots=parts(refunded.uses),
         position=position,
     ).SerializeToString()

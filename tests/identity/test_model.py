@@ -74,7 +74,9 @@ class World:
         """One batch."""
         state = State(CONFIG)
         state.fill(self.members(), self.accounts(), self.routes())
-        moment = Moment(datetime(2026, 1, 1, tzinfo=UTC), CONFIG, 1, dict.fromkeys(range(PARTITIONS), 1), PARTITIONS - 1)
+        moment = Moment(
+            datetime(2026, 1, 1, tzinfo=UTC), CONFIG, 1, dict.fromkeys(range(PARTITIONS), 1), PARTITIONS - 1
+        )
         batch = Batch(OPERATIONS, state, moment, self.kept, {}, "identity.tessera")
         self.answers += [batch.run(command) for command in commands]
         for partition in range(PARTITIONS):

@@ -168,6 +168,39 @@ def refund(spend_id: str, amount: int = 0, **fields: Any) -> pb.RefundSpendReque
     return pb.RefundSpendRequest(**{"request_id": request_id(), "spend_id": spend_id, "amount": amount, **fields})
 
 
+def give(member: Member, to: Member, amount: int, **fields: Any) -> pb.GiftRequest:
+    """A request to give points to another member."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "unit": "points",
+        "amount": amount,
+        "to_member_id": to.member_id,
+        "to_account_id": to.account_id,
+    }
+    return pb.GiftRequest(**{**values, **fields})
+
+
+def accept(gift_id: str, member: Member, **fields: Any) -> pb.AcceptGiftRequest:
+    """A request to accept a gift."""
+    return pb.AcceptGiftRequest(
+        **{"request_id": request_id(), "gift_id": gift_id, "member_id": member.member_id, **fields}
+    )
+
+
+def take_back(gift_id: str, **fields: Any) -> pb.CancelGiftRequest:
+    """A request of the giver to end an offer."""
+    by = pb.CancelGiftRequest.PARTY_GIVER
+    return pb.CancelGiftRequest(**{"request_id": request_id(), "gift_id": gift_id, "by": by, **fields})
+
+
+def decline(gift_id: str, **fields: Any) -> pb.CancelGiftRequest:
+    """A request of the receiver to end an offer."""
+    return take_back(gift_id, by=pb.CancelGiftRequest.PARTY_RECEIVER, **fields)
+
+
 def reverse(activity_id: str, **fields: Any) -> pb.ReverseActivityRequest:
     """A request to reverse an activity."""
     return pb.ReverseActivityRequest(**{"request_id": request_id(), "activity_id": activity_id, **fields})

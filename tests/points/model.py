@@ -89,6 +89,7 @@ class Wallet:
     debt: int = 0
     slides_to: datetime = FOREVER
     caps: dict[date, int] = field(default_factory=dict)
+    given: dict[date, int] = field(default_factory=dict)
 
     def expiry(self, lot: Lot) -> datetime:
         return max(lot.own_expiry, self.slides_to) if lot.slides else lot.own_expiry

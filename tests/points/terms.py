@@ -6,15 +6,21 @@ from tests.points import builders
 
 CAP = 150
 SPECS: dict[str, dict[str, Any]] = {
-    "never": {"negative_balance": "forgive"},
+    "never": {"negative_balance": "forgive", "gift": {"max_per_day": 40}},
     "monthly": {"expiry": {"policy": "end-of-month", "months": 1}},
     "waiting": {"pending_days": 3, "expiry": {"policy": "duration", "days": 10}},
-    "sliding": {"expiry": {"policy": "sliding", "days": 20}, "refund": "min-validity", "min_validity_days": 15},
+    "sliding": {
+        "expiry": {"policy": "sliding", "days": 20},
+        "refund": "min-validity",
+        "min_validity_days": 15,
+        "gift": {},
+    },
     "lasting": {
         "expiry": {"policy": "duration", "days": 12},
         "refund": "min-validity",
         "min_validity_days": 20,
         "negative_balance": "deduct-from-cash",
+        "gift": {"acceptance": "required", "acceptance_days": 3},
     },
     "capped": {},
 }

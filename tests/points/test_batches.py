@@ -16,7 +16,10 @@ from services.chassis.access import ALL, Caller
 from services.chassis.verdicts import OK
 from services.points import requests
 from services.points.commands import (
+    AcceptGift,
+    CancelGift,
     CaptureHold,
+    Give,
     PlaceHold,
     RecordActivity,
     RefundSpend,
@@ -25,6 +28,7 @@ from services.points.commands import (
     SettleWallets,
     Spend,
 )
+from services.points.gifts import requests as gift_requests
 from tessera.events.v1 import journal_pb2
 from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -41,7 +45,10 @@ Drawn = tuple[str, int, int, int, str, int]
 drawn_commands = st.lists(
     st.tuples(
         st.sampled_from(
-            ["record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"]
+            [
+                *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse"),
+                *("give", "give", "accept", "cancel", "settle"),
+            ]
         ),
         st.integers(0, 7),
         st.sampled_from([0, 1, 5, 10, 40]),
@@ -63,7 +70,7 @@ class Life:
         self.members = [someone(number=2 * number + n, routing=8 * n) for n in range(2)]
         self._number = number
         self._commands: list[Any] = []
-        self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "activity": []}
+        self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "gift": [], "activity": []}
 
     def command(self, drawn: Drawn, now: datetime) -> Any:
         kind, number, amount, who, unit, chance = drawn
@@ -96,11 +103,22 @@ class Life:
             case "refund":
                 request = builders.refund(self._one("spend", number), amount // 10, **fields)
                 return requests.refund_spend(request, CALLER)
+            case "give":
+                request = builders.give(member, self._other(member), max(1, amount), unit=unit, **fields)
+                return self._make("gift", gift_requests.give(request, CALLER, now))
+            case "accept":
+                request = builders.accept(self._one("gift", number), self._other(member), **fields)
+                return gift_requests.accept_gift(request, CALLER)
+            case "cancel":
+                return gift_requests.cancel_gift(builders.take_back(self._one("gift", number), **fields), CALLER)
             case "reverse":
                 request = builders.reverse(self._one("activity", number), **fields)
                 return requests.reverse_activity(request, CALLER)
             case _:
                 return SettleWallets(0, [member.uuid])
+
+    def _other(self, member: Member) -> Member:
+        return self.members[1 - self.members.index(member)]
 
     def _make(self, what: str, command: Any) -> Any:
         self._made[what].append(getattr(command, f"{what}_id"))
@@ -169,7 +187,7 @@ TABLES = {
         FROM entries WHERE member_id = ANY($1) ORDER BY member_id, position, ordinal""",
     "lot_uses": f"""
         SELECT * FROM lot_uses
-        WHERE user_id IN ({" UNION ".join(_USERS.format(user) for user in ("hold", "spend", "clawback"))})
+        WHERE user_id IN ({" UNION ".join(_USERS.format(user) for user in ("hold", "spend", "gift", "clawback"))})
         ORDER BY user_id, ordinal""",
     **{
         table: f"SELECT * FROM {table} WHERE member_id = ANY($1) ORDER BY member_id, {key}"
@@ -178,6 +196,7 @@ TABLES = {
             "lots": "lot_id",
             "holds": "hold_id",
             "spends": "spend_id",
+            "gifts": "gift_id",
             "clawbacks": "clawback_id",
             "cap_uses": "rule, period_start",
         }.items()
@@ -190,6 +209,9 @@ ANSWERS = {
     CaptureHold: pb.CaptureHoldResponse,
     ReleaseHold: pb.ReleaseHoldResponse,
     RefundSpend: pb.RefundSpendResponse,
+    Give: pb.GiftResponse,
+    AcceptGift: pb.AcceptGiftResponse,
+    CancelGift: pb.CancelGiftResponse,
     ReverseActivity: pb.ReverseActivityResponse,
 }
 
@@ -204,6 +226,8 @@ def verdict(command: Any, outcome: Any) -> tuple[int, Any]:
         return OK, outcome.payload
     answer = ANSWERS[type(command)].FromString(outcome.payload)
     answer.ClearField("position")
+    if "to_position" in answer.DESCRIPTOR.fields_by_name:
+        answer.ClearField("to_position")
     return OK, str(answer)
 
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from services.chassis.instants import timestamp
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
-from tests.points.builders import Member, Shop, activity, record, refusal_in
+from tests.points.builders import Member, Shop, activity, record, refusal_in, refusal_of
 from tests.points.model import Hold, Terms, Wallet, day_of, last_day, midnight
 from tests.points.terms import CAP, DOCUMENTS, SPECS
 
@@ -73,6 +73,7 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.member: Member = self.run(self.shop.enrol())
+        self.friend: Member = self.run(self.shop.enrol(routing=3))
         self.now: datetime = self.run(self.shop.now())
         self.wallets = {code: Wallet(terms, self.now) for code, terms in TERMS.items()}
         self.score = 0
@@ -135,6 +136,23 @@ class Life(RuleBasedStateMachine):
             if not refused:
                 wallet.holds[answer.hold_id] = Hold(until, wallet.take(amount))
                 assert answer.available_after == wallet.available()
+
+    @rule(share=SHARES)
+    def give(self, share: float) -> None:
+        for code, at_most in (("never", 40), ("sliding", 10**9)):
+            wallet = self.wallets[code]
+            amount = min(at_most, share_of(wallet.available(), share))
+            day = day_of(self.now)
+            too_much = code == "never" and wallet.given.get(day, 0) + amount > at_most
+            request = builders.give(self.member, self.friend, amount, unit=code)
+            if too_much or wallet.available() < amount:
+                refusal = self.run(refusal_of(self.shop.points.Gift(request)))
+                assert refusal.reason == ("GIFT_LIMIT_EXCEEDED" if too_much else "INSUFFICIENT_POINTS")
+                continue
+            answer = self.call("Gift", request)
+            taken = wallet.take(amount)
+            wallet.given[day] = wallet.given.get(day, 0) + amount
+            assert [(part.lot_id, part.amount) for part in answer.lots] == [(p.lot.lot_id, p.amount) for p in taken]
 
     def holds(self, share: float) -> dict[str, str]:
         return {code: picked(wallet.holds, share) for code, wallet in self.wallets.items() if wallet.holds}

@@ -15,7 +15,9 @@ from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
     SCORE,
     Shop,
+    accept,
     capture,
+    give,
     hold,
     local,
     open_shop,
@@ -29,7 +31,7 @@ from tests.points.builders import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-TABLES = ("activities", "entries", "lots", "holds", "spends", "clawbacks", "lot_uses", "balances", "journal")
+TABLES = ("activities", "entries", "lots", "holds", "spends", "gifts", "clawbacks", "lot_uses", "balances", "journal")
 NOT_PROVEN = {"partition"}
 """Keys of a partition: a row moved to another one is missing here and unknown there."""
 
@@ -37,11 +39,11 @@ NOT_PROVEN = {"partition"}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shop() -> Any:
     """A shop in which everything has happened once."""
-    sliding = unit("sliding", expiry={"policy": "sliding", "days": 30})
-    documents = [unit(refund="min-validity"), rule(), sliding, rule("slide", "sliding"), *SCORE]
+    sliding = unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"})
+    documents = [unit(refund="min-validity", gift={}), rule(), sliding, rule("slide", "sliding"), *SCORE]
     async with open_shop(*documents, at="2026-05-01 12:00") as opened:
         member = await opened.enrol()
-        await opened.lot(member, 100, date(2026, 6, 10), refund="min-validity")
+        await opened.lot(member, 100, date(2026, 6, 10), refund="min-validity", gift={})
         await opened.earn(member, 200)
         reversed_later = await opened.earn(member, 300)
         spent = await opened.points.Spend(spend(member, 150, reference="order 1"))
@@ -49,6 +51,10 @@ async def shop() -> Any:
         held = [await opened.points.Hold(hold(member, 100, local("2026-06-05"), reference="cart")) for _ in range(3)]
         await opened.points.CaptureHold(capture(held[0].hold_id, 40))
         await opened.points.ReleaseHold(release(held[1].hold_id))
+        other = await opened.enrol()
+        await opened.points.Gift(give(member, other, 10, reference="birthday"))
+        offered = await opened.points.Gift(give(member, other, 20, unit="sliding"))
+        await opened.points.AcceptGift(accept(offered.gift_id, other))
         await opened.points.Spend(spend(member, 250))
         await opened.points.ReverseActivity(reverse(reversed_later.activity_id))
         await opened.go_to("2026-08-01")

@@ -48,6 +48,19 @@ async def test_a_service_is_asked_to_have_seen_the_newest_position_of_each_parti
     assert asked.member_id == "member_1"
 
 
+async def test_both_halves_of_work_between_two_members_are_seen() -> None:
+    answer = points_pb.GiftResponse(position=_at("points", 1, 5), to_position=_at("points", 2, 6))
+    async with (
+        scripted(in_turn(answer)) as points,
+        scripted(in_turn(tiers_pb.GetStandingResponse())) as tiers,
+        client_of(("points", points), ("tiers", tiers)) as client,
+    ):
+        await client.points.Gift(points_pb.GiftRequest())
+        await client.tiers.GetStanding(tiers_pb.GetStandingRequest())
+    (asked,) = tiers.requests(tiers_pb.GetStandingRequest)
+    assert sorted((at.partition, at.position) for at in asked.at_least) == [(1, 5), (2, 6)]
+
+
 async def test_what_a_service_is_known_to_have_seen_is_not_asked_again() -> None:
     answer = _enrolled(_at("identity", 3, 7))
     first, second = await _asked(answer, points_pb.GetBalanceRequest(), points_pb.GetBalanceRequest())

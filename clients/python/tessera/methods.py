@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -181,11 +182,13 @@ def _identify_items(request: Any) -> None:
 
 def _noter(reply: Descriptor) -> Callable[[Positions, Any], None] | None:
     """What remembers the positions of an answer; None for one that names none."""
-    if positions.has_position(reply):
-        return positions.note_answer
+    if fields := positions.position_fields(reply):
+        return partial(positions.note_answer, fields=fields)
     results = reply.fields_by_name.get("results")
-    response = results.message_type.fields_by_name.get("response") if results and results.message_type else None
-    return positions.note_results if response and positions.has_position(response.message_type) else None
+    result = results.message_type if results else None
+    response = result.fields_by_name.get("response") if result else None
+    answer = response.message_type if response else None
+    return positions.note_results if answer and positions.position_fields(answer) else None
 
 
 def _pause_s(error: Error, longest_s: float) -> float | None:

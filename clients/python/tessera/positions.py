@@ -1,5 +1,6 @@
 """Position tokens: what a client has seen written, passed along so that the next service has seen it, too."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -54,16 +55,20 @@ def messages(places: dict[Place, int]) -> list[position_pb2.Position]:
     ]
 
 
-def has_position(message: Descriptor | None) -> bool:
-    """Whether a message says where it was committed."""
-    field = message.fields_by_name.get("position") if message is not None else None
-    return field is not None and field.message_type is not None and field.message_type.full_name == POSITION
+def position_fields(message: Descriptor) -> list[str]:
+    """The fields in which a message says where it was committed: work between two members says it of both halves."""
+    return [
+        field.name
+        for field in message.fields
+        if field.message_type is not None and field.message_type.full_name == POSITION and not field.is_repeated
+    ]
 
 
-def note_answer(positions: Positions, reply: Any) -> None:
-    """Remember the position of an answer to one write."""
-    if reply.HasField("position"):
-        positions.note(reply.position)
+def note_answer(positions: Positions, reply: Any, fields: Sequence[str]) -> None:
+    """Remember the positions of an answer to one write, which stand in these fields."""
+    for field in fields:
+        if reply.HasField(field):
+            positions.note(getattr(reply, field))
 
 
 def note_results(positions: Positions, reply: Any) -> None:

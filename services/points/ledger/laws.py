@@ -16,6 +16,7 @@ class Books:
     closed_holds: set[bytes] = field(default_factory=set)
     uses: list[Row] = field(default_factory=list)
     spent: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    given: dict[bytes, int] = field(default_factory=dict)
     owed: dict[Wallet, int] = field(default_factory=lambda: defaultdict(int))
     balances: dict[Wallet, tuple[int, int]] = field(default_factory=dict)
 
@@ -32,6 +33,11 @@ class Books:
         """Spends: ID, …, amount and refunded in the sixth and seventh place."""
         for row in rows:
             self.spent[row[0]] = (row[5], row[6])
+
+    def add_gifts(self, rows: Iterable[Row]) -> None:
+        """Gifts: ID, …, amount and state in the ninth and tenth place."""
+        for row in rows:
+            self.given[row[0]] = row[8] if row[9] == "accepted" else 0
 
     def add_clawbacks(self, rows: Iterable[Row]) -> None:
         """Clawbacks: ID, member, account, unit, activity, funder, amount, owed, …."""
@@ -63,7 +69,7 @@ class Books:
                 yield f"lot {text_of(lot_id)}: received {amount}, has {remaining + held}, {gone} went elsewhere"
 
     def _uses_of_lots(self) -> tuple[dict[bytes, int], dict[bytes, int]]:
-        """What open holds hold of lots, and what went from them into spends, clawbacks and lots restored."""
+        """What open holds hold of lots, and what went from them into spends, gifts, clawbacks and lots restored."""
         held: dict[bytes, int] = defaultdict(int)
         went: dict[bytes, int] = defaultdict(int)
         for user_id, _, lot_id, amount, refunded in self.uses:
@@ -84,6 +90,9 @@ class Books:
         for spend_id, sums in self.spent.items():
             if tuple(from_lots[spend_id]) != sums:
                 yield f"spend {text_of(spend_id)}: its lots do not come to what it says"
+        for gift_id, amount in self.given.items():
+            if from_lots[gift_id] != [amount, 0]:
+                yield f"gift {text_of(gift_id)}: its lots do not come to what it says"
 
     def _balance_findings(self) -> Iterator[str]:
         in_lots: dict[Wallet, int] = defaultdict(int)

@@ -88,6 +88,12 @@ _CLAWBACKS = """
     FROM clawbacks
     WHERE partition = $1
 """
+_GIFTS = """
+    SELECT gift_id, member_id, account_id, domain, to_member_id, to_account_id, to_domain, unit, amount, state,
+           given_at, expires_at, closed_at, reference
+    FROM gifts
+    WHERE partition = $1
+"""
 _USES = """
     SELECT user_id, ordinal, lot_id, amount, refunded
     FROM lot_uses
@@ -154,6 +160,11 @@ def spends(connection: asyncpg.Connection, partition: int) -> Chunks:
 def clawbacks(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All clawbacks."""
     return _chunks(connection, _CLAWBACKS, partition)
+
+
+def gifts(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All gifts."""
+    return _chunks(connection, _GIFTS, partition)
 
 
 def uses(connection: asyncpg.Connection, partition: int) -> Chunks:

@@ -45,6 +45,7 @@ class Replayed:
     lots: dict[bytes, Row] = field(default_factory=dict)
     holds: dict[bytes, Row] = field(default_factory=dict)
     spends: dict[bytes, Row] = field(default_factory=dict)
+    gifts: dict[bytes, Row] = field(default_factory=dict)
     clawbacks: dict[bytes, Row] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
     sums: dict[Wallet, int] = field(default_factory=dict)
@@ -60,6 +61,10 @@ class Replayed:
             self._fold(pb.Event.FromString(raw), position, recorded_at, entries)
         entries.sort(key=_ORDINAL)
         return entries
+
+    def balances(self) -> dict[Wallet, tuple[int, int | None]]:
+        """What the entries of each wallet come to, and until when its lots slide."""
+        return {key: (self.sums.get(key, 0), self.slides.get(key)) for key in {**self.sums, **self.slides}}
 
     def _fold(self, event: pb.Event, position: int, recorded_at: int, entries: list[Row]) -> None:
         match event.WhichOneof("event"):
@@ -78,6 +83,10 @@ class Replayed:
                 spend = event.spend_changed
                 self.spends[spend.spend_id] = _spend(spend)
                 self._use(spend.spend_id, spend.uses)
+            case "gift_changed":
+                gift = event.gift_changed
+                self.gifts[gift.gift_id] = _gift(gift)
+                self._use(gift.gift_id, gift.uses)
             case "clawback_changed":
                 clawback = event.clawback_changed
                 self.clawbacks[clawback.clawback_id] = _clawback(clawback)
@@ -201,6 +210,25 @@ def _spend(spend: pb.SpendChanged) -> Row:
         spend.refunded,
         database_time(spend.spent_at_us),
         spend.reference_digest,
+    )
+
+
+def _gift(gift: pb.GiftChanged) -> Row:
+    return (
+        gift.gift_id,
+        gift.member_id,
+        gift.account_id,
+        gift.domain,
+        gift.to_member_id,
+        gift.to_account_id,
+        gift.to_domain,
+        gift.unit,
+        gift.amount,
+        gift.state,
+        database_time(gift.given_at_us),
+        database_time(gift.expires_at_us),
+        database_time(gift.closed_at_us),
+        gift.reference_digest,
     )
 
 

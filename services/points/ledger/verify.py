@@ -177,6 +177,10 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         _compare(proof, "spend", replayed.spends, _with_digests(rows))
         books.add_spends(rows)
     _missing(proof, "spend", replayed.spends)
+    async for rows in queries.gifts(connection, partition):
+        _compare(proof, "gift", replayed.gifts, _with_digests(rows))
+        books.add_gifts(rows)
+    _missing(proof, "gift", replayed.gifts)
     async for rows in queries.clawbacks(connection, partition):
         _compare(proof, "clawback", replayed.clawbacks, rows)
         books.add_clawbacks(rows)
@@ -185,13 +189,14 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         _compare(proof, "use of a lot by", replayed.uses, rows, _USER_AND_ORDINAL)
         books.add_uses(rows)
     _missing(proof, "use of a lot by", replayed.uses)
+    balances = replayed.balances()
     async for rows in queries.balances(connection, partition):
         for member_id, unit, balance, _, slides_to in rows:
             key = (member_id, unit)
-            if (balance, slides_to) != (replayed.sums.pop(key, 0), replayed.slides.get(key)):
+            if balances.pop(key, None) != (balance, slides_to):
                 proof.find(f"balance of {text_of(key)}: is not what its entries come to")
         books.add_balances(rows)
-    _missing(proof, "balance", {key: total for key, total in replayed.sums.items() if total})
+    _missing(proof, "balance", balances)
     for finding in await asyncio.to_thread(lambda: list(islice(books.findings(), MAX_FINDINGS))):
         proof.find(finding)
 

@@ -1,5 +1,7 @@
 """Commands on wallets: who may, what is decided, how it is answered."""
 
+from uuid import UUID
+
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
@@ -9,6 +11,7 @@ from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.state import PointsState
 from services.points.units import Unit
+from services.points.values import GIFT_HOLDS, Hold
 from services.points.wallets import rules
 from services.points.wallets.lots import available, settle
 
@@ -82,8 +85,14 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
     return Decision([wallet], lambda: wire.hold_response(hold, left, wire.position_of(moment)))
 
 
+def _known_hold(state: PointsState, hold_id: UUID) -> Hold | None:
+    """A hold that may be captured or released: one that offers a gift is the gift's."""
+    hold = state.holds.get(hold_id)
+    return None if hold is None or hold.domain.startswith(GIFT_HOLDS) else hold
+
+
 def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConfig]) -> Decided:
-    hold = state.holds.get(command.hold_id)
+    hold = _known_hold(state, command.hold_id)
     if hold is None:
         return errors.hold_unknown(wire.hold_id(command.hold_id))
     if not command.caller.may_act_in(hold.domain):
@@ -97,7 +106,7 @@ def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConf
 
 
 def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConfig]) -> Decided:
-    hold = state.holds.get(command.hold_id)
+    hold = _known_hold(state, command.hold_id)
     if hold is None:
         return errors.hold_unknown(wire.hold_id(command.hold_id))
     if not command.caller.may_act_in(hold.domain):

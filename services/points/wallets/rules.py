@@ -49,7 +49,7 @@ _CLAWBACK_ORDINAL = 1 << 20
 """From which ordinal on clawbacks have IDs derived from their activity's; its lots have the ones below."""
 
 
-def _insufficient(wallet: Wallet, needed: int, now: datetime) -> Rejection | None:
+def insufficient(wallet: Wallet, needed: int, now: datetime) -> Rejection | None:
     """The rejection for more than is available, with the figures."""
     there = available(wallet, now)
     if there >= needed:
@@ -62,7 +62,7 @@ def spend(
 ) -> Spend | Rejection:
     """Burn lots and book the spend."""
     settle(wallet, now)
-    rejection = _insufficient(wallet, amount, now)
+    rejection = insufficient(wallet, amount, now)
     if rejection is not None:
         return rejection
     return _spent(wallet, spend_id, account_id, domain, burn(wallet, amount, now), reference, now)
@@ -98,7 +98,7 @@ def place_hold(
     if not now < expires_at <= now + MAX_HOLD:
         return errors.hold_too_long(MAX_HOLD)
     settle(wallet, now)
-    rejection = _insufficient(wallet, amount, now)
+    rejection = insufficient(wallet, amount, now)
     if rejection is not None:
         return rejection
     uses = burn(wallet, amount, now, hold=True)

@@ -238,6 +238,8 @@ _SOURCES = {
     event_pb2.ENTRY_KIND_CLAWBACK: "activity",
     event_pb2.ENTRY_KIND_FORGIVE: "activity",
     event_pb2.ENTRY_KIND_CASH_DEDUCTION: "activity",
+    event_pb2.ENTRY_KIND_GIFT_OUT: "gift",
+    event_pb2.ENTRY_KIND_GIFT_IN: "gift",
 }
 
 
@@ -251,7 +253,8 @@ def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
     if gone_at != NEVER:
         message.expires_at.CopyFrom(timestamp(gone_at))
     message.funder = lot.funder
-    message.activity_id = wire.activity_id(lot.source_id)
+    if lot.source_id.version == ids.HASHED_VERSION:
+        message.activity_id = wire.activity_id(lot.source_id)
 
 
 def _lot_cursor(cursor: Sequence[str | int] | None) -> LotPlace:
