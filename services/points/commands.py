@@ -192,6 +192,44 @@ class CancelGift:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjust:
+    """Correct a wallet, or propose to."""
+
+    request: Request
+    adjustment_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    unit: str
+    amount: int
+    cause: str
+    funder: str
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveAdjustment:
+    """Approve or reject what was proposed."""
+
+    request: Request
+    adjustment_id: UUID
+    approve: bool
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The adjustment's member."""
+        return (routing_of(self.adjustment_id),)
+
+
+@dataclass(frozen=True, slots=True)
 class SettleWallets:
     """Book what time has done to some wallets of one partition: expired holds and lots."""
 

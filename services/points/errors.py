@@ -182,6 +182,31 @@ def gift_not_open(state: str) -> Rejection:
     return Rejection("GIFT_NOT_OPEN", f"the gift is {state}", metadata={"state": state})
 
 
+def adjustment_unknown(adjustment_id: str) -> Rejection:
+    """No such adjustment."""
+    return Rejection(
+        "ADJUSTMENT_UNKNOWN",
+        "there is no such adjustment",
+        code=StatusCode.NOT_FOUND,
+        metadata={"adjustment_id": adjustment_id},
+    )
+
+
+def adjustment_not_proposed(state: str) -> Rejection:
+    """It is decided."""
+    return Rejection("ADJUSTMENT_NOT_PROPOSED", f"the adjustment is {state}", metadata={"state": state})
+
+
+def approval_by_requester(requested_by: str) -> Rejection:
+    """Four eyes are wanted."""
+    return Rejection(
+        "APPROVAL_BY_REQUESTER",
+        "who asked for an adjustment cannot approve it",
+        code=StatusCode.PERMISSION_DENIED,
+        metadata={"requested_by": requested_by},
+    )
+
+
 def currency_mismatch(currency: str) -> Rejection:
     """Another currency than the rules'."""
     return Rejection(

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+
 from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
 from services.points.commands import RecordActivity
-from services.points.values import ActivityRow, Booked, Clawback, Entry, Gift, Hold, Lot, LotUse, Spend
+from services.points.values import ActivityRow, Adjustment, Booked, Clawback, Entry, Gift, Hold, Lot, LotUse, Spend
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -188,7 +190,7 @@ def hold_changed(hold: Hold) -> bytes:
     changed.placed_at_us = to_microseconds(hold.placed_at)
     changed.expires_at_us = to_microseconds(hold.expires_at)
     changed.closed_at_us = to_microseconds(hold.closed_at)
-    _fill_uses(changed, hold.uses)
+    _fill_uses(changed.uses, hold.uses)
     return event.SerializeToString()
 
 
@@ -205,7 +207,7 @@ def spend_changed(spend: Spend) -> bytes:
     changed.refunded = spend.refunded
     changed.reference_digest = digest_of(spend.reference.encode())
     changed.spent_at_us = to_microseconds(spend.spent_at)
-    _fill_uses(changed, spend.uses)
+    _fill_uses(changed.uses, spend.uses)
     return event.SerializeToString()
 
 
@@ -227,7 +229,28 @@ def gift_changed(gift: Gift) -> bytes:
     changed.given_at_us = to_microseconds(gift.given_at)
     changed.expires_at_us = to_microseconds(gift.expires_at)
     changed.closed_at_us = to_microseconds(gift.closed_at)
-    _fill_uses(changed, gift.uses)
+    _fill_uses(changed.uses, gift.uses)
+    return event.SerializeToString()
+
+
+def adjustment_changed(adjustment: Adjustment) -> bytes:
+    """An adjustment, as it is now."""
+    event = pb.Event()
+    changed = event.adjustment_changed
+    changed.adjustment_id = adjustment.adjustment_id.bytes
+    changed.member_id = adjustment.member_id.bytes
+    changed.account_id = adjustment.account_id.bytes
+    changed.domain = adjustment.domain
+    changed.unit = adjustment.unit
+    changed.amount = adjustment.amount
+    changed.funder = adjustment.funder
+    changed.state = adjustment.state
+    changed.requested_by = adjustment.requested_by
+    changed.requested_at_us = to_microseconds(adjustment.requested_at)
+    changed.resolved_by = adjustment.resolved_by
+    changed.resolved_at_us = to_microseconds(adjustment.resolved_at)
+    changed.cause_digest = digest_of(adjustment.cause.encode())
+    _fill_uses(changed.uses, adjustment.uses)
     return event.SerializeToString()
 
 
@@ -244,7 +267,7 @@ def clawback_changed(clawback: Clawback) -> bytes:
     changed.amount = clawback.amount
     changed.owed = clawback.owed
     changed.taken_at_us = to_microseconds(clawback.taken_at)
-    _fill_uses(changed, clawback.uses)
+    _fill_uses(changed.uses, clawback.uses)
     return event.SerializeToString()
 
 
@@ -255,11 +278,9 @@ def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:
     ).SerializeToString()
 
 
-def _fill_uses(
-    changed: pb.HoldChanged | pb.SpendChanged | pb.GiftChanged | pb.ClawbackChanged, uses: Sequence[LotUse]
-) -> None:
+def _fill_uses(messages: RepeatedCompositeFieldContainer[pb.LotUse], uses: Sequence[LotUse]) -> None:
     for use in uses:
-        message = changed.uses.add()
+        message = messages.add()
         message.lot_id = use.lot_id.bytes
         message.amount = use.amount
         if use.refunded:

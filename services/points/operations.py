@@ -12,8 +12,10 @@ from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries
 from services.points.activities import operations as activities
+from services.points.adjustments import operations as adjustments
 from services.points.commands import (
     AcceptGift,
+    Adjust,
     CancelGift,
     CaptureHold,
     Give,
@@ -21,6 +23,7 @@ from services.points.commands import (
     RecordActivity,
     RefundSpend,
     ReleaseHold,
+    ResolveAdjustment,
     ReverseActivity,
     SettleWallets,
     Spend,
@@ -41,6 +44,8 @@ CommandOfOne = (
     | CaptureHold
     | ReleaseHold
     | RefundSpend
+    | Adjust
+    | ResolveAdjustment
     | SettleWallets
     | FeedBatch
 )
@@ -61,6 +66,7 @@ class _Keys:
     holds: set[UUID] = field(default_factory=set)
     spends: set[UUID] = field(default_factory=set)
     gifts: set[UUID] = field(default_factory=set)
+    adjustments: set[UUID] = field(default_factory=set)
     standings: dict[UUID, datetime] = field(default_factory=dict)
     """Members whose levels are needed, and from when on."""
     caps: list[CapKey] = field(default_factory=list)
@@ -84,7 +90,7 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.caps.extend(activities.cap_keys(command, config))
                 if config.ladders:
                     keys.need_levels(command.member_id, activities.earliest(command))
-            case Spend() | PlaceHold():
+            case Spend() | PlaceHold() | Adjust():
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
             case CaptureHold() | ReleaseHold():
@@ -100,6 +106,8 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.wallets.add(command.member_id)
             case CancelGift():
                 keys.gifts.add(command.gift_id)
+            case ResolveAdjustment():
+                keys.adjustments.add(command.adjustment_id)
             case ReverseActivity():
                 keys.activities.add(command.activity_id)
                 keys.reversals.append(command.activity_id)
@@ -125,11 +133,12 @@ async def load(
     keys = _keys(commands, state.config)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
-    if keys.holds or keys.spends or keys.gifts or keys.reversals:
+    if keys.holds or keys.spends or keys.gifts or keys.adjustments or keys.reversals:
         await reading.run()
     reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
-    for named in (reversing, state.spends.values(), state.holds.values(), state.gifts.values()):
+    loaded = (state.spends, state.holds, state.gifts, state.adjustments)
+    for named in (reversing, *(rows.values() for rows in loaded)):
         keys.wallets.update(row.member_id for row in named)
     if state.config.sliding_units:
         keys.wallets |= keys.earning
@@ -150,6 +159,8 @@ def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
         queries.read_spends(reading, keys.spends, state)
     if keys.gifts:
         queries.read_gifts(reading, keys.gifts, state)
+    if keys.adjustments:
+        queries.read_adjustments(reading, keys.adjustments, state)
 
 
 def _read_members(reading: Reading, keys: _Keys, ladders: Sequence[str], state: PointsState) -> None:
@@ -227,6 +238,8 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
             return activities.record(state, command, moment)
         case ReverseActivity():
             return activities.reverse(state, command, moment)
+        case Adjust() | ResolveAdjustment():
+            return adjustments.decide(state, command, moment)
         case FeedBatch():
             heard = tuple(event for record in command.records for event in record.events)
             return Decision(_Followed(command.partition, heard), lambda: b"")
@@ -241,6 +254,8 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
             outcome.apply(states.of(moment.partition_of(outcome.row.member_id.int)), moment)
         case gifts.Changed():
             outcome.apply(states, moment)
+        case adjustments.Adjusted():
+            outcome.apply(states.of(moment.partition_of(outcome.adjustment.member_id.int)))
         case _Followed():
             state = states.of(outcome.partition)
             for event in outcome.events:

@@ -12,13 +12,25 @@ from uuid import UUID
 
 from services.chassis.reading import Reading
 from services.points.state import PointsState
-from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Gift, Hold, Lot, LotUse, Spend
+from services.points.values import (
+    Account,
+    ActivityRow,
+    Adjustment,
+    Balance,
+    CapKey,
+    Clawback,
+    Gift,
+    Hold,
+    Lot,
+    LotUse,
+    Spend,
+)
 
 Rows = Sequence[tuple[Any, ...]]
 
 
 def _uses(user_id: str) -> str:
-    """The lots of a hold, spend, gift or clawback, in order of use: a column of a query of their owner."""
+    """The lots of a hold, a spend or what else uses lots, in order: a column of a query of their owner."""
     return f"""
         ARRAY (
             SELECT (u.lot_id, u.amount, u.refunded)
@@ -168,6 +180,14 @@ _GIFTS = f"""
     WHERE partition = $1
       AND gift_id = ANY($2)
 """
+_ADJUSTMENTS = f"""
+    SELECT adjustment_id, member_id, account_id, domain, unit, amount, cause, funder, state, requested_by, requested_at,
+           resolved_by, resolved_at,
+           {_uses("adjustment_id")}
+    FROM adjustments AS owner
+    WHERE partition = $1
+      AND adjustment_id = ANY($2)
+"""
 _CAP_USES = """
     SELECT DISTINCT found.*
     FROM unnest($2::uuid[], $3::text[], $4::date[]) AS wanted (member_id, rule, earliest)
@@ -300,6 +320,17 @@ def read_gifts(reading: Reading, gift_ids: Iterable[UUID], state: PointsState) -
             state.gifts[gift.gift_id] = gift
 
     reading.add(_GIFTS, list(gift_ids), take=take)
+
+
+def read_adjustments(reading: Reading, adjustment_ids: Iterable[UUID], state: PointsState) -> None:
+    """Adjustments by ID, with the lots they took from."""
+
+    def take(rows: Rows) -> None:
+        for row in rows:
+            adjustment = Adjustment(*(*row[:-1], _lot_uses(row[-1])))
+            state.adjustments[adjustment.adjustment_id] = adjustment
+
+    reading.add(_ADJUSTMENTS, list(adjustment_ids), take=take)
 
 
 def read_clawbacks(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:

@@ -10,6 +10,8 @@ from services.chassis.replies import Serialised, bulk_reply, unary_reply
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.points import requests
+from services.points.adjustments import requests as adjustment_requests
+from services.points.adjustments.servicer import AdjustmentReads
 from services.points.documents import PointsConfig
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
@@ -20,12 +22,13 @@ from tessera.points.v1 import points_service_pb2 as pb
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(WalletReads, GiftReads, LedgerReads):
+class PointsServicer(WalletReads, GiftReads, AdjustmentReads, LedgerReads):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
         WalletReads.__init__(self, platform)
         GiftReads.__init__(self, platform)
+        AdjustmentReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
         self._platform = platform
 
@@ -122,6 +125,16 @@ class PointsServicer(WalletReads, GiftReads, LedgerReads):
         """End an offer."""
         await self._platform.at_least.wait(request.at_least, call)
         return await self._one(gift_requests.cancel_gift(request, call.caller), call)
+
+    async def Adjust(self, request: pb.AdjustRequest, call: Call) -> Serialised:
+        """Correct a wallet."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(adjustment_requests.adjust(request, call.caller), call)
+
+    async def ResolveAdjustment(self, request: pb.ResolveAdjustmentRequest, call: Call) -> Serialised:
+        """Approve or reject an adjustment."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(adjustment_requests.resolve_adjustment(request, call.caller), call)
 
     async def _one(self, command: Command, call: Call) -> Serialised:
         (outcome,) = await self._submit((command,), call)

@@ -73,7 +73,8 @@ class GiftSpec(Spec):
 class UnitSpec(Spec):
     """A unit of points. `scale` is how many of its digits stand after the point when it is shown.
 
-    Without `gift`, members cannot give its points to each other.
+    Without `gift`, members cannot give its points to each other. Adjustments by more than `approval_above`, up or down,
+    need another caller's approval.
     """
 
     name: str
@@ -85,6 +86,7 @@ class UnitSpec(Spec):
     min_validity_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     negative_balance: Literal["allow-negative", "deduct-from-cash", "forgive"] = "allow-negative"
     gift: GiftSpec | None = None
+    approval_above: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
 
     @model_validator(mode="after")
     def _scores_are_not_given(self) -> "UnitSpec":

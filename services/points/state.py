@@ -14,6 +14,7 @@ from services.points.values import (
     EMPTY_BALANCE,
     Account,
     ActivityRow,
+    Adjustment,
     Balance,
     CapKey,
     Clawback,
@@ -71,6 +72,7 @@ class PointsState:
         self.open_holds: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
         self.spends: dict[UUID, Spend] = {}
         self.gifts: dict[UUID, Gift] = {}
+        self.adjustments: dict[UUID, Adjustment] = {}
         self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = defaultdict(dict)
         self.cap_uses: dict[CapKey, int] = {}
         self._timelines: dict[tuple[UUID, str], _Timeline] = {}
@@ -267,6 +269,29 @@ class PointsState:
         self._put_used("gifts", gift.gift_id, values, before.uses if before else None, gift.uses)
         self._events.append(events.gift_changed(gift))
 
+    def put_adjustment(self, adjustment: Adjustment) -> None:
+        """An adjustment as it becomes."""
+        before = self.adjustments.get(adjustment.adjustment_id)
+        self.adjustments[adjustment.adjustment_id] = adjustment
+        values = (
+            adjustment.adjustment_id,
+            adjustment.member_id,
+            adjustment.account_id,
+            adjustment.domain,
+            adjustment.unit,
+            adjustment.amount,
+            adjustment.cause,
+            adjustment.funder,
+            adjustment.state,
+            adjustment.requested_by,
+            adjustment.requested_at,
+            adjustment.resolved_by,
+            adjustment.resolved_at,
+        )
+        uses_before = before.uses if before else None
+        self._put_used("adjustments", adjustment.adjustment_id, values, uses_before, adjustment.uses)
+        self._events.append(events.adjustment_changed(adjustment))
+
     def _put_clawback(self, clawback: Clawback) -> None:
         before = self.open_clawbacks[clawback.member_id, clawback.unit].get(clawback.clawback_id)
         self.add_clawback(clawback)
@@ -293,7 +318,7 @@ class PointsState:
         uses_before: Sequence[LotUse] | None,
         uses: Sequence[LotUse],
     ) -> None:
-        """Note a hold, spend, gift or clawback, and what changed of the lots it uses; None before it is new."""
+        """Note what uses lots (a hold, a spend, …), and what changed of the lots it uses; None before it is new."""
         if uses_before is None:
             self._put(new(table), user_id, values)
             uses_before = ()

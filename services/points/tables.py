@@ -184,6 +184,27 @@ GIFTS = sa.Table(
     sa.Column("closed_at", _TIME),
     info=UPSERT,
 )
+# Wallets corrected by hand, and corrections that wait for approval.
+ADJUSTMENTS = sa.Table(
+    "adjustments",
+    METADATA,
+    _partition(),
+    sa.Column("adjustment_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("funder", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("requested_at", _TIME, nullable=False),
+    sa.Column("resolved_by", sa.Text, nullable=False),
+    sa.Column("resolved_at", _TIME),
+    sa.Index("adjustments_proposed", "partition", "adjustment_id", postgresql_where=sa.text("state = 'proposed'")),
+    info=UPSERT,
+)
 # What reversed activities took back; what is owed is the debt of the balance.
 CLAWBACKS = sa.Table(
     "clawbacks",

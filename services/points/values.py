@@ -20,6 +20,7 @@ class EntryKind(IntEnum):
     CASH_DEDUCTION = 8
     GIFT_OUT = 33
     GIFT_IN = 34
+    ADJUST = 35
 
 
 BREAKAGE = "breakage"
@@ -27,6 +28,7 @@ REDEMPTION = "redemption"
 FORGIVENESS = "forgiveness"
 CASH_DEDUCTION = "cash-deduction"
 CLEARING = "clearing"
+ADJUSTMENT = "adjustment"
 GIFT_HOLDS = "gift "
 """What the domain of a hold begins with that offers a gift: no domain has a space in its code."""
 
@@ -146,6 +148,29 @@ class Gift:
     given_at: datetime
     expires_at: datetime | None
     closed_at: datetime | None
+    uses: tuple[LotUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A wallet corrected by hand; `amount` is below zero when it takes.
+
+    `state` is proposed, applied or rejected. `uses` are the lots that it took from, in the order in which they burnt.
+    """
+
+    adjustment_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    unit: str
+    amount: int
+    cause: str
+    funder: str
+    state: str
+    requested_by: str
+    requested_at: datetime
+    resolved_by: str
+    resolved_at: datetime | None
     uses: tuple[LotUse, ...]
 
 

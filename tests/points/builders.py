@@ -201,6 +201,32 @@ def decline(gift_id: str, **fields: Any) -> pb.CancelGiftRequest:
     return take_back(gift_id, by=pb.CancelGiftRequest.PARTY_RECEIVER, **fields)
 
 
+def adjust(member: Member, amount: int, **fields: Any) -> pb.AdjustRequest:
+    """A request to correct a wallet."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "unit": "points",
+        "amount": amount,
+        "cause": "complaint",
+    }
+    return pb.AdjustRequest(**{**values, **fields})
+
+
+def approve(adjustment_id: str, **fields: Any) -> pb.ResolveAdjustmentRequest:
+    """A request to approve an adjustment."""
+    decision = pb.ResolveAdjustmentRequest.DECISION_APPROVE
+    values = {"request_id": request_id(), "adjustment_id": adjustment_id, "decision": decision}
+    return pb.ResolveAdjustmentRequest(**{**values, **fields})
+
+
+def reject(adjustment_id: str, **fields: Any) -> pb.ResolveAdjustmentRequest:
+    """A request to reject an adjustment."""
+    return approve(adjustment_id, decision=pb.ResolveAdjustmentRequest.DECISION_REJECT, **fields)
+
+
 def reverse(activity_id: str, **fields: Any) -> pb.ReverseActivityRequest:
     """A request to reverse an activity."""
     return pb.ReverseActivityRequest(**{"request_id": request_id(), "activity_id": activity_id, **fields})

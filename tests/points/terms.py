@@ -14,6 +14,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "refund": "min-validity",
         "min_validity_days": 15,
         "gift": {},
+        "approval_above": 20,
     },
     "lasting": {
         "expiry": {"policy": "duration", "days": 12},

@@ -15,8 +15,10 @@ from services.chassis import ids
 from services.chassis.access import ALL, Caller
 from services.chassis.verdicts import OK
 from services.points import requests
+from services.points.adjustments import requests as adjustment_requests
 from services.points.commands import (
     AcceptGift,
+    Adjust,
     CancelGift,
     CaptureHold,
     Give,
@@ -24,6 +26,7 @@ from services.points.commands import (
     RecordActivity,
     RefundSpend,
     ReleaseHold,
+    ResolveAdjustment,
     ReverseActivity,
     SettleWallets,
     Spend,
@@ -37,6 +40,7 @@ from tests.points.builders import Member, Shop, activity, record, someone
 from tests.points.terms import DOCUMENTS
 
 CALLER = Caller("operator", frozenset(), ALL)
+APPROVER = Caller("approver", frozenset(), ALL)
 UNITS = ("lasting", "never", "sliding")
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
@@ -47,7 +51,7 @@ drawn_commands = st.lists(
         st.sampled_from(
             [
                 *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse"),
-                *("give", "give", "accept", "cancel", "settle"),
+                *("give", "give", "accept", "cancel", "adjust", "resolve", "settle"),
             ]
         ),
         st.integers(0, 7),
@@ -70,7 +74,7 @@ class Life:
         self.members = [someone(number=2 * number + n, routing=8 * n) for n in range(2)]
         self._number = number
         self._commands: list[Any] = []
-        self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "gift": [], "activity": []}
+        self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "gift": [], "adjustment": [], "activity": []}
 
     def command(self, drawn: Drawn, now: datetime) -> Any:
         kind, number, amount, who, unit, chance = drawn
@@ -111,6 +115,13 @@ class Life:
                 return gift_requests.accept_gift(request, CALLER)
             case "cancel":
                 return gift_requests.cancel_gift(builders.take_back(self._one("gift", number), **fields), CALLER)
+            case "adjust":
+                request = builders.adjust(member, (amount or 1) * (-1 if number % 2 else 1), unit=unit, **fields)
+                return self._make("adjustment", adjustment_requests.adjust(request, CALLER))
+            case "resolve":
+                resolve = builders.approve if number % 3 else builders.reject
+                request = resolve(self._one("adjustment", number), **fields)
+                return adjustment_requests.resolve_adjustment(request, CALLER if number % 4 == 1 else APPROVER)
             case "reverse":
                 request = builders.reverse(self._one("activity", number), **fields)
                 return requests.reverse_activity(request, CALLER)
@@ -176,6 +187,7 @@ class Service:
         return await self.shop.suite.running["points"].platform.pool.fetchval(sql)
 
 
+USERS = ("hold", "spend", "gift", "adjustment", "clawback")
 _USERS = "SELECT {0}_id FROM {0}s WHERE member_id = ANY($1)"
 TABLES = {
     "activities": """
@@ -187,7 +199,7 @@ TABLES = {
         FROM entries WHERE member_id = ANY($1) ORDER BY member_id, position, ordinal""",
     "lot_uses": f"""
         SELECT * FROM lot_uses
-        WHERE user_id IN ({" UNION ".join(_USERS.format(user) for user in ("hold", "spend", "gift", "clawback"))})
+        WHERE user_id IN ({" UNION ".join(map(_USERS.format, USERS))})
         ORDER BY user_id, ordinal""",
     **{
         table: f"SELECT * FROM {table} WHERE member_id = ANY($1) ORDER BY member_id, {key}"
@@ -197,6 +209,7 @@ TABLES = {
             "holds": "hold_id",
             "spends": "spend_id",
             "gifts": "gift_id",
+            "adjustments": "adjustment_id",
             "clawbacks": "clawback_id",
             "cap_uses": "rule, period_start",
         }.items()
@@ -210,6 +223,8 @@ ANSWERS = {
     ReleaseHold: pb.ReleaseHoldResponse,
     RefundSpend: pb.RefundSpendResponse,
     Give: pb.GiftResponse,
+    Adjust: pb.AdjustResponse,
+    ResolveAdjustment: pb.ResolveAdjustmentResponse,
     AcceptGift: pb.AcceptGiftResponse,
     CancelGift: pb.CancelGiftResponse,
     ReverseActivity: pb.ReverseActivityResponse,

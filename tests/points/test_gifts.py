@@ -26,6 +26,7 @@ from tests.points.builders import (
     refusal_of,
     release,
     request_id,
+    reverse,
     rule,
     someone,
     take_back,
@@ -70,7 +71,7 @@ async def test_what_was_given_can_be_spent_given_on_and_pays_debts() -> None:
         await shop.earn(first, 100)
         earned = await shop.earn(third, 30)
         await shop.points.Gift(give(third, first, 30))
-        await shop.points.ReverseActivity(pb.ReverseActivityRequest(request_id="r", activity_id=earned.activity_id))
+        await shop.points.ReverseActivity(reverse(earned.activity_id))
         assert await shop.available(third) == -30
         await shop.points.Gift(give(first, second, 130))
         await shop.points.Gift(give(second, third, 90))

@@ -16,6 +16,8 @@ from tests.points.builders import (
     SCORE,
     Shop,
     accept,
+    adjust,
+    approve,
     capture,
     give,
     hold,
@@ -31,7 +33,19 @@ from tests.points.builders import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-TABLES = ("activities", "entries", "lots", "holds", "spends", "gifts", "clawbacks", "lot_uses", "balances", "journal")
+TABLES = (
+    "activities",
+    "entries",
+    "lots",
+    "holds",
+    "spends",
+    "gifts",
+    "adjustments",
+    "clawbacks",
+    "lot_uses",
+    "balances",
+    "journal",
+)
 NOT_PROVEN = {"partition"}
 """Keys of a partition: a row moved to another one is missing here and unknown there."""
 
@@ -55,7 +69,9 @@ async def shop() -> Any:
         await opened.points.Gift(give(member, other, 10, reference="birthday"))
         offered = await opened.points.Gift(give(member, other, 20, unit="sliding"))
         await opened.points.AcceptGift(accept(offered.gift_id, other))
-        await opened.points.Spend(spend(member, 250))
+        proposed = await opened.points.Adjust(adjust(member, -10))
+        await opened.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
+        await opened.points.Spend(spend(member, 240))
         await opened.points.ReverseActivity(reverse(reversed_later.activity_id))
         await opened.go_to("2026-08-01")
         await opened.points.RefundSpend(refund(spent.spend_id))

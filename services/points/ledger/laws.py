@@ -16,7 +16,8 @@ class Books:
     closed_holds: set[bytes] = field(default_factory=set)
     uses: list[Row] = field(default_factory=list)
     spent: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    given: dict[bytes, int] = field(default_factory=dict)
+    taken: dict[bytes, int] = field(default_factory=dict)
+    """What gifts and adjustments took, all of it from lots and for good."""
     owed: dict[Wallet, int] = field(default_factory=lambda: defaultdict(int))
     balances: dict[Wallet, tuple[int, int]] = field(default_factory=dict)
 
@@ -37,7 +38,12 @@ class Books:
     def add_gifts(self, rows: Iterable[Row]) -> None:
         """Gifts: ID, …, amount and state in the ninth and tenth place."""
         for row in rows:
-            self.given[row[0]] = row[8] if row[9] == "accepted" else 0
+            self.taken[row[0]] = row[8] if row[9] == "accepted" else 0
+
+    def add_adjustments(self, rows: Iterable[Row]) -> None:
+        """Adjustments: ID, …, amount in the sixth place and state in the eighth; what they took came from lots."""
+        for row in rows:
+            self.taken[row[0]] = max(0, -row[5]) if row[7] == "applied" else 0
 
     def add_clawbacks(self, rows: Iterable[Row]) -> None:
         """Clawbacks: ID, member, account, unit, activity, funder, amount, owed, …."""
@@ -69,7 +75,7 @@ class Books:
                 yield f"lot {text_of(lot_id)}: received {amount}, has {remaining + held}, {gone} went elsewhere"
 
     def _uses_of_lots(self) -> tuple[dict[bytes, int], dict[bytes, int]]:
-        """What open holds hold of lots, and what went from them into spends, gifts, clawbacks and lots restored."""
+        """What open holds hold of lots, and what went from lots into spends and the like, and into lots restored."""
         held: dict[bytes, int] = defaultdict(int)
         went: dict[bytes, int] = defaultdict(int)
         for user_id, _, lot_id, amount, refunded in self.uses:
@@ -90,9 +96,9 @@ class Books:
         for spend_id, sums in self.spent.items():
             if tuple(from_lots[spend_id]) != sums:
                 yield f"spend {text_of(spend_id)}: its lots do not come to what it says"
-        for gift_id, amount in self.given.items():
-            if from_lots[gift_id] != [amount, 0]:
-                yield f"gift {text_of(gift_id)}: its lots do not come to what it says"
+        for taker_id, amount in self.taken.items():
+            if from_lots[taker_id] != [amount, 0]:
+                yield f"gift or adjustment {text_of(taker_id)}: its lots do not come to what it says"
 
     def _balance_findings(self) -> Iterator[str]:
         in_lots: dict[Wallet, int] = defaultdict(int)

@@ -94,6 +94,12 @@ _GIFTS = """
     FROM gifts
     WHERE partition = $1
 """
+_ADJUSTMENTS = """
+    SELECT adjustment_id, member_id, account_id, domain, unit, amount, funder, state, requested_by, requested_at,
+           resolved_by, resolved_at, cause
+    FROM adjustments
+    WHERE partition = $1
+"""
 _USES = """
     SELECT user_id, ordinal, lot_id, amount, refunded
     FROM lot_uses
@@ -165,6 +171,11 @@ def clawbacks(connection: asyncpg.Connection, partition: int) -> Chunks:
 def gifts(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All gifts."""
     return _chunks(connection, _GIFTS, partition)
+
+
+def adjustments(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All adjustments."""
+    return _chunks(connection, _ADJUSTMENTS, partition)
 
 
 def uses(connection: asyncpg.Connection, partition: int) -> Chunks:

@@ -46,6 +46,7 @@ class Replayed:
     holds: dict[bytes, Row] = field(default_factory=dict)
     spends: dict[bytes, Row] = field(default_factory=dict)
     gifts: dict[bytes, Row] = field(default_factory=dict)
+    adjustments: dict[bytes, Row] = field(default_factory=dict)
     clawbacks: dict[bytes, Row] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
     sums: dict[Wallet, int] = field(default_factory=dict)
@@ -87,6 +88,10 @@ class Replayed:
                 gift = event.gift_changed
                 self.gifts[gift.gift_id] = _gift(gift)
                 self._use(gift.gift_id, gift.uses)
+            case "adjustment_changed":
+                adjustment = event.adjustment_changed
+                self.adjustments[adjustment.adjustment_id] = _adjustment(adjustment)
+                self._use(adjustment.adjustment_id, adjustment.uses)
             case "clawback_changed":
                 clawback = event.clawback_changed
                 self.clawbacks[clawback.clawback_id] = _clawback(clawback)
@@ -229,6 +234,24 @@ def _gift(gift: pb.GiftChanged) -> Row:
         database_time(gift.expires_at_us),
         database_time(gift.closed_at_us),
         gift.reference_digest,
+    )
+
+
+def _adjustment(adjustment: pb.AdjustmentChanged) -> Row:
+    return (
+        adjustment.adjustment_id,
+        adjustment.member_id,
+        adjustment.account_id,
+        adjustment.domain,
+        adjustment.unit,
+        adjustment.amount,
+        adjustment.funder,
+        adjustment.state,
+        adjustment.requested_by,
+        database_time(adjustment.requested_at_us),
+        adjustment.resolved_by,
+        database_time(adjustment.resolved_at_us),
+        adjustment.cause_digest,
     )
 
 

@@ -181,6 +181,10 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         _compare(proof, "gift", replayed.gifts, _with_digests(rows))
         books.add_gifts(rows)
     _missing(proof, "gift", replayed.gifts)
+    async for rows in queries.adjustments(connection, partition):
+        _compare(proof, "adjustment", replayed.adjustments, _with_digests(rows))
+        books.add_adjustments(rows)
+    _missing(proof, "adjustment", replayed.adjustments)
     async for rows in queries.clawbacks(connection, partition):
         _compare(proof, "clawback", replayed.clawbacks, rows)
         books.add_clawbacks(rows)
@@ -212,7 +216,7 @@ def _is_as_told(row: Row, replayed: Replayed) -> bool:
 
 
 def _with_digests(rows: Sequence[Row]) -> list[Row]:
-    """Rows with the digest of the reference, which is what the journal tells, in place of the reference: the last."""
+    """Rows with the digest of their last value, a text that only its digest enters the journal of."""
     return [(*row[:-1], digest_of(row[-1].encode())) for row in rows]
 
 

@@ -240,6 +240,7 @@ _SOURCES = {
     event_pb2.ENTRY_KIND_CASH_DEDUCTION: "activity",
     event_pb2.ENTRY_KIND_GIFT_OUT: "gift",
     event_pb2.ENTRY_KIND_GIFT_IN: "gift",
+    event_pb2.ENTRY_KIND_ADJUST: "adjustment",
 }
 
 

@@ -1,0 +1,1 @@
+"""Wallets corrected by hand, by one or by two callers."""

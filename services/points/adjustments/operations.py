@@ -1,0 +1,100 @@
+"""Commands on adjustments: who may, what is decided, how it is answered."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from services.chassis.access import domain_not_allowed
+from services.chassis.errors import Rejection
+from services.chassis.operations import Decided, Decision, Moment
+from services.points import errors
+from services.points.adjustments import rules, wire
+from services.points.commands import Adjust, ResolveAdjustment
+from services.points.documents import PointsConfig
+from services.points.members import member_rejection
+from services.points.specs import DEFAULT_FUNDER
+from services.points.state import PointsState
+from services.points.values import Adjustment, Wallet
+from services.points.wallets.operations import spendable_unit
+
+
+class Adjusted(NamedTuple):
+    """An adjustment as it becomes, and the wallet as that leaves it."""
+
+    adjustment: Adjustment
+    wallet: Wallet
+
+    def apply(self, state: PointsState) -> None:
+        """Fold it in."""
+        state.put_wallet(self.wallet)
+        state.put_adjustment(self.adjustment)
+
+
+def decide(state: PointsState, command: Adjust | ResolveAdjustment, moment: Moment[PointsConfig]) -> Decided:
+    """Decide one command on adjustments."""
+    match command:
+        case Adjust():
+            return _adjust(state, command, moment)
+        case ResolveAdjustment():
+            return _resolve(state, command, moment)
+
+
+def _adjust(state: PointsState, command: Adjust, moment: Moment[PointsConfig]) -> Decided:
+    rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
+    if rejection is not None:
+        return rejection
+    unit = spendable_unit(command.unit, moment.config)
+    if isinstance(unit, Rejection):
+        return unit
+    proposed = _proposed(command, moment)
+    wallet = state.wallet(command.member_id, command.unit)
+    adjustment: Adjustment | Rejection = proposed
+    if not rules.needs_approval(unit, command.amount):
+        adjustment = rules.apply(wallet, unit, proposed, moment.at)
+    if isinstance(adjustment, Rejection):
+        return adjustment
+    return Decision(Adjusted(adjustment, wallet), lambda: wire.adjust_response(adjustment, wallet, moment))
+
+
+def _proposed(command: Adjust, moment: Moment[PointsConfig]) -> Adjustment:
+    return Adjustment(
+        adjustment_id=command.adjustment_id,
+        member_id=command.member_id,
+        account_id=command.account_id,
+        domain=command.domain,
+        unit=command.unit,
+        amount=command.amount,
+        cause=command.cause,
+        funder=command.funder or DEFAULT_FUNDER,
+        state="proposed",
+        requested_by=command.caller.name,
+        requested_at=moment.at,
+        resolved_by="",
+        resolved_at=None,
+        uses=(),
+    )
+
+
+def _resolve(state: PointsState, command: ResolveAdjustment, moment: Moment[PointsConfig]) -> Decided:
+    proposed = state.adjustments.get(command.adjustment_id)
+    if proposed is None:
+        return errors.adjustment_unknown(wire.adjustment_id(command.adjustment_id))
+    if not command.caller.may_act_in(proposed.domain):
+        return domain_not_allowed(command.caller, proposed.domain)
+    rejection = rules.resolution_rejection(proposed, command.approve, command.caller.name)
+    if rejection is not None:
+        return rejection
+    wallet = state.wallet(proposed.member_id, proposed.unit)
+    resolved = replace(proposed, resolved_by=command.caller.name)
+    outcome = _approved(wallet, resolved, moment) if command.approve else _rejected(resolved, moment)
+    if isinstance(outcome, Rejection):
+        return outcome
+    return Decision(Adjusted(outcome, wallet), lambda: wire.resolve_response(outcome, wallet, moment))
+
+
+def _approved(wallet: Wallet, adjustment: Adjustment, moment: Moment[PointsConfig]) -> Adjustment | Rejection:
+    unit = spendable_unit(adjustment.unit, moment.config)
+    return unit if isinstance(unit, Rejection) else rules.apply(wallet, unit, adjustment, moment.at)
+
+
+def _rejected(adjustment: Adjustment, moment: Moment[PointsConfig]) -> Adjustment:
+    return replace(adjustment, state="rejected", resolved_at=moment.at)

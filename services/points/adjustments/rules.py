@@ -1,0 +1,70 @@
+"""Decisions on adjustments: what has to be approved, by whom, and what it does to the wallet. Pure.
+
+Each function changes the wallet that it is given, which is a copy. Sources: model.md "Points", "Adjust"; cases.md E76.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.chassis import ids
+from services.chassis.errors import Rejection
+from services.points import errors
+from services.points.specs import MAX_AMOUNT
+from services.points.units import Unit
+from services.points.values import ADJUSTMENT, Adjustment, EntryKind, Lot, Wallet
+from services.points.wallets.lots import burn, pay_debt, settle
+from services.points.wallets.rules import insufficient
+
+_LOT_ORDINAL = 1
+
+
+def needs_approval(unit: Unit, amount: int) -> bool:
+    """Whether an adjustment, up or down, is above the limit to which one caller may make it alone."""
+    return abs(amount) > unit.spec.approval_above
+
+
+def resolution_rejection(adjustment: Adjustment, approve: bool, caller: str) -> Rejection | None:
+    """Why a caller cannot approve or reject an adjustment; None when it can. Who asked for it may withdraw it."""
+    if adjustment.state != "proposed":
+        return errors.adjustment_not_proposed(adjustment.state)
+    if approve and caller == adjustment.requested_by:
+        return errors.approval_by_requester(adjustment.requested_by)
+    return None
+
+
+def apply(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> Adjustment | Rejection:
+    """Correct the wallet: open a lot for what is added, or burn lots for what is taken."""
+    settle(wallet, now)
+    added, taken = max(0, adjustment.amount), max(0, -adjustment.amount)
+    rejection = _add(wallet, unit, adjustment, now) if added else insufficient(wallet, taken, now)
+    if rejection is not None:
+        return rejection
+    uses = burn(wallet, taken, now)
+    wallet.book(EntryKind.ADJUST, adjustment.amount, ADJUSTMENT, now, adjustment.adjustment_id, adjustment.account_id)
+    pay_debt(wallet, now)
+    return replace(adjustment, state="applied", resolved_at=now, uses=uses)
+
+
+def _add(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> Rejection | None:
+    if wallet.balance.balance + adjustment.amount > MAX_AMOUNT:
+        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+    if unit.slides and wallet.balance.slides_to is None:
+        wallet.balance = wallet.balance._replace(slides_to=unit.slides_to(now))
+    wallet.put_lot(
+        Lot(
+            member_id=wallet.member_id,
+            lot_id=ids.derived(adjustment.adjustment_id, _LOT_ORDINAL),
+            unit=wallet.unit,
+            amount=adjustment.amount,
+            remaining=adjustment.amount,
+            held=0,
+            expired=0,
+            available_at=now,
+            expires_at=unit.expires_at(now),
+            funder=adjustment.funder,
+            source_id=adjustment.adjustment_id,
+            account_id=adjustment.account_id,
+            slides=unit.slides,
+        )
+    )
+    return None
