@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -148,9 +148,9 @@ class BatchWriter(Generic[State, Config]):
         links = []
         traceparents = [entry.traceparent for entry in entries if entry.traceparent][:MAX_TRACEPARENTS]
         for head in locked:
-            events = batch.state.events(head.partition)
+            events, kept = batch.state.events(head.partition), batch.kept_rows(head.partition)
             link = None
-            if events:
+            if events or kept:
                 link = journal.link(
                     head.partition,
                     head.position + 1,
@@ -159,6 +159,7 @@ class BatchWriter(Generic[State, Config]):
                     batch.moment.config_version,
                     events,
                     traceparents,
+                    kept=kept,
                 )
                 links.append(link)
             await self._store.write(connection, head.partition, batch.rows(head.partition), link)
@@ -211,7 +212,7 @@ class Batch(Generic[State, Config]):
         self._cursors = cursors
         self._error_domain = error_domain
         self._today = datetime.now(UTC).date()
-        self._rows: dict[int, dict[str, list[tuple[Any, ...]]]] = {}
+        self._kept_rows: dict[int, list[idempotency.Row]] = {}
 
     def run(self, command: Command) -> Verdict:
         """Decide a command and fold it in. A request is known in the partition of its first owner, and only there."""
@@ -228,7 +229,7 @@ class Batch(Generic[State, Config]):
         verdict, is_kept = self._decide(command)
         if is_kept:
             self._kept[home, request.key] = idempotency.Kept(request.fingerprint, verdict)
-            self._add_row(home, "requests", idempotency.row(request, verdict, self._today))
+            self._kept_rows.setdefault(home, []).append(idempotency.row(request, verdict, self._today))
         return verdict
 
     def _decide(self, command: Command) -> tuple[Verdict, bool]:
@@ -262,10 +263,11 @@ class Batch(Generic[State, Config]):
             self._cursors[key] = fresh.last_position
         return accepted(b"")
 
-    def _add_row(self, partition: int, table: str, values: tuple[Any, ...]) -> None:
-        self._rows.setdefault(partition, {}).setdefault(table, []).append(values)
+    def kept_rows(self, partition: int) -> Sequence[idempotency.Row]:
+        """The verdicts to keep in a partition."""
+        return self._kept_rows.get(partition, ())
 
     def rows(self, partition: int) -> dict[str, Rows]:
         """Everything that the batch writes to a partition, by what the store calls it."""
         cursors = [(source, position) for (source, place), position in self._cursors.items() if place == partition]
-        return {**self.state.rows(partition), **self._rows.get(partition, {}), "cursors": cursors}
+        return {**self.state.rows(partition), "requests": self.kept_rows(partition), "cursors": cursors}

@@ -21,6 +21,8 @@ from services.chassis.verdicts import Verdict
 RETENTION = timedelta(days=30)
 MONTHS_AHEAD = 2
 _DIGEST_BYTES = 16
+_CODE_BYTES = 2
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _NOT_PART_OF_THE_BODY = ("request_id", "at_least", "validate_only")
 
 _LOAD = """
@@ -93,9 +95,23 @@ def read(reading: Reading, keys: Sequence[UUID], kept: Callable[[UUID, Kept], No
     reading.add(_LOAD, keys, datetime.now(UTC).date() + timedelta(days=1), take=take)
 
 
-def row(request: Request, verdict: Verdict, today: date) -> tuple[UUID, date, bytes, int, bytes]:
+Row = tuple[UUID, date, bytes, int, bytes]
+"""A row of the table: request key, day, fingerprint, code, payload."""
+
+
+def row(request: Request, verdict: Verdict, today: date) -> Row:
     """The row that keeps a verdict."""
     return request.key, today, request.fingerprint, verdict.code, verdict.payload
+
+
+def digest_of_row(key: bytes, fingerprint: bytes, code: int, payload: bytes) -> bytes:
+    """What the journal says of a verdict that is kept."""
+    return digest_of(key + fingerprint + code.to_bytes(_CODE_BYTES, "big", signed=True) + payload)
+
+
+def days_since_epoch(day: date) -> int:
+    """A day as the journal counts it."""
+    return day.toordinal() - _EPOCH_ORDINAL
 
 
 async def maintain_months(connection: Connection, today: date | None = None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from services.chassis import idempotency
 from services.chassis.clock import to_microseconds
 from tessera.events.v1 import journal_pb2
 
@@ -40,13 +41,22 @@ def link(
     events: Sequence[bytes],
     traceparents: Sequence[str] = (),
     published_version: int = 0,
+    kept: Sequence[idempotency.Row] = (),
 ) -> Link:
-    """The journal row of a batch; `events` are serialised events of the service, in order."""
+    """The journal row of a batch; `events` are serialised events of the service, in order.
+
+    `kept` are the verdicts that it keeps, of which the journal has digests.
+    """
     payload = journal_pb2.Journal(
         config_version=config_version,
         events=events,
         traceparents=traceparents,
         published_version=published_version,
         recorded_at_us=to_microseconds(recorded_at),
+        kept_verdicts=[
+            idempotency.digest_of_row(key.bytes, fingerprint, code, payload)
+            for key, _, fingerprint, code, payload in kept
+        ],
+        kept_on=idempotency.days_since_epoch(kept[0][1]) if kept else 0,
     ).SerializeToString(deterministic=True)
     return Link(partition, position, recorded_at, payload, chain(previous_hash, position, payload))

@@ -1,12 +1,14 @@
 """A rejection is a verdict: it is kept and given again, and disturbs nobody. What may pass by itself is not kept."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from grpc import StatusCode
 
 from services.chassis.errors import Rejection
+from services.chassis.idempotency import digest_of_row
 from services.chassis.verdicts import accepted, refused
+from tessera.events.v1.journal_pb2 import Journal
 from tests.chassis.house import assert_sound, connection_to, ledger_database
 from tests.chassis.ledger import Move, Refuse, Transfer, balance_of, reason_of
 from tests.chassis.ledger_lanes import account, open_lanes, request
@@ -78,10 +80,21 @@ async def test_a_dry_run_is_answered_and_leaves_no_trace() -> None:
 
 async def test_a_batch_in_which_nothing_happened_has_no_record() -> None:
     async with ledger_database() as dsn, open_lanes(dsn) as lanes:
-        await lanes.one(Move(account(), -1, request("r")))
+        await lanes.one(Move(account(), -1))
         async with connection_to(dsn) as connection:
             assert await connection.fetchval("SELECT count(*) FROM journal") == 0
-            assert await connection.fetchval("SELECT count(*) FROM requests") == 1
+
+
+@pytest.mark.parametrize("amount", [1, -1], ids=["accepted", "refused"])
+async def test_the_chain_says_which_verdict_is_kept_and_since_when(amount: int) -> None:
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+        await lanes.one(Move(account(), amount, request("r")))
+        async with connection_to(dsn) as connection:
+            record = Journal.FromString(await connection.fetchval("SELECT payload FROM journal"))
+            row = await connection.fetchrow("SELECT request_key, fingerprint, code, payload, created_on FROM requests")
+        key, fingerprint, code, payload, created_on = row
+        assert list(record.kept_verdicts) == [digest_of_row(key.bytes, fingerprint, code, payload)]
+        assert date(1970, 1, 1) + timedelta(record.kept_on) == created_on
 
 
 def test_a_verdict_is_kept_unless_it_may_change() -> None:

@@ -1,6 +1,5 @@
 """The proof of the ledger: it holds for what the service wrote, and finds whatever anybody changed behind its back."""
 
-from datetime import date
 from typing import Any
 
 import asyncpg
@@ -12,24 +11,11 @@ from services.chassis.journal import chain
 from services.points.ledger import queries, verify
 from tessera.events.v1 import journal_pb2
 from tessera.points.v1 import points_service_pb2 as pb
+from tests.points import eventful
 from tests.points.builders import (
-    SCORE,
     Shop,
-    accept,
-    adjust,
-    approve,
-    capture,
-    give,
-    hold,
-    local,
     open_shop,
-    refund,
     refusal_of,
-    release,
-    reverse,
-    rule,
-    spend,
-    unit,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,6 +30,7 @@ TABLES = (
     "clawbacks",
     "lot_uses",
     "balances",
+    "requests",
     "journal",
 )
 NOT_PROVEN = {"partition"}
@@ -53,28 +40,8 @@ NOT_PROVEN = {"partition"}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shop() -> Any:
     """A shop in which everything has happened once."""
-    sliding = unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"})
-    documents = [unit(refund="min-validity", gift={}), rule(), sliding, rule("slide", "sliding"), *SCORE]
-    async with open_shop(*documents, at="2026-05-01 12:00") as opened:
-        member = await opened.enrol()
-        await opened.lot(member, 100, date(2026, 6, 10), refund="min-validity", gift={})
-        await opened.earn(member, 200)
-        reversed_later = await opened.earn(member, 300)
-        spent = await opened.points.Spend(spend(member, 150, reference="order 1"))
-        await opened.points.RefundSpend(refund(spent.spend_id, 20))
-        held = [await opened.points.Hold(hold(member, 100, local("2026-06-05"), reference="cart")) for _ in range(3)]
-        await opened.points.CaptureHold(capture(held[0].hold_id, 40))
-        await opened.points.ReleaseHold(release(held[1].hold_id))
-        other = await opened.enrol()
-        await opened.points.Gift(give(member, other, 10, reference="birthday"))
-        offered = await opened.points.Gift(give(member, other, 20, unit="sliding"))
-        await opened.points.AcceptGift(accept(offered.gift_id, other))
-        proposed = await opened.points.Adjust(adjust(member, -10))
-        await opened.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
-        await opened.points.Spend(spend(member, 240))
-        await opened.points.ReverseActivity(reverse(reversed_later.activity_id))
-        await opened.go_to("2026-08-01")
-        await opened.points.RefundSpend(refund(spent.spend_id))
+    async with open_shop(*eventful.DOCUMENTS, at=eventful.OPENING) as opened:
+        await eventful.live(opened)
         yield opened
 
 
@@ -219,6 +186,7 @@ CHANGES = {
     "smallint": "{0} % 5 + 1",
     "boolean": "NOT {0}",
     "timestamp with time zone": "{0} + interval '1 microsecond'",
+    "date": "{0} + 1",
     "bytea": "set_byte({0}, length({0}) / 2, (get_byte({0}, length({0}) / 2) + 1) % 256)",
 }
 

@@ -1,6 +1,7 @@
 """Every SQL statement with which the ledger is summed up and proved."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -112,6 +113,19 @@ _ACTIVITIES = """
 """
 
 
+_KEPT_VERDICTS = """
+    SELECT request_key, fingerprint, code, payload, created_on
+    FROM requests
+    WHERE partition = $1
+"""
+# A month is dropped whole, so what the first one that is left may hold is all there.
+_KEPT_SINCE = """
+    SELECT min(to_date(right(inhrelid::regclass::text, 7), 'YYYY_MM'))
+    FROM pg_inherits
+    WHERE inhparent = 'requests'::regclass
+"""
+
+
 async def unit_sums(pool: asyncpg.Pool) -> Sequence[Any]:
     """What moved and what is kept, by unit."""
     return await pool.fetch(_UNIT_SUMS)
@@ -176,6 +190,17 @@ def gifts(connection: asyncpg.Connection, partition: int) -> Chunks:
 def adjustments(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All adjustments."""
     return _chunks(connection, _ADJUSTMENTS, partition)
+
+
+def kept_verdicts(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All verdicts that are kept for requests that are repeated."""
+    return _chunks(connection, _KEPT_VERDICTS, partition)
+
+
+async def kept_since(connection: asyncpg.Connection) -> date:
+    """The day from which on no verdict has been dropped."""
+    day: date = await connection.fetchval(_KEPT_SINCE)
+    return day
 
 
 def uses(connection: asyncpg.Connection, partition: int) -> Chunks:

@@ -49,6 +49,8 @@ class Replayed:
     adjustments: dict[bytes, Row] = field(default_factory=dict)
     clawbacks: dict[bytes, Row] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
+    kept: dict[bytes, int] = field(default_factory=dict)
+    """The day under which each verdict is kept, by its digest."""
     sums: dict[Wallet, int] = field(default_factory=dict)
     slides: dict[Wallet, int | None] = field(default_factory=dict)
 

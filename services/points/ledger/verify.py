@@ -1,8 +1,9 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-clawbacks and their uses of lots are what the journal says; balances are the sums of entries, and what lots come to less
-what is owed; every point that a lot received is accounted for (laws.py).
+gifts, adjustments, clawbacks, their uses of lots and the verdicts kept for repeated requests are what the journal says;
+balances are the sums of entries, and what lots come to less what is owed; every point that a lot received is accounted
+for (laws.py).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import asyncpg
 from google.protobuf.message import DecodeError
 
 from services.chassis import journal as chain
-from services.chassis.idempotency import digest_of
+from services.chassis.idempotency import days_since_epoch, digest_of, digest_of_row
 from services.chassis.ids import from_bytes
 from services.points.ledger import laws, queries
 from services.points.ledger.queries import CHUNK
@@ -59,12 +60,13 @@ async def verify_partition(connection: asyncpg.Connection, partition: int) -> As
         head = await queries.head(connection, partition)
         proof = Proof(partition, head["position"])
         replayed = Replayed()
+        kept_since = days_since_epoch(await queries.kept_since(connection))
         table = _EntriesTable(proof, await queries.entries(connection, partition))
         previous_hash = b""
         entries: list[Row] = []
         async for row in queries.journal(connection, partition):
             previous_hash = _check_link(proof, row, previous_hash)
-            entries += _replay(proof, row, replayed)
+            entries += _replay(proof, row, replayed, kept_since)
             proof.position = row["position"]
             if len(entries) >= CHUNK:
                 await table.check(entries, replayed)
@@ -90,7 +92,7 @@ def _check_link(proof: Proof, row: Any, previous_hash: bytes) -> bytes:
     return stored
 
 
-def _replay(proof: Proof, row: Any, replayed: Replayed) -> list[Row]:
+def _replay(proof: Proof, row: Any, replayed: Replayed, kept_since: int) -> list[Row]:
     """Fold one journal row in; returns its entries in order."""
     position, recorded_at = row["position"], row["recorded_at"]
     try:
@@ -99,6 +101,8 @@ def _replay(proof: Proof, row: Any, replayed: Replayed) -> list[Row]:
     except DecodeError:
         proof.find(f"position {position}: the payload cannot be read")
         return []
+    if record.kept_on >= kept_since:
+        replayed.kept |= dict.fromkeys(record.kept_verdicts, record.kept_on)
     if database_time(record.recorded_at_us) != recorded_at:
         proof.find(f"position {position}: was recorded at another time")
     return entries
@@ -165,44 +169,42 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
             if not _is_as_told(row, replayed):
                 proof.find(f"activity {text_of(row[0])}: is not as the journal left it")
     _missing(proof, "activity", replayed.activities)
-    async for rows in queries.lots(connection, partition):
-        _compare(proof, "lot", replayed.lots, rows)
-        books.add_lots(rows)
-    _missing(proof, "lot", replayed.lots)
-    async for rows in queries.holds(connection, partition):
-        _compare(proof, "hold", replayed.holds, _with_digests(rows))
-        books.add_holds(rows)
-    _missing(proof, "hold", replayed.holds)
-    async for rows in queries.spends(connection, partition):
-        _compare(proof, "spend", replayed.spends, _with_digests(rows))
-        books.add_spends(rows)
-    _missing(proof, "spend", replayed.spends)
-    async for rows in queries.gifts(connection, partition):
-        _compare(proof, "gift", replayed.gifts, _with_digests(rows))
-        books.add_gifts(rows)
-    _missing(proof, "gift", replayed.gifts)
-    async for rows in queries.adjustments(connection, partition):
-        _compare(proof, "adjustment", replayed.adjustments, _with_digests(rows))
-        books.add_adjustments(rows)
-    _missing(proof, "adjustment", replayed.adjustments)
-    async for rows in queries.clawbacks(connection, partition):
-        _compare(proof, "clawback", replayed.clawbacks, rows)
-        books.add_clawbacks(rows)
-    _missing(proof, "clawback", replayed.clawbacks)
-    async for rows in queries.uses(connection, partition):
-        _compare(proof, "use of a lot by", replayed.uses, rows, _USER_AND_ORDINAL)
-        books.add_uses(rows)
-    _missing(proof, "use of a lot by", replayed.uses)
+    for what, told, query, learn, as_told, key_of in (
+        ("lot", replayed.lots, queries.lots, books.add_lots, _as_it_is, _ID),
+        ("hold", replayed.holds, queries.holds, books.add_holds, _with_digests, _ID),
+        ("spend", replayed.spends, queries.spends, books.add_spends, _with_digests, _ID),
+        ("gift", replayed.gifts, queries.gifts, books.add_gifts, _with_digests, _ID),
+        ("adjustment", replayed.adjustments, queries.adjustments, books.add_adjustments, _with_digests, _ID),
+        ("clawback", replayed.clawbacks, queries.clawbacks, books.add_clawbacks, _as_it_is, _ID),
+        ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _USER_AND_ORDINAL),
+    ):
+        async for rows in query(connection, partition):
+            _compare(proof, what, told, as_told(rows), key_of)
+            learn(rows)
+        _missing(proof, what, told)
+    await _check_balances(proof, connection, replayed, books)
+    await _check_verdicts(proof, connection, replayed)
+    for finding in await asyncio.to_thread(lambda: list(islice(books.findings(), MAX_FINDINGS))):
+        proof.find(finding)
+
+
+async def _check_balances(proof: Proof, connection: asyncpg.Connection, replayed: Replayed, books: laws.Books) -> None:
     balances = replayed.balances()
-    async for rows in queries.balances(connection, partition):
+    async for rows in queries.balances(connection, proof.partition):
         for member_id, unit, balance, _, slides_to in rows:
             key = (member_id, unit)
             if balances.pop(key, None) != (balance, slides_to):
                 proof.find(f"balance of {text_of(key)}: is not what its entries come to")
         books.add_balances(rows)
     _missing(proof, "balance", balances)
-    for finding in await asyncio.to_thread(lambda: list(islice(books.findings(), MAX_FINDINGS))):
-        proof.find(finding)
+
+
+async def _check_verdicts(proof: Proof, connection: asyncpg.Connection, replayed: Replayed) -> None:
+    async for rows in queries.kept_verdicts(connection, proof.partition):
+        for *verdict, created_on in rows:
+            if replayed.kept.pop(digest_of_row(*verdict), None) != days_since_epoch(created_on):
+                proof.find(f"verdict of request {text_of(verdict[0])}: is not as the journal left it")
+    _missing(proof, "verdict with digest", replayed.kept)
 
 
 def _is_as_told(row: Row, replayed: Replayed) -> bool:
@@ -215,14 +217,17 @@ def _is_as_told(row: Row, replayed: Replayed) -> bool:
     return (natural, lines) == (key.bytes, len(activity.lines)) and reversed_at == replayed.reversed_at.get(activity_id)
 
 
+def _as_it_is(rows: Sequence[Row]) -> Sequence[Row]:
+    """Rows of which the journal tells every value."""
+    return rows
+
+
 def _with_digests(rows: Sequence[Row]) -> list[Row]:
     """Rows with the digest of their last value, a text that only its digest enters the journal of."""
     return [(*row[:-1], digest_of(row[-1].encode())) for row in rows]
 
 
-def _compare(
-    proof: Proof, what: str, told: dict[Any, Row], rows: Sequence[Row], key_of: Callable[[Row], Any] = _ID
-) -> None:
+def _compare(proof: Proof, what: str, told: dict[Any, Row], rows: Sequence[Row], key_of: Callable[[Row], Any]) -> None:
     for row in rows:
         key = key_of(row)
         if told.pop(key, None) != row:

@@ -1,0 +1,65 @@
+"""A life in which everything that points do has happened at least once."""
+
+from datetime import date
+from typing import Any
+
+from tests.points.builders import (
+    SCORE,
+    Member,
+    Shop,
+    accept,
+    adjust,
+    approve,
+    capture,
+    give,
+    hold,
+    local,
+    refund,
+    release,
+    reverse,
+    rule,
+    spend,
+    unit,
+)
+
+OPENING = "2026-05-01 12:00"
+_LASTING: dict[str, Any] = {"refund": "min-validity", "gift": {}}
+DOCUMENTS = [
+    unit(**_LASTING),
+    rule(),
+    unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"}),
+    rule("slide", "sliding"),
+    *SCORE,
+]
+"""What has to be published for it."""
+
+
+async def live(shop: Shop, members: int = 1, routing: int = 0) -> None:
+    """Let members live it, from the opening of the shop until August."""
+    lives = [await _until_june(shop, await shop.enrol(routing=routing)) for _ in range(members)]
+    await shop.go_to("2026-08-01")
+    for spend_id in lives:
+        await shop.points.RefundSpend(refund(spend_id))
+
+
+async def _until_june(shop: Shop, member: Member) -> str:
+    """Returns the spend that is refunded in the end."""
+    points = shop.points
+    await shop.lot(member, 100, date(2026, 6, 10), **_LASTING)
+    await shop.earn(member, 200)
+    reversed_later = await shop.earn(member, 300)
+    spent = await points.Spend(spend(member, 150, reference="order 1"))
+    await points.RefundSpend(refund(spent.spend_id, 20))
+    held = [await points.Hold(hold(member, 100, local("2026-06-05"), reference="cart")) for _ in range(3)]
+    await points.CaptureHold(capture(held[0].hold_id, 40))
+    await points.ReleaseHold(release(held[1].hold_id))
+    other = await shop.enrol(routing=member.partition)
+    await points.Gift(give(member, other, 10, reference="birthday"))
+    offered = await points.Gift(give(member, other, 20, unit="sliding"))
+    await points.AcceptGift(accept(offered.gift_id, other))
+    proposed = await points.Adjust(adjust(member, -10))
+    await shop.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
+    await points.Spend(spend(member, 240))
+    await points.ReverseActivity(reverse(reversed_later.activity_id))
+    spend_id: str = spent.spend_id
+    return spend_id
