@@ -72,9 +72,7 @@ async def flip(connection: asyncpg.Connection, table: str, place: str, chance: r
     while True:
         column, before = chance.choice(values)
         update = f"UPDATE {table} SET {column} = $2 WHERE ctid = $1::text::tid RETURNING ctid::text"
-        with contextlib.suppress(
-            asyncpg.UniqueViolationError
-        ):  # the key of another row: the database finds that itself
+        with contextlib.suppress(asyncpg.UniqueViolationError):  # another row has that key
             return Flipped(table, await connection.fetchval(update, place, flipped(before, chance)), column, before)
 
 
