@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
+from services.chassis.database import Connection
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
@@ -100,7 +99,7 @@ def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
     return [event for record in batch.records for event in record.events if isinstance(event, StandingHeard)]
 
 
-async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Command], state: PointsState) -> None:
+async def load(connection: Connection, partition: int, commands: Sequence[Command], state: PointsState) -> None:
     """Read the rows that the commands concern: three statements at most, whatever the size of the batch."""
     keys = _keys(commands, state.config)
     reading = Reading(connection, partition)

@@ -10,6 +10,7 @@ from services.chassis.replies import Serialised, bulk_reply, unary_reply
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.points import requests
+from services.points.activities.servicer import ActivityReads
 from services.points.documents import PointsConfig
 from services.points.ledger.servicer import LedgerReads
 from services.points.wallets.servicer import WalletReads
@@ -18,10 +19,11 @@ from tessera.points.v1 import points_service_pb2 as pb
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(WalletReads, LedgerReads):
+class PointsServicer(ActivityReads, WalletReads, LedgerReads):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
+        ActivityReads.__init__(self, platform)
         WalletReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
         self._platform = platform
