@@ -123,7 +123,7 @@ class MultipliersSpec(Spec):
     """Several multipliers: those that apply come to 1 + Σ(factor − 1), at least 0, to their product, or to the best."""
 
     stacking: Literal["add", "multiply", "best"] = "add"
-    of: Annotated[tuple[StackedMultiplierSpec, ...], Field(min_length=1, max_length=MAX_MULTIPLIERS)]
+    of: Annotated[list[StackedMultiplierSpec], Field(min_length=1, max_length=MAX_MULTIPLIERS)]
 
     @model_validator(mode="after")
     def _distinct(self) -> "MultipliersSpec":
@@ -147,7 +147,7 @@ class StepSpec(Spec):
     rate: NotNegative
 
 
-def _ascending(steps: tuple[StepSpec, ...]) -> tuple[StepSpec, ...]:
+def _ascending(steps: list[StepSpec]) -> list[StepSpec]:
     if any(later.start <= earlier.start for earlier, later in pairwise(steps)):
         raise ValueError("each step must begin above the one before")
     return steps
@@ -167,9 +167,9 @@ class EarnRuleSpec(Spec):
     rate: NotNegative | None = None
     amount: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
     per: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
-    table: (
-        Annotated[tuple[StepSpec, ...], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_ascending)] | None
-    ) = None
+    table: Annotated[list[StepSpec], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_ascending)] | None = (
+        None
+    )
     table_mode: Literal["whole", "marginal"] = "whole"
     formula: str | None = None
     base: Literal["paid", "gross"] = "paid"

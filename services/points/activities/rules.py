@@ -66,22 +66,6 @@ class OutOfRange(Exception):
     """A rule came to more than int64 holds."""
 
 
-def earn(
-    rules: Sequence[EarnRule],
-    activity: Any,
-    lines: Sequence[Any],
-    member_id: UUID,
-    levels: Mapping[str, str],
-    effective_at: datetime,
-    cap_uses: Mapping[CapKey, int],
-) -> list[Earned]:
-    """What the rules give for an activity and its `lines`, by unit and funder in the order of the rules.
-
-    Raises OutOfRange.
-    """
-    return earnings(evaluate(rules, Subject(activity, lines, levels), member_id, effective_at, cap_uses))
-
-
 def evaluate(
     rules: Sequence[EarnRule],
     subject: Subject,
@@ -94,40 +78,55 @@ def evaluate(
 
     What every rule does, the skipped ones too, is put into `told` by its code, if that is asked for. Raises OutOfRange.
     """
+    activity, _, levels = subject
     bases: dict[str, int] = {}
     used: dict[CapKey, int] = {}
     given: dict[tuple[str, str], str] = {}
     outcomes: list[RuleOutcome] = []
     for rule in rules:
-        outcome = _outcome(rule, subject, effective_at, bases, given)
-        if outcome.__class__ is Skipped:
-            if told is not None:
-                told[rule.code] = outcome
-            continue
-        if rule.cap is not None and outcome.amount:
-            key = CapKey(member_id, rule.code, cap_period(rule, effective_at))
-            before = used.get(key, cap_uses.get(key, 0))
-            outcome = _cap(outcome, key, rule.cap.amount - before)
-            used[key] = before + outcome.amount
-        if rule.exclusive_group is not None and outcome.amount:
-            given[rule.exclusive_group] = rule.code
-        outcomes.append(outcome)
+        outcome: Any
+        if rule.valid_from is not None and effective_at < rule.valid_from:
+            outcome = NOT_YET_VALID
+        elif rule.valid_until is not None and effective_at >= rule.valid_until:
+            outcome = NO_LONGER_VALID
+        elif rule.condition is not None and not rule.condition.holds(activity, levels):
+            outcome = CONDITION_FALSE
+        else:
+            outcome = _outcome(rule, subject, effective_at, bases, given)
+        if outcome.__class__ is RuleOutcome:
+            if outcome.amount and (rule.cap is not None or rule.exclusive_group is not None):
+                outcome = _limited(outcome, member_id, effective_at, cap_uses, used, given)
+            outcomes.append(outcome)
         if told is not None:
             told[rule.code] = outcome
     return outcomes
 
 
+def _limited(
+    outcome: RuleOutcome,
+    member_id: UUID,
+    at: datetime,
+    cap_uses: Mapping[CapKey, int],
+    used: dict[CapKey, int],
+    given: dict[tuple[str, str], str],
+) -> RuleOutcome:
+    """What a rule gives after its cap; if that is something, the others of its group give nothing."""
+    rule = outcome.rule
+    if rule.cap is not None:
+        key = CapKey(member_id, rule.code, cap_period(rule, at))
+        before = used.get(key, cap_uses.get(key, 0))
+        outcome = _cap(outcome, key, rule.cap.amount - before)
+        used[key] = before + outcome.amount
+    if rule.exclusive_group is not None and outcome.amount:
+        given[rule.exclusive_group] = rule.code
+    return outcome
+
+
 def _outcome(
     rule: EarnRule, subject: Subject, at: datetime, bases: dict[str, int], given: Mapping[tuple[str, str], str]
-) -> Any:
-    """What a rule gives before its cap (RuleOutcome), or why it is skipped (Skipped). Raises OutOfRange."""
-    if rule.valid_from is not None and at < rule.valid_from:
-        return NOT_YET_VALID
-    if rule.valid_until is not None and at >= rule.valid_until:
-        return NO_LONGER_VALID
-    activity, lines, levels = subject
-    if rule.condition is not None and not rule.condition.holds(activity, levels):
-        return CONDITION_FALSE
+) -> RuleOutcome | Skipped:
+    """What a rule that concerns the activity gives before its cap, or why it is skipped. Raises OutOfRange."""
+    lines = subject.lines
     field = rule.base_field
     if rule.chooses_lines:
         lines = _lines(rule, subject)
