@@ -194,6 +194,27 @@ def test_a_mistake_in_what_it_gives_is_named(spec: dict[str, Any], field: str, d
     assert description in found[f"earn-rule/gives{field}"]
 
 
+def test_mistakes_in_all_expressions_of_all_rules_are_reported_together() -> None:
+    campaign = {"code": "odd", "factor": "2", "condition": "1 + 1"}
+    found = mistakes_in(
+        unit(),
+        {
+            **giving(formula="bace", condition="levl", line_condition="lin", exclude_line_condition="'a' + 'b' == ''"),
+            "code": "a",
+        },
+        {**giving(rate="1", multipliers={"of": [campaign]}), "code": "b"},
+        {**giving(rate="1", funders={"platform": 0}), "code": "c"},
+    )
+    assert set(found) == {
+        "earn-rule/a.formula",
+        "earn-rule/a.condition",
+        "earn-rule/a.line_condition",
+        "earn-rule/a.exclude_line_condition",
+        "earn-rule/b.multipliers.of.0.condition",
+        "earn-rule/c.funders.platform",
+    }
+
+
 async def test_each_way_of_giving_is_booked_and_proven() -> None:
     ways: dict[str, dict[str, Any]] = {
         "a-check-in": {"amount": 5},

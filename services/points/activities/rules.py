@@ -80,7 +80,6 @@ def evaluate(
     """
     activity, _, levels = subject
     bases: dict[str, int] = {}
-    used: dict[CapKey, int] = {}
     given: dict[tuple[str, str], str] = {}
     outcomes: list[RuleOutcome] = []
     for rule in rules:
@@ -95,7 +94,7 @@ def evaluate(
             outcome = _outcome(rule, subject, effective_at, bases, given)
         if outcome.__class__ is RuleOutcome:
             if outcome.amount and (rule.cap is not None or rule.exclusive_group is not None):
-                outcome = _limited(outcome, member_id, effective_at, cap_uses, used, given)
+                outcome = _limited(outcome, member_id, effective_at, cap_uses, given)
             outcomes.append(outcome)
         if told is not None:
             told[rule.code] = outcome
@@ -107,16 +106,13 @@ def _limited(
     member_id: UUID,
     at: datetime,
     cap_uses: Mapping[CapKey, int],
-    used: dict[CapKey, int],
     given: dict[tuple[str, str], str],
 ) -> RuleOutcome:
     """What a rule gives after its cap; if that is something, the others of its group give nothing."""
     rule = outcome.rule
     if rule.cap is not None:
         key = CapKey(member_id, rule.code, cap_period(rule, at))
-        before = used.get(key, cap_uses.get(key, 0))
-        outcome = _cap(outcome, key, rule.cap.amount - before)
-        used[key] = before + outcome.amount
+        outcome = _cap(outcome, key, rule.cap.amount - cap_uses.get(key, 0))
     if rule.exclusive_group is not None and outcome.amount:
         given[rule.exclusive_group] = rule.code
     return outcome
