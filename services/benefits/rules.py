@@ -143,17 +143,9 @@ def _judge_quota(benefit: Benefit, quota: Quota, use: QuotaUse | None, now: date
 
 
 def _next_period(benefit: Benefit, quota: Quota, period: date) -> datetime | None:
-    match quota.period:
-        case "day":
-            following = period + timedelta(days=1)
-        case "week":
-            following = period + timedelta(weeks=1)
-        case "month":
-            following = civil.add_months(period, 1)
-        case "year":
-            following = civil.add_months(period, civil.MONTHS_A_YEAR)
-        case _:
-            return None
+    following = civil.period_end(period, quota.period)
+    if following is None:
+        return None
     return civil.start_of_day(following, benefit.zone)
 
 

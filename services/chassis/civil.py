@@ -77,3 +77,21 @@ def period_start(day: date, period: str) -> date:
             return date.min
         case _:
             raise ValueError(f"not a period: {period}")
+
+
+def period_end(day: date, period: str) -> date | None:
+    """The first day after the period a day is in; None for all time."""
+    first = period_start(day, period)
+    match period:
+        case "day":
+            return first + timedelta(days=1)
+        case "week":
+            return first + timedelta(days=7)
+        case "month":
+            return add_months(first, 1)
+        case "quarter":
+            return add_months(first, MONTHS_A_QUARTER)
+        case "year":
+            return add_months(first, MONTHS_A_YEAR)
+        case _:
+            return None

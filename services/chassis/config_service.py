@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 import asyncpg
-from grpc import StatusCode
 
 from services.chassis import idempotency
-from services.chassis.configurations import current_version, load_documents
+from services.chassis.configurations import check_version, current_version, load_documents
 from services.chassis.document_wire import from_message, to_message
 from services.chassis.documents import Document, DocumentErrors
-from services.chassis.errors import FieldViolation, Refused, Rejection
+from services.chassis.errors import FieldViolation
 from services.chassis.instants import timestamp
 from services.chassis.paging import PageTokens
 from services.chassis.publishing import Publisher, merged
@@ -53,7 +52,7 @@ class ConfigServicer:
         self, request: pb.RestoreVersionRequest, call: Call
     ) -> pb.RestoreVersionResponse:
         """The documents of an old version again, as a new one."""
-        await self._check_version(request.version)
+        await check_version(self._pool, request.version)
         documents = await load_documents(self._pool, request.version)
         validate_only = request.validate_only
         identified = idempotency.identify(call.caller.name, call.method, request)
@@ -68,7 +67,7 @@ class ConfigServicer:
         self, request: pb.ListDocumentsRequest, call: Call
     ) -> pb.ListDocumentsResponse:
         """The documents of a version, by kind and code."""
-        await self._check_version(request.version)
+        await check_version(self._pool, request.version)
         version = request.version or await current_version(self._pool)
         documents = [
             to_message(document)
@@ -95,18 +94,6 @@ class ConfigServicer:
             for row in page
         ]
         return pb.ListVersionsResponse(versions=versions, next_page_token=token)
-
-    async def _check_version(self, version: int) -> None:
-        current = await current_version(self._pool)
-        if version > current:
-            raise Refused(
-                Rejection(
-                    "VERSION_UNKNOWN",
-                    f"there is no version {version}; the newest is {current}",
-                    code=StatusCode.NOT_FOUND,
-                    metadata={"version": str(version), "newest": str(current)},
-                )
-            )
 
 
 def _parse(messages: Iterable[pb.Document]) -> list[Document]:

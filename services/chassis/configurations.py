@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import asyncpg
+from grpc import StatusCode
 
 from services.chassis.database import Connection
 from services.chassis.documents import Document
+from services.chassis.errors import Refused, Rejection
 
 KEPT_COMPILED = 8
 """Compiled versions kept in memory: those used last, the one in force among them."""
@@ -42,6 +44,20 @@ async def current_version(connection: Connection | asyncpg.Pool) -> int:
     """The version in force."""
     version: int = await connection.fetchval(_CURRENT)
     return version
+
+
+async def check_version(connection: Connection | asyncpg.Pool, version: int) -> None:
+    """Raises Refused (VERSION_UNKNOWN) for a version that was never published."""
+    current = await current_version(connection)
+    if version > current:
+        raise Refused(
+            Rejection(
+                "VERSION_UNKNOWN",
+                f"there is no version {version}; the newest is {current}",
+                code=StatusCode.NOT_FOUND,
+                metadata={"version": str(version), "newest": str(current)},
+            )
+        )
 
 
 class Configurations(Generic[Config]):

@@ -11,6 +11,8 @@ from typing import Any
 
 import asyncpg
 
+from services.chassis.database import Connection
+
 Take = Callable[[Sequence[Any]], None]
 """Takes the rows of a query. Their values are known by place, not by name."""
 
@@ -20,7 +22,7 @@ _PARAMETER = re.compile(r"\$(\d+)")
 class Reading:
     """Queries of one partition that are asked together; in each of them `$1` is the partition."""
 
-    def __init__(self, connection: asyncpg.Connection | asyncpg.Pool, partition: int) -> None:
+    def __init__(self, connection: Connection | asyncpg.Pool, partition: int) -> None:
         self._connection = connection
         self._partition = partition
         self._queries: list[tuple[str, int]] = []

@@ -1,43 +1,47 @@
 """The documents of points, checked when they are published and compiled once a version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from services.chassis import cel
 from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
-from services.points.matching import ActivityCondition, LineCondition
-from services.points.specs import CapSpec, EarnRuleSpec, UnitSpec
+from services.points.giving import Giving, giving_of
+from services.points.matching import ActivityCondition, LineCondition, ladders_in
+from services.points.multipliers import Applied, ByLevel, Campaign, Stack, by_level_alone
+from services.points.specs import DEFAULT_FUNDER, CapSpec, EarnRuleSpec, StackedMultiplierSpec, UnitSpec
 from services.points.units import Unit
 
-
-class Factor(NamedTuple):
-    """An exact rate × multiplier, and the multiplier as it is shown."""
-
-    numerator: int
-    denominator: int
-    multiplier: str
+Source = TypeVar("Source")
+Compiled = TypeVar("Compiled")
 
 
 @dataclass(frozen=True, slots=True)
 class EarnRule:
-    """An earn rule, compiled. `factors` are those of the levels that its multiplier names, `factor` of all others."""
+    """An earn rule, compiled."""
 
     code: str
     unit: Unit
     condition: ActivityCondition | None
     line_condition: LineCondition | None
+    excluded_lines: LineCondition | None
+    chooses_lines: bool
     base_field: str
+    giving: Giving
+    is_per_line: bool
     rounding: str
-    ladder: str
-    factors: Mapping[str, Factor]
-    factor: Factor
+    stack: Stack
     cap: CapSpec | None
     funder: str
+    """The first, where several share."""
+    shares: Mapping[str, int] | None
+    """Of each funder, where several share."""
+    priority: int
+    exclusive_group: tuple[str, str] | None
+    """Programme and code: of the rules of one group only the first that gives something gives."""
     valid_from: datetime | None
     valid_until: datetime | None
 
@@ -49,9 +53,10 @@ class PointsConfig:
     units: Mapping[str, Unit]
     sliding_units: tuple[Unit, ...]
     rules: tuple[EarnRule, ...]
+    """By priority, the highest first; then in the order of documents, which is by code."""
     capped_rules: tuple[EarnRule, ...]
     ladders: tuple[str, ...]
-    """Ladders that a multiplier looks at."""
+    """Ladders that multipliers and expressions look at."""
 
 
 MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "unit": UnitSpec, "earn-rule": EarnRuleSpec}
@@ -69,12 +74,13 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         rule for code, spec in specs["earn-rule"].items() if (rule := _rule(code, spec, units, mistakes)) is not None
     ]
     mistakes.check()
+    rules.sort(key=lambda rule: -rule.priority)
     return PointsConfig(
         units,
         tuple(unit for unit in units.values() if unit.slides),
         tuple(rules),
         tuple(rule for rule in rules if rule.cap is not None),
-        tuple(sorted({rule.ladder for rule in rules if rule.ladder})),
+        _ladders(rules, specs["earn-rule"].values()),
     )
 
 
@@ -97,43 +103,74 @@ def _check_units(documents: Sequence[Document], rules: Mapping[str, EarnRuleSpec
 
 
 def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mistakes) -> EarnRule | None:
-    """The rule, compiled; None when its conditions or its unit have mistakes."""
-    condition, line_condition = _conditions(f"earn-rule/{code}", spec, mistakes)
-    if spec.unit not in units:
+    """The rule, compiled; None when its expressions or its unit have mistakes."""
+    name = f"earn-rule/{code}"
+    condition = _compiled(f"{name}.condition", spec.condition, ActivityCondition.compile, mistakes)
+    line_condition = _compiled(f"{name}.line_condition", spec.line_condition, LineCondition.compile, mistakes)
+    excluded = _compiled(f"{name}.exclude_line_condition", spec.exclude_line_condition, LineCondition.compile, mistakes)
+    giving = _compiled(f"{name}.formula", spec, giving_of, mistakes)
+    stack = _stack(name, spec, mistakes)
+    if spec.unit not in units or giving is None:
         return None
-    by_level = spec.multiplier.by_level if spec.multiplier else {}
+    unit = units[spec.unit]
+    # A map has no order once it was sent or stored: the earliest funder is the first by code.
+    funders = sorted(spec.funders or [spec.funder or DEFAULT_FUNDER])
     return EarnRule(
         code=code,
-        unit=units[spec.unit],
+        unit=unit,
         condition=condition,
         line_condition=line_condition,
+        excluded_lines=excluded,
+        chooses_lines=line_condition is not None or excluded is not None,
         base_field=_BASE_FIELDS[spec.base],
+        giving=giving,
+        is_per_line=spec.rounded_per == "line",
         rounding=spec.rounding,
-        ladder=spec.multiplier.ladder if spec.multiplier else "",
-        factors={level: _factor(spec.rate, multiplier) for level, multiplier in by_level.items()},
-        factor=_factor(spec.rate, Fraction(1)),
+        stack=stack,
         cap=spec.cap,
-        funder=spec.funder,
+        funder=funders[0],
+        shares={funder: spec.funders[funder] for funder in funders} if spec.funders and len(funders) > 1 else None,
+        priority=spec.priority,
+        exclusive_group=(unit.programme, spec.exclusive_group) if spec.exclusive_group else None,
         valid_from=spec.valid_from,
         valid_until=spec.valid_until,
     )
 
 
-def _conditions(
-    name: str, spec: EarnRuleSpec, mistakes: Mistakes
-) -> tuple[ActivityCondition | None, LineCondition | None]:
-    condition = line_condition = None
+def _compiled(name: str, source: Source, compiler: Callable[[Source], Compiled], mistakes: Mistakes) -> Compiled | None:
+    """What an expression compiles to; None when there is none, or it has a mistake."""
     try:
-        condition = ActivityCondition.compile(spec.condition) if spec.condition else None
+        return compiler(source) if source else None
     except cel.ExpressionError as error:
-        mistakes.add_expression(f"{name}.condition", str(error))
-    try:
-        line_condition = LineCondition.compile(spec.line_condition) if spec.line_condition else None
-    except cel.ExpressionError as error:
-        mistakes.add_expression(f"{name}.line_condition", str(error))
-    return condition, line_condition
+        mistakes.add_expression(name, str(error))
+        return None
 
 
-def _factor(rate: Fraction, multiplier: Fraction) -> Factor:
-    product = rate * multiplier
-    return Factor(product.numerator, product.denominator, str(multiplier))
+def _stack(name: str, spec: EarnRuleSpec, mistakes: Mistakes) -> Stack:
+    """The rule's multipliers; a single one by level is the simplest stack."""
+    if spec.multipliers is None:
+        return by_level_alone(spec.multiplier)
+    multipliers = tuple(
+        _multiplier(f"{name}.multipliers.of.{place}", one, mistakes) for place, one in enumerate(spec.multipliers.of)
+    )
+    ladders = tuple(multiplier.ladder for multiplier in multipliers if isinstance(multiplier, ByLevel))
+    return Stack(spec.multipliers.stacking, multipliers, ladders, None)
+
+
+def _multiplier(name: str, spec: StackedMultiplierSpec, mistakes: Mistakes) -> ByLevel | Campaign:
+    if spec.ladder is not None and spec.by_level is not None:
+        factors = {level: str(factor) for level, factor in spec.by_level.items()}
+        return ByLevel(spec.code or spec.ladder, spec.ladder, factors)
+    assert spec.code is not None
+    condition = _compiled(f"{name}.condition", spec.condition, ActivityCondition.compile, mistakes)
+    return Campaign(Applied(spec.code, str(spec.factor), ""), condition, spec.valid_from, spec.valid_until)
+
+
+def _ladders(rules: Sequence[EarnRule], specs: Iterable[EarnRuleSpec]) -> tuple[str, ...]:
+    """The ladders that multipliers look at, and those that expressions name."""
+    looked_at = {ladder for rule in rules for ladder in rule.stack.ladders}
+    for spec in specs:
+        sources = [spec.condition, spec.line_condition, spec.exclude_line_condition, spec.formula or ""]
+        sources += [multiplier.condition for multiplier in spec.multipliers.of] if spec.multipliers else []
+        looked_at.update(*map(ladders_in, sources))
+    return tuple(sorted(looked_at))

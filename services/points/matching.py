@@ -1,4 +1,4 @@
-"""Whether an earn rule's conditions hold, for an activity and for each of its lines.
+"""Whether an earn rule's conditions hold, for an activity and for each of its lines, and what its formula comes to.
 
 Most conditions look at a few fields with few values: a domain, a category, a level. Their answers are remembered by
 those values, since a year of shopping has a million lines and a few hundred categories.
@@ -20,19 +20,25 @@ _ACTIVITY = cel.message_type("tessera.points.v1.Activity", _CONTRACT)
 _LINE = cel.message_type("tessera.points.v1.ActivityLine", _CONTRACT)
 _ACTIVITY_CONDITIONS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP})
 _LINE_CONDITIONS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP, "line": _LINE})
+_FORMULAS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP, "base": cel.INT})
+_LINE_FORMULAS = cel.Conditions({"activity": _ACTIVITY, "level": cel.STRING_MAP, "base": cel.INT, "line": _LINE})
 
-_STRINGS = re.compile(
-    r"""//[^\n]*|"{3}(?:\\.|[^\\])*?"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL
-)
-"""What stands in quotes, and comments: names in it are none."""
 _NAMES = re.compile(r"\b(activity|line|level)\b(?:\.(\w+))?")
+_LADDERS = re.compile(
+    r"""\blevel\s*\[\s*["']([a-z0-9-]+)["']\s*\]|\blevel\.(\w+)|["']([a-z0-9-]+)["']\s+in\s+level\b"""
+)
+
+
+def ladders_in(source: str) -> set[str]:
+    """The ladders that an expression names: `level["shopper"]`, `level.shopper`, `"shopper" in level`."""
+    return {name for names in _LADDERS.findall(source) for name in names if name}
 
 
 class _Memory:
     """A condition and the answers it has given, by the values it looks at."""
 
     def __init__(self, condition: Condition) -> None:
-        names = _NAMES.findall(_STRINGS.sub("''", condition.source))
+        names = _NAMES.findall(cel.STRINGS.sub("''", condition.source))
         self._condition = condition
         self._answers: dict[Any, dict[Any, bool]] = {}
         self._size = 0
@@ -68,6 +74,11 @@ class _Memory:
             self._size += 1
             where[key] = value
 
+    def problem(self, line: Any, activity: Any, level: Mapping[str, str]) -> str:
+        """Why it cannot be evaluated; empty when it can."""
+        data = {"activity": activity, "level": level}
+        return self._condition.problem(data if line is None else {**data, "line": line})
+
     def ask_afresh(self, line: Any, activity: Any, level: Mapping[str, str]) -> bool:
         """Whether it holds; `line` is None for an activity as a whole."""
         data = {"activity": activity, "level": level}
@@ -93,6 +104,10 @@ class ActivityCondition:
         """The condition of a rule. Raises cel.ExpressionError."""
         return cls(_ACTIVITY_CONDITIONS.compile(source))
 
+    def problem(self, activity: Any, level: Mapping[str, str]) -> str:
+        """Why it cannot be evaluated on this activity; empty when it can."""
+        return self._memory.problem(None, activity, level)
+
     def holds(self, activity: Any, level: Mapping[str, str]) -> bool:
         """Whether it holds."""
         memory = self._memory
@@ -117,8 +132,20 @@ class LineCondition:
         """The condition of a rule's lines. Raises cel.ExpressionError."""
         return cls(_LINE_CONDITIONS.compile(source))
 
+    def problem(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> str:
+        """Why it cannot be evaluated on the first line on which it cannot; empty when it can on all."""
+        return next((found for line in lines if (found := self._memory.problem(line, activity, level))), "")
+
     def matching(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
         """The lines for which it holds."""
+        return [line for line, answer in self._answers(lines, activity, level) if answer]
+
+    def others(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
+        """The lines for which it does not hold."""
+        return [line for line, answer in self._answers(lines, activity, level) if not answer]
+
+    def _answers(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[tuple[Any, bool]]:
+        """Each line, and whether it holds for it."""
         memory = self._memory
         try:
             answers = memory.about(activity, level)
@@ -127,9 +154,41 @@ class LineCondition:
                 for line, values in zip(lines, map(memory.of_line, lines), strict=True)
             ]
         except TypeError:
-            return [line for line in lines if memory.ask_afresh(line, activity, level)]
+            return [(line, memory.ask_afresh(line, activity, level)) for line in lines]
         return [
-            line
+            (line, memory.ask(answers, values, line, activity, level) if answer is None else answer)
             for line, values, answer in asked
-            if (memory.ask(answers, values, line, activity, level) if answer is None else answer)
         ]
+
+
+class PointsFormula:
+    """How much a rule gives, over the activity, the member's levels and `base`; and `line` when each is reckoned."""
+
+    __slots__ = ("_formula", "_looks_at_lines")
+
+    def __init__(self, formula: cel.Formula) -> None:
+        self._formula = formula
+        names = _NAMES.findall(cel.STRINGS.sub("''", formula.source))
+        self._looks_at_lines = any(name == "activity" and field in ("", "lines") for name, field in names)
+
+    @classmethod
+    def compile(cls, source: str, *, per_line: bool) -> "PointsFormula":
+        """The formula of a rule. Raises cel.ExpressionError."""
+        return cls((_LINE_FORMULAS if per_line else _FORMULAS).compile_formula(source))
+
+    def value(self, base: int, line: Any, activity: Any, level: Mapping[str, str]) -> int | cel.NoValue:
+        """What it comes to for the base of a line, or (None) of all lines together."""
+        data = {"activity": activity, "level": level, "base": base}
+        return self._formula.value(data if line is None else {**data, "line": line})
+
+    def activity_of_lines(self, activity: Any) -> Any:
+        """The activity to ask about line by line: without its lines, unless the formula looks at them.
+
+        It is handed over whole each time; a thousand lines a thousand times take seconds.
+        """
+        if self._looks_at_lines:
+            return activity
+        bare = type(activity)()
+        bare.CopyFrom(activity)
+        bare.ClearField("lines")
+        return bare

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
+from services.chassis.database import Connection
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
@@ -125,11 +124,15 @@ def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
     return [event for record in batch.records for event in record.events if isinstance(event, StandingHeard)]
 
 
-async def load(
-    connection: asyncpg.Connection, partition: int, commands: Sequence[Command], states: StateByPartition
+async def load(connection: Connection, partition: int, commands: Sequence[Command], states: StateByPartition) -> None:
+    """Read the rows of a partition that the commands concern."""
+    await load_partition(connection, partition, commands, states.of(partition))
+
+
+async def load_partition(
+    connection: Connection, partition: int, commands: Sequence[Command], state: PointsState
 ) -> None:
     """Read the rows that the commands concern: three statements at most, whatever the size of the batch."""
-    state = states.of(partition)
     keys = _keys(commands, state.config)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)

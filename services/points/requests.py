@@ -7,7 +7,8 @@ from uuid import UUID
 from services.chassis import idempotency, ids
 from services.chassis.access import Caller, require_domain
 from services.chassis.errors import FieldViolation, Refused, invalid_argument
-from services.chassis.instants import checked_instant
+from services.chassis.instants import checked_instant, timestamp
+from services.chassis.validation import item_rejection
 from services.points.commands import (
     CaptureHold,
     PlaceHold,
@@ -19,10 +20,13 @@ from services.points.commands import (
 )
 from services.points.errors import amount_out_of_range
 from services.points.specs import MAX_AMOUNT
+from tessera.points.v1 import activity_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 
 MAX_ACTIVITY_BYTES = 256 * 1024
 """An activity is kept as it was sent: a thousand lines of ordinary length fit, and a batch of large ones is small."""
+NOBODY = UUID(int=0)
+"""Stands for the member and the account of a simulated activity that names none."""
 _ACTIVITY_TOO_LARGE = invalid_argument(
     "INVALID_REQUEST",
     f"activity: larger than {MAX_ACTIVITY_BYTES} bytes",
@@ -77,6 +81,22 @@ def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_
         validate_only=request.validate_only,
         owners=(routing,),
     )
+
+
+def simulate_activity(request: pb.SimulateActivityRequest, caller: Caller, received_at: datetime) -> RecordActivity:
+    """The command that would record an activity to be simulated; for what it leaves out it names nobody, and now."""
+    activity = activity_pb2.Activity()
+    activity.CopyFrom(request.activity)
+    activity.member_id = activity.member_id or ids.encode("member", NOBODY)
+    activity.account_id = activity.account_id or ids.encode("account", NOBODY)
+    activity.reference = activity.reference or "simulation"
+    if not activity.HasField("occurred_at"):
+        activity.occurred_at.CopyFrom(timestamp(received_at))
+    recording = pb.RecordActivityRequest(request_id="simulation", activity=activity, validate_only=True)
+    rejection = item_rejection(recording)
+    if rejection is not None:
+        raise Refused(rejection)
+    return record_activity(recording, caller, received_at)
 
 
 def reverse_activity(request: pb.ReverseActivityRequest, caller: Caller) -> ReverseActivity:

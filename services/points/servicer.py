@@ -10,6 +10,7 @@ from services.chassis.replies import Serialised, bulk_reply, unary_reply
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.points import requests
+from services.points.activities.servicer import ActivityReads
 from services.points.adjustments import requests as adjustment_requests
 from services.points.adjustments.servicer import AdjustmentReads
 from services.points.documents import PointsConfig
@@ -22,10 +23,11 @@ from tessera.points.v1 import points_service_pb2 as pb
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(WalletReads, GiftReads, AdjustmentReads, LedgerReads):
+class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
+        ActivityReads.__init__(self, platform)
         WalletReads.__init__(self, platform)
         GiftReads.__init__(self, platform)
         AdjustmentReads.__init__(self, platform)

@@ -1,7 +1,9 @@
 """What the documents of points say: units and earn rules, as they are written."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
@@ -11,6 +13,13 @@ from services.chassis.documents import Code, Rate, Spec
 MAX_AMOUNT = (1 << 63) - 1
 DEFAULT_FUNDER = "platform"
 DEFAULT_NEGATIVE_BALANCE = "allow-negative"
+MAX_STEPS = 100
+"""Steps of a table."""
+MAX_MULTIPLIERS = 20
+"""Multipliers of one rule."""
+MAX_FUNDERS = 10
+"""Funders of one rule: each has an entry and a lot of its own, whenever the rule gives something."""
+MAX_PRIORITY = 1_000_000
 
 
 def _not_negative(rate: Fraction) -> Fraction:
@@ -20,6 +29,8 @@ def _not_negative(rate: Fraction) -> Fraction:
 
 
 NotNegative = Annotated[Rate, AfterValidator(_not_negative)]
+Share = Annotated[int, Field(ge=1, le=1_000_000)]
+"""How many parts of all shares together."""
 
 
 class ExpirySpec(Spec):
@@ -108,6 +119,45 @@ class MultiplierSpec(Spec):
     by_level: Mapping[Code, NotNegative]
 
 
+class StackedMultiplierSpec(Spec):
+    """One of several multipliers: by level (`ladder`, `by_level`), or a campaign's (`code`, `factor`, its when)."""
+
+    code: Code | None = None
+    ladder: Code | None = None
+    by_level: Mapping[Code, NotNegative] | None = None
+    condition: str = ""
+    factor: NotNegative | None = None
+    valid_from: AwareDatetime | None = None
+    valid_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "StackedMultiplierSpec":
+        is_by_level = self.ladder is not None and self.by_level is not None and self.factor is None
+        is_campaign = (
+            self.factor is not None and self.code is not None and self.ladder is None and self.by_level is None
+        )
+        if not (is_by_level or is_campaign):
+            raise ValueError("takes ladder and by_level, or code and factor")
+        if is_by_level and (self.condition or self.valid_from or self.valid_until):
+            raise ValueError("by level it takes neither condition nor validity")
+        _check_times(self.valid_from, self.valid_until)
+        return self
+
+
+class MultipliersSpec(Spec):
+    """Several multipliers: those that apply come to 1 + Σ(factor − 1), at least 0, to their product, or to the best."""
+
+    stacking: Literal["add", "multiply", "best"] = "add"
+    of: Annotated[list[StackedMultiplierSpec], Field(min_length=1, max_length=MAX_MULTIPLIERS)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "MultipliersSpec":
+        codes = [multiplier.code or multiplier.ladder for multiplier in self.of]
+        if len(set(codes)) < len(codes):
+            raise ValueError("two of them have the same code")
+        return self
+
+
 class CapSpec(Spec):
     """At most so much for a member in each civil period."""
 
@@ -115,23 +165,72 @@ class CapSpec(Spec):
     period: Literal["day", "week", "month", "quarter", "year", "ever"]
 
 
+class StepSpec(Spec):
+    """A step of a table: the rate from a base (in minor units of money) on."""
+
+    start: Annotated[int, Field(alias="from", ge=0, le=MAX_AMOUNT)]
+    rate: NotNegative
+
+
+def _ascending(steps: list[StepSpec]) -> list[StepSpec]:
+    if any(later.start <= earlier.start for earlier, later in pairwise(steps)):
+        raise ValueError("each step must begin above the one before")
+    return steps
+
+
 class EarnRuleSpec(Spec):
-    """What activities earn of a unit: rate × base × multiplier, rounded once for the whole activity, then capped."""
+    """What activities earn of a unit: what it gives × its multipliers, rounded once for an activity, then capped.
+
+    It gives one of: `rate` × base; `amount`; `amount` for each whole `per` of base; by a `table` of steps of base;
+    what a `formula` comes to. With `rounded_per: line` all of this happens for each line that counts, and is summed.
+    """
 
     unit: Code
     condition: str = ""
     line_condition: str = ""
-    rate: NotNegative
+    exclude_line_condition: str = ""
+    rate: NotNegative | None = None
+    amount: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    per: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    table: Annotated[list[StepSpec], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_ascending)] | None = (
+        None
+    )
+    table_mode: Literal["whole", "marginal"] = "whole"
+    formula: str | None = None
     base: Literal["paid", "gross"] = "paid"
     rounding: Literal["floor", "half-up", "ceil"] = "floor"
+    rounded_per: Literal["activity", "line"] = "activity"
     multiplier: MultiplierSpec | None = None
+    multipliers: MultipliersSpec | None = None
     cap: CapSpec | None = None
-    funder: Code = DEFAULT_FUNDER
+    funder: Code | None = None
+    funders: Annotated[Mapping[Code, Share], Field(min_length=1, max_length=MAX_FUNDERS)] | None = None
+    priority: Annotated[int, Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY)] = 0
+    exclusive_group: Code | None = None
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
 
     @model_validator(mode="after")
-    def _some_time(self) -> "EarnRuleSpec":
-        if self.valid_from is not None and self.valid_until is not None and self.valid_until <= self.valid_from:
-            raise ValueError("valid_until must be after valid_from")
+    def _one_way_of_giving(self) -> "EarnRuleSpec":
+        given = [name for name in ("rate", "amount", "table", "formula") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("takes exactly one of rate, amount (also with per), table and formula")
+        if self.per is not None and self.amount is None:
+            raise ValueError("per takes amount")
+        if self.table is None and "table_mode" in self.model_fields_set:
+            raise ValueError("table_mode takes table")
         return self
+
+    @model_validator(mode="after")
+    def _said_once(self) -> "EarnRuleSpec":
+        if self.multiplier is not None and self.multipliers is not None:
+            raise ValueError("takes multiplier or multipliers")
+        if self.funder is not None and self.funders is not None:
+            raise ValueError("takes funder or funders")
+        _check_times(self.valid_from, self.valid_until)
+        return self
+
+
+def _check_times(valid_from: datetime | None, valid_until: datetime | None) -> None:
+    if valid_from is not None and valid_until is not None and valid_until <= valid_from:
+        raise ValueError("valid_until must be after valid_from")

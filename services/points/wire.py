@@ -87,15 +87,23 @@ def record_response(
     effective_at: datetime,
     moment: Moment[Any],
 ) -> bytes:
-    """What recording did, which is also what is kept of it as its recorded effects.
-
-    What was booked are the earnings that are not zero, in their order.
-    """
+    """What recording did, which is also what is kept of it as its recorded effects."""
     response = pb.RecordActivityResponse(position=position_of(moment))
     response.activity_id = activity_id(command.activity_id)
     response.config_version = moment.config_version
     if command.occurred_at > effective_at:
         response.booked_at_receipt = True
+    fill_earnings(response, earnings, booked, effective_at)
+    return response.SerializeToString()
+
+
+def fill_earnings(
+    response: pb.RecordActivityResponse | pb.SimulateActivityResponse,
+    earnings: Sequence[Earned],
+    booked: Sequence[Booked],
+    effective_at: datetime,
+) -> None:
+    """What an activity earns. What was booked are the earnings that are not zero, in their order."""
     bookings = iter(booked)
     for earned in earnings:
         message = response.earnings.add()
@@ -105,8 +113,7 @@ def record_response(
         if earned.amount:
             _fill_booked(message, next(bookings), effective_at)
         for outcome in earned.rules:
-            _fill_rule(message.rules.add(), outcome)
-    return response.SerializeToString()
+            fill_rule(message.rules.add(), outcome)
 
 
 def _fill_booked(message: activity_pb2.Earning, booked: Booked, effective_at: datetime) -> None:
@@ -122,7 +129,8 @@ def _fill_booked(message: activity_pb2.Earning, booked: Booked, effective_at: da
         message.expires_at.CopyFrom(_civil(expires_at))
 
 
-def _fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
+def fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
+    """What a rule did."""
     message.rule = outcome.rule.code
     message.amount = outcome.amount
     message.base_minor = outcome.base_minor
@@ -134,6 +142,8 @@ def _fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
         message.capped = outcome.capped
     if outcome.cap_key is not None:
         message.cap_period = outcome.cap_key.period_start.isoformat()
+    for code, factor, applied_level in outcome.applied:
+        message.multipliers.add(code=code, factor=factor, level=applied_level)
 
 
 class RecordedCap(NamedTuple):

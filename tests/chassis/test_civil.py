@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.civil import add_months, civil_day, next_midnight, period_start, start_of_day
+from services.chassis.civil import add_months, civil_day, next_midnight, period_end, period_start, start_of_day
 
 ZONES = (
     "UTC",
@@ -118,3 +118,17 @@ def test_a_period_starts_on_its_first_day(period: str, start: date) -> None:
 def test_a_period_that_nobody_knows_is_no_period() -> None:
     with pytest.raises(ValueError, match="not a period: fortnight"):
         period_start(date(2026, 5, 21), "fortnight")
+
+
+@given(days, st.sampled_from(["day", "week", "month", "quarter", "year"]))
+def test_a_period_ends_where_the_next_one_starts(day: date, period: str) -> None:
+    end = period_end(day, period)
+    assert end is not None
+    assert period_start(day, period) <= day < end
+    assert period_start(end, period) == end
+    assert period_start(end - timedelta(days=1), period) == period_start(day, period)
+
+
+def test_all_time_does_not_end() -> None:
+    assert period_end(date(2026, 5, 21), "ever") is None
+    assert period_end(date(2026, 5, 21), "once") is None

@@ -5,6 +5,7 @@ from typing import Any
 from tests.points import builders
 
 CAP = 150
+SMALL = "activity.lines.all(line, line.cash_minor < 20)"
 SPECS: dict[str, dict[str, Any]] = {
     "never": {"negative_balance": "forgive", "gift": {"max_per_day": 40}},
     "monthly": {"expiry": {"policy": "end-of-month", "months": 1}},
@@ -32,3 +33,18 @@ DOCUMENTS = [
     builders.unit("score", "qualifying"),
     builders.rule("for-score", "score"),
 ]
+OF_ALL_KINDS = [
+    builders.unit("shared", expiry={"policy": "duration", "days": 12}),
+    builders.rule(
+        "shares",
+        "shared",
+        rate="1/3",
+        funders={"platform": 60, "bakery": 25, "mill": 15},
+        cap={"amount": 60, "period": "month"},
+        multipliers={"stacking": "multiply", "of": [{"code": "small", "factor": "2", "condition": SMALL}]},
+        exclusive_group="shared",
+        priority=1,
+    ),
+    builders.rule("after-the-cap", "shared", rate="0.1", exclusive_group="shared"),
+]
+"""A unit whose rules have funders that share, stacked multipliers, a cap, and one that gives when that is used up."""

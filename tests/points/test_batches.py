@@ -37,11 +37,11 @@ from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
 from tests.points.builders import Member, Shop, activity, record, someone
-from tests.points.terms import DOCUMENTS
+from tests.points.terms import DOCUMENTS, OF_ALL_KINDS
 
 CALLER = Caller("operator", frozenset(), ALL)
 APPROVER = Caller("approver", frozenset(), ALL)
-UNITS = ("lasting", "never", "sliding")
+UNITS = ("lasting", "never", "sliding", "shared")
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
 Drawn = tuple[str, int, int, int, str, int]
@@ -275,7 +275,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, at="2026-01-20 12:00")
+    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop

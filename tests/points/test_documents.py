@@ -8,6 +8,7 @@ from grpc import StatusCode
 
 from services.chassis.documents import Document, DocumentErrors
 from services.points.documents import PointsConfig, compile_documents
+from services.points.giving import Subject
 from tests.points.builders import SCORE, open_shop, programme, refusal_of, rule, unit
 
 
@@ -27,8 +28,8 @@ def test_a_good_set_compiles() -> None:
     assert set(config.units) == {"points", "score"}
     assert config.ladders == ("shopper",)
     (points_rule,) = [found for found in config.rules if found.unit.code == "points"]
-    assert Fraction(*points_rule.factors["gold"][:2]) == Fraction(3, 100)
-    assert Fraction(*points_rule.factor[:2]) == Fraction(1, 50)
+    assert {level: factor.multiplier for level, factor in (points_rule.stack.by_level or {}).items()} == {"gold": "3/2"}
+    assert Fraction(*points_rule.giving.exact(7, None, Subject(None, (), {}))) == Fraction(7, 50)
 
 
 def test_nothing_is_a_good_set_too() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.chassis.documents import Document
-from services.points.activities.rules import Earned, OutOfRange, earn
+from services.points.activities.rules import Earned, OutOfRange, earnings, evaluate
 from services.points.documents import PointsConfig, compile_documents
+from services.points.giving import Subject
 from services.points.specs import MAX_AMOUNT
 from tests.points.builders import (
     SCORE,
@@ -44,7 +45,8 @@ def earned(rules: PointsConfig, paid: Any, level: str = "", **fields: Any) -> li
 
 
 def earned_by(rules: PointsConfig, purchase: Any, levels: dict[str, str], at: datetime) -> list[Earned]:
-    return earn(rules.rules, purchase, list(purchase.lines), MEMBER.uuid, levels, at, {})
+    subject = Subject(purchase, list(purchase.lines), levels)
+    return earnings(evaluate(rules.rules, subject, MEMBER.uuid, at, {}))
 
 
 RATES = st.one_of(

@@ -1,6 +1,6 @@
 """Commands on activities: recording what happened, and reversing it by its recorded effects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -16,6 +16,7 @@ from services.points import errors, events, wire
 from services.points.activities import rules
 from services.points.commands import RecordActivity, ReverseActivity
 from services.points.documents import PointsConfig
+from services.points.giving import Subject
 from services.points.members import member_rejection
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE, MAX_AMOUNT
 from services.points.state import PointsState
@@ -105,30 +106,11 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
     rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
     if rejection is not None:
         return rejection
-    config = moment.config
-    if not config.units:
-        return errors.NOT_CONFIGURED
-    effective_at = min(command.occurred_at, moment.at)
-    levels = state.levels(command.member_id, effective_at) if config.ladders else {}
-    try:
-        earnings = rules.earn(
-            config.rules,
-            command.activity,
-            command.lines,
-            command.member_id,
-            levels,
-            effective_at,
-            state.cap_uses,
-        )
-    except rules.OutOfRange:
-        return errors.amount_out_of_range("what the activity earns")
-    currency = _foreign_currency(command.currency, earnings)
-    if currency is not None:
-        return errors.currency_mismatch(currency)
-    settled = _slide(state, command, effective_at, moment)
-    booked = _book(state, command, earnings, effective_at, settled)
-    if isinstance(booked, Rejection):
-        return booked
+    levels = levels_of(state, command, moment)
+    evaluated = evaluate(state, command, moment, levels)
+    if isinstance(evaluated, Rejection):
+        return evaluated
+    effective_at, earnings, booked, settled = evaluated
     answer = wire.record_response(command, earnings, booked, effective_at, moment)
     caps = [(o.cap_key, o.amount) for e in earnings for o in e.rules if o.cap_key is not None and o.amount]
     row = ActivityRow(
@@ -145,6 +127,49 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
     paying = _pay(state, booked, settled, moment.at)
     outcome = Recorded(command, row, booked, caps, tuple(settled.values()), paying)
     return Decision(outcome, lambda: answer, keeps_itself=True)
+
+
+class Evaluated(NamedTuple):
+    """What an activity earns: by unit and funder, and as it is booked."""
+
+    effective_at: datetime
+    earnings: list[rules.Earned]
+    booked: list[Booked]
+    settled: dict[str, Wallet]
+    """Wallets whose lots live longer."""
+
+
+def levels_of(state: PointsState, command: RecordActivity, moment: Moment[PointsConfig]) -> dict[str, str]:
+    """The member's level on each ladder that rules look at, when the activity takes effect."""
+    if not moment.config.ladders:
+        return {}
+    return state.levels(command.member_id, min(command.occurred_at, moment.at))
+
+
+def evaluate(
+    state: PointsState,
+    command: RecordActivity,
+    moment: Moment[PointsConfig],
+    levels: Mapping[str, str],
+    told: dict[str, rules.Verdict] | None = None,
+) -> Evaluated | Rejection:
+    """What an activity earns on such levels; what each rule does is put into `told`, if that is asked for."""
+    config = moment.config
+    if not config.units:
+        return errors.NOT_CONFIGURED
+    effective_at = min(command.occurred_at, moment.at)
+    subject = Subject(command.activity, command.lines, levels)
+    try:
+        outcomes = rules.evaluate(config.rules, subject, command.member_id, effective_at, state.cap_uses, told)
+        earnings = rules.earnings(outcomes)
+    except rules.OutOfRange:
+        return errors.amount_out_of_range("what the activity earns")
+    currency = _foreign_currency(command.currency, earnings)
+    if currency is not None:
+        return errors.currency_mismatch(currency)
+    settled = _slide(state, command, effective_at, moment)
+    booked = _book(state, command, earnings, effective_at, settled)
+    return booked if isinstance(booked, Rejection) else Evaluated(effective_at, earnings, booked, settled)
 
 
 def _known(state: PointsState, command: RecordActivity) -> Decided | None:

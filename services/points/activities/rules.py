@@ -3,24 +3,27 @@
 Sources: model.md "Points"; cases.md E4, E7, E15, E80.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.chassis.civil import civil_day, period_start
-from services.points.documents import EarnRule, Factor
+from services.chassis.civil import civil_day, period_end, period_start, start_of_day
+from services.points.documents import EarnRule
+from services.points.giving import Exact, NotGiven, Subject
+from services.points.multipliers import NO_FACTOR, Applied, Factor
+from services.points.shares import split
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
 from services.points.values import CapKey
 
-FIRED = 1
-CAPPED = 2
-BELOW_ONE = 3
+FIRED, CAPPED, BELOW_ONE = 1, 2, 3
+FORMULA_FAILED, FORMULA_NEGATIVE = 40, 41
+"""The numbers of `tessera.points.v1.RuleOutcome.Verdict`."""
 
 
 class RuleOutcome(NamedTuple):
-    """What one rule did: the numbers of `tessera.points.v1.RuleOutcome.Verdict`."""
+    """What one rule did. `problem` says why its formula could not be evaluated."""
 
     rule: EarnRule
     amount: int
@@ -30,6 +33,23 @@ class RuleOutcome(NamedTuple):
     capped: int
     verdict: int
     cap_key: CapKey | None
+    applied: tuple[Applied, ...] = ()
+    problem: str = ""
+
+
+class Skipped(NamedTuple):
+    """Why a rule was not asked what it gives: a number of `tessera.points.v1.RuleReport.SkipReason`."""
+
+    reason: int
+    excluded_by: str = ""
+
+
+Verdict = RuleOutcome | Skipped
+"""What became of a rule."""
+NOT_YET_VALID, NO_LONGER_VALID = Skipped(1), Skipped(2)
+CONDITION_FALSE, NO_LINE_MATCHES, NOTHING_PAID = Skipped(3), Skipped(5), Skipped(6)
+CONDITION_FAILED = 4
+EXCLUDED_BY_RULE = 7
 
 
 class Earned(NamedTuple):
@@ -46,66 +66,116 @@ class OutOfRange(Exception):
     """A rule came to more than int64 holds."""
 
 
-def earn(
+def evaluate(
     rules: Sequence[EarnRule],
-    activity: Any,
-    lines: Sequence[Any],
+    subject: Subject,
     member_id: UUID,
-    levels: Mapping[str, str],
     effective_at: datetime,
     cap_uses: Mapping[CapKey, int],
-) -> list[Earned]:
-    """What the rules give for an activity and its `lines`, by unit and funder in the order of the rules.
+    told: dict[str, Verdict] | None = None,
+) -> list[RuleOutcome]:
+    """What the rules that are not skipped do, in their order: recording and simulating both begin here.
 
-    Raises OutOfRange.
+    What every rule does, the skipped ones too, is put into `told` by its code, if that is asked for. Raises OutOfRange.
     """
+    activity, _, levels = subject
     bases: dict[str, int] = {}
-    used: dict[CapKey, int] = {}
-    by_funder: dict[tuple[str, str], list[RuleOutcome]] = {}
+    given: dict[tuple[str, str], str] = {}
+    outcomes: list[RuleOutcome] = []
     for rule in rules:
-        if not _concerns(rule, activity, levels, effective_at):
-            continue
-        base = _base(rule, activity, lines, levels, bases)
-        if base == 0 and rule.line_condition is not None:
-            continue
-        outcome = _give(rule, base, levels)
-        if rule.cap is not None and outcome.amount:
-            key = CapKey(member_id, rule.code, cap_period(rule, effective_at))
-            outcome = _cap(outcome, key, rule.cap.amount - used.get(key, cap_uses.get(key, 0)))
-            used[key] = used.get(key, cap_uses.get(key, 0)) + outcome.amount
-        by_funder.setdefault((rule.unit.code, rule.funder), []).append(outcome)
-    return [_earned(funder, outcomes) for (_, funder), outcomes in by_funder.items()]
+        outcome: Any
+        if rule.valid_from is not None and effective_at < rule.valid_from:
+            outcome = NOT_YET_VALID
+        elif rule.valid_until is not None and effective_at >= rule.valid_until:
+            outcome = NO_LONGER_VALID
+        elif rule.condition is not None and not rule.condition.holds(activity, levels):
+            outcome = CONDITION_FALSE
+        else:
+            outcome = _outcome(rule, subject, effective_at, bases, given)
+        if outcome.__class__ is RuleOutcome:
+            if outcome.amount and (rule.cap is not None or rule.exclusive_group is not None):
+                outcome = _limited(outcome, member_id, effective_at, cap_uses, given)
+            outcomes.append(outcome)
+        if told is not None:
+            told[rule.code] = outcome
+    return outcomes
 
 
-def _concerns(rule: EarnRule, activity: Any, levels: Mapping[str, str], at: datetime) -> bool:
-    """Whether a rule is valid at the time, and its condition holds for the activity."""
-    if (rule.valid_from is not None and at < rule.valid_from) or (
-        rule.valid_until is not None and at >= rule.valid_until
-    ):
-        return False
-    return rule.condition is None or rule.condition.holds(activity, levels)
+def _limited(
+    outcome: RuleOutcome,
+    member_id: UUID,
+    at: datetime,
+    cap_uses: Mapping[CapKey, int],
+    given: dict[tuple[str, str], str],
+) -> RuleOutcome:
+    """What a rule gives after its cap; if that is something, the others of its group give nothing."""
+    rule = outcome.rule
+    if rule.cap is not None:
+        key = CapKey(member_id, rule.code, cap_period(rule, at))
+        outcome = _cap(outcome, key, rule.cap.amount - cap_uses.get(key, 0))
+    if rule.exclusive_group is not None and outcome.amount:
+        given[rule.exclusive_group] = rule.code
+    return outcome
 
 
-def _base(rule: EarnRule, activity: Any, lines: Sequence[Any], levels: Mapping[str, str], bases: dict[str, int]) -> int:
-    """The money that a rule looks at, in minor units; sums over all lines are made once an activity."""
+def _outcome(
+    rule: EarnRule, subject: Subject, at: datetime, bases: dict[str, int], given: Mapping[tuple[str, str], str]
+) -> RuleOutcome | Skipped:
+    """What a rule that concerns the activity gives before its cap, or why it is skipped. Raises OutOfRange."""
+    lines = subject.lines
     field = rule.base_field
-    if rule.line_condition is not None:
-        matching = rule.line_condition.matching(lines, activity, levels)
-        return sum([getattr(line, field) for line in matching])
-    base = bases.get(field)
-    if base is None:
+    if rule.chooses_lines:
+        lines = _lines(rule, subject)
+        if not lines and (subject.lines or rule.line_condition is not None):
+            return NO_LINE_MATCHES
+        base = sum([getattr(line, field) for line in lines])
+        if base == 0 and rule.line_condition is not None and rule.giving.needs_money:
+            return NOTHING_PAID
+    elif (base := bases.get(field, -1)) < 0:
         base = bases[field] = sum([getattr(line, field) for line in lines])
-    return base
+    if rule.exclusive_group is not None and rule.exclusive_group in given:
+        return Skipped(EXCLUDED_BY_RULE, given[rule.exclusive_group])
+    return _give(rule, base, lines, subject, at)
 
 
-def _give(rule: EarnRule, base: int, levels: Mapping[str, str]) -> RuleOutcome:
+def _lines(rule: EarnRule, subject: Subject) -> Sequence[Any]:
+    """The lines that count."""
+    lines = subject.lines
+    if rule.line_condition is not None:
+        lines = rule.line_condition.matching(lines, subject.activity, subject.levels)
+    if rule.excluded_lines is not None:
+        lines = rule.excluded_lines.others(lines, subject.activity, subject.levels)
+    return lines
+
+
+def _give(rule: EarnRule, base: int, lines: Sequence[Any], subject: Subject, at: datetime) -> RuleOutcome:
     """What a rule gives for its base, before its cap. Raises OutOfRange."""
-    level = levels.get(rule.ladder, "") if rule.ladder else ""
-    factor = rule.factors.get(level, rule.factor)
-    amount = rounded(base, factor, rule.rounding)
+    stack = rule.stack
+    level = stack.level(subject.levels) if stack.ladders else ""
+    factor = (
+        stack.stacked(subject.activity, subject.levels, at)
+        if stack.by_level is None
+        else stack.by_level.get(level, NO_FACTOR)
+    )
+    try:
+        amount = (
+            _sum_of_lines(rule, lines, subject, factor)
+            if rule.is_per_line
+            else rounded(rule.giving.exact(base, None, subject), factor, rule.rounding)
+        )
+    except NotGiven as why:
+        verdict = FORMULA_FAILED if why.problem else FORMULA_NEGATIVE
+        return RuleOutcome(rule, 0, base, level, factor[2], 0, verdict, None, factor[3], why.problem)
     if amount > MAX_AMOUNT:
         raise OutOfRange
-    return RuleOutcome(rule, amount, base, level, factor.multiplier, 0, FIRED if amount else BELOW_ONE, None)
+    return RuleOutcome(rule, amount, base, level, factor[2], 0, FIRED if amount else BELOW_ONE, None, factor[3])
+
+
+def _sum_of_lines(rule: EarnRule, lines: Sequence[Any], subject: Subject, factor: Factor) -> int:
+    """What a rule gives for each line by itself, rounded and summed."""
+    giving, field, rounding = rule.giving, rule.base_field, rule.rounding
+    subject = giving.subject_of_lines(subject)
+    return sum([rounded(giving.exact(getattr(line, field), line, subject), factor, rounding) for line in lines])
 
 
 def _cap(outcome: RuleOutcome, key: CapKey, left: int) -> RuleOutcome:
@@ -113,6 +183,32 @@ def _cap(outcome: RuleOutcome, key: CapKey, left: int) -> RuleOutcome:
     capped = max(0, outcome.amount - max(0, left))
     verdict = CAPPED if capped else FIRED
     return outcome._replace(amount=outcome.amount - capped, capped=capped, verdict=verdict, cap_key=key)
+
+
+def earnings(outcomes: Sequence[RuleOutcome]) -> list[Earned]:
+    """What rules give, by unit and funder in the order of the rules. Raises OutOfRange."""
+    by_funder: dict[tuple[str, str], list[RuleOutcome]] = {}
+    for outcome in outcomes:
+        rule = outcome.rule
+        if rule.shares is None:
+            by_funder.setdefault((rule.unit.code, rule.funder), []).append(outcome)
+        else:
+            for funder, part in _parts(outcome, rule.shares):
+                by_funder.setdefault((rule.unit.code, funder), []).append(part)
+    return [_earned(funder, outcomes) for (_, funder), outcomes in by_funder.items()]
+
+
+def _parts(outcome: RuleOutcome, shares: Mapping[str, int]) -> Iterator[tuple[str, RuleOutcome]]:
+    """The part of each funder that gives something, the first one if none does; it tells what the cap took of all.
+
+    Each part says what it drew on the cap, so that together they give back the whole amount once.
+    """
+    amounts = split(outcome.amount, list(shares.values()))
+    parts = [part for part in zip(shares, amounts, strict=True) if part[1]]
+    capped = outcome.capped
+    for funder, amount in parts or [(outcome.rule.funder, 0)]:
+        yield funder, outcome._replace(amount=amount, capped=capped)
+        capped = 0
 
 
 def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
@@ -127,10 +223,10 @@ def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
     return Earned(first.rule.unit, funder, amount, level, outcomes)
 
 
-def rounded(base: int, factor: Factor, rounding: str) -> int:
-    """base × factor, exact, rounded once. No floats."""
-    numerator, denominator, _ = factor
-    product = base * numerator
+def rounded(exact: Exact, factor: Factor, rounding: str) -> int:
+    """An exact amount × its factor, rounded once. No floats."""
+    product = exact[0] * factor[0]
+    denominator = exact[1] * factor[1]
     match rounding:
         case "floor":
             return product // denominator
@@ -144,3 +240,24 @@ def cap_period(rule: EarnRule, at: datetime) -> date:
     """The period of a rule's cap at an instant."""
     assert rule.cap is not None
     return period_start(civil_day(at, rule.unit.zone), rule.cap.period)
+
+
+def eligible_at(rule: EarnRule, verdict: Verdict, at: datetime) -> datetime | None:
+    """When a rule could give (more): it begins, or its cap begins anew; None where time changes nothing."""
+    if verdict is NOT_YET_VALID:
+        return rule.valid_from
+    if isinstance(verdict, Skipped) or verdict.verdict != CAPPED or rule.cap is None:
+        return None
+    day = civil_day(at, rule.unit.zone)
+    renewed = period_end(day, rule.cap.period)
+    return None if renewed is None else start_of_day(renewed, rule.unit.zone)
+
+
+def problem(rule: EarnRule, verdict: Skipped, subject: Subject) -> str:
+    """Why the condition that a rule is skipped by cannot be evaluated; empty when it can."""
+    activity, lines, levels = subject
+    if verdict is CONDITION_FALSE and rule.condition is not None:
+        return rule.condition.problem(activity, levels)
+    if verdict is NO_LINE_MATCHES and rule.line_condition is not None:
+        return rule.line_condition.problem(lines, activity, levels)
+    return ""

@@ -1,0 +1,147 @@
+"""What an earn rule gives for a base of money, before its multipliers and its rounding: exact fractions. Pure."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import lcm
+from typing import Any, NamedTuple
+
+from services.chassis import cel
+from services.points.matching import PointsFormula
+from services.points.specs import EarnRuleSpec
+
+Exact = tuple[int, int]
+"""A numerator and a denominator."""
+
+
+class Subject(NamedTuple):
+    """What rules look at: an activity, its lines, and the member's level on each ladder."""
+
+    activity: Any
+    lines: Sequence[Any]
+    levels: Mapping[str, str]
+
+
+class NotGiven(Exception):
+    """A formula gives nothing: it cannot be evaluated (`problem`), or is negative."""
+
+    def __init__(self, problem: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class Giving:
+    """A way of giving points."""
+
+    __slots__ = ()
+    needs_money = True
+    """It gives nothing where nothing was paid."""
+
+    def exact(self, base: int, line: Any, subject: Subject) -> Exact:
+        """What it gives for a base of money: of one line, or (None) of all together. Raises NotGiven."""
+        raise NotImplementedError
+
+    def subject_of_lines(self, subject: Subject) -> Subject:
+        """What it looks at when it is asked line by line."""
+        return subject
+
+
+class Proportional(Giving):
+    """So much for each minor unit of base."""
+
+    __slots__ = ("_denominator", "_numerator")
+
+    def __init__(self, rate: Fraction) -> None:
+        self._numerator, self._denominator = rate.numerator, rate.denominator
+
+    def exact(self, base: int, line: Any, subject: Subject) -> Exact:
+        """The rate times the base."""
+        return base * self._numerator, self._denominator
+
+
+class Fixed(Giving):
+    """The same whatever was paid."""
+
+    __slots__ = ("_amount",)
+    needs_money = False
+
+    def __init__(self, amount: int) -> None:
+        self._amount = amount
+
+    def exact(self, base: int, line: Any, subject: Subject) -> Exact:
+        """The amount."""
+        return self._amount, 1
+
+
+class EveryFull(Giving):
+    """So much for each full part of base: "1 bean per RMB 20"."""
+
+    __slots__ = ("_amount", "_per")
+
+    def __init__(self, amount: int, per: int) -> None:
+        self._amount, self._per = amount, per
+
+    def exact(self, base: int, line: Any, subject: Subject) -> Exact:
+        """The amount for each full part; what is left over counts for nothing."""
+        return base // self._per * self._amount, 1
+
+
+class Table(Giving):
+    """A rate by steps of base: of the step reached for all of it, or (marginal) of each step for what lies in it."""
+
+    __slots__ = ("_below", "_denominator", "_is_marginal", "_rates", "_starts")
+
+    def __init__(self, steps: Sequence[tuple[int, Fraction]], *, is_marginal: bool) -> None:
+        """`steps` ascending; below the first nothing is given."""
+        self._starts = [start for start, _ in steps]
+        self._denominator = lcm(*(rate.denominator for _, rate in steps))
+        self._rates = [int(rate * self._denominator) for _, rate in steps]
+        self._is_marginal = is_marginal
+        self._below = [0]
+        for place in range(1, len(steps)):
+            width = self._starts[place] - self._starts[place - 1]
+            self._below.append(self._below[-1] + width * self._rates[place - 1])
+
+    def exact(self, base: int, line: Any, subject: Subject) -> Exact:
+        """What the base comes to."""
+        place = bisect_right(self._starts, base) - 1
+        if place < 0:
+            return 0, 1
+        if self._is_marginal:
+            return self._below[place] + (base - self._starts[place]) * self._rates[place], self._denominator
+        return base * self._rates[place], self._denominator
+
+
+class ByFormula(Giving):
+    """What a formula comes to."""
+
+    __slots__ = ("_formula",)
+    needs_money = False
+
+    def __init__(self, formula: PointsFormula) -> None:
+        self._formula = formula
+
+    def exact(self, base: int, line: Any, subject: Subject) -> Exact:
+        """What it comes to. Raises NotGiven when it cannot be evaluated, or is negative."""
+        value = self._formula.value(base, line, subject.activity, subject.levels)
+        if isinstance(value, cel.NoValue):
+            raise NotGiven(value.problem)
+        if value < 0:
+            raise NotGiven
+        return value, 1
+
+    def subject_of_lines(self, subject: Subject) -> Subject:
+        """The activity without its other lines, unless the formula looks at them."""
+        return subject._replace(activity=self._formula.activity_of_lines(subject.activity))
+
+
+def giving_of(spec: EarnRuleSpec) -> Giving:
+    """How a rule gives. Raises cel.ExpressionError for its formula."""
+    if spec.rate is not None:
+        return Proportional(spec.rate)
+    if spec.table is not None:
+        return Table([(step.start, step.rate) for step in spec.table], is_marginal=spec.table_mode == "marginal")
+    if spec.formula is not None:
+        return ByFormula(PointsFormula.compile(spec.formula, per_line=spec.rounded_per == "line"))
+    assert spec.amount is not None
+    return Fixed(spec.amount) if spec.per is None else EveryFull(spec.amount, spec.per)
