@@ -23,7 +23,15 @@ OF_A_BATCH = [
     "_SPENDS",
     "_CAP_USES",
 ]
-OF_WALLETS = ["_MEMBERS", "_BALANCES", "_OPEN_LOTS", "_OPEN_HOLDS", "_OPEN_CLAWBACKS", "_USES_OF_OPEN_HOLDS"]
+OF_WALLETS = [
+    "_MEMBERS",
+    "_BALANCES",
+    "_OPEN_LOTS",
+    "_OPEN_HOLDS",
+    "_OPEN_CLAWBACKS",
+    "_USES_OF_OPEN_HOLDS",
+    "POOLED_LOTS",
+]
 
 
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
@@ -45,8 +53,9 @@ async def test_no_query_of_wallets_reads_a_whole_partition(name: str) -> None:
         (queries._OPEN_LOTS, "lots_open"),
         (reads._OPEN_HOLDS, "holds_of_member"),
         (reads._OPEN_LOTS, "lots_open"),
+        (reads.POOLED_LOTS, "lots_open"),
     ],
-    ids=["open holds", "holds", "open lots", "open holds read", "open lots read"],
+    ids=["open holds", "holds", "open lots", "open holds read", "open lots read", "lots pooled"],
 )
 async def test_nobody_looks_at_what_others_have_open(query: str, index: str) -> None:
     plan = await plan_of("points", query)

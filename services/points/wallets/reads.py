@@ -1,6 +1,6 @@
 """Every SQL statement with which wallets are read. Each serves any number of members at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,9 @@ import asyncpg
 
 from services.chassis.database import Connection
 from services.points.values import Balance, Clawback, Hold, Lot, LotUse, Wallet
-from services.points.wallets.balances import Past
+from services.points.wallets.balances import MAX_EXPIRIES, Past
 from services.points.wallets.lots import NEVER
+from services.points.wallets.pooling import POOLED_LOTS, pooled_lots
 
 Wallets = dict[UUID, dict[str, Wallet]]
 """Wallets by member and unit; a member nobody has heard of is missing, a member with nothing has none."""
@@ -141,15 +142,33 @@ async def known_members(
 
 
 async def wallets(connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]) -> Wallets:
-    """Wallets as they are booked; within a transaction that sees one snapshot."""
+    """Wallets as they are booked, with all their open lots; within a transaction that sees one snapshot."""
+    rows = await connection.fetch(_OPEN_LOTS, partitions, member_ids)
+    return await _wallets_of([Lot(*row) for row in rows], connection, partitions, member_ids)
+
+
+async def pooled_wallets(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], now: datetime, until: datetime
+) -> Wallets:
+    """Wallets as they are booked, with as few lots as tell their balances at instants from `now` to `until`.
+
+    Lots that no hold holds and that expire together are one; beyond the expiries that a balance tells they do not
+    expire. What time does to them comes to the same (`pooling.py`). Within a transaction that sees one snapshot.
+    """
+    rows = await connection.fetch(POOLED_LOTS, partitions, member_ids, now, until, MAX_EXPIRIES)
+    return await _wallets_of(pooled_lots(rows), connection, partitions, member_ids)
+
+
+async def _wallets_of(
+    lots: Iterable[Lot], connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]
+) -> Wallets:
     found: Wallets = {member_id: {} for member_id in await known_members(connection, partitions, member_ids)}
     in_debt = False
     for member_id, unit, balance, debt, slides_to in await connection.fetch(_BALANCES, partitions, member_ids):
         found[member_id][unit] = Wallet(member_id, unit, Balance(balance, debt, slides_to), {}, {})
         in_debt |= debt > 0
     holding = False
-    for row in await connection.fetch(_OPEN_LOTS, partitions, member_ids):
-        lot = Lot(*row)
+    for lot in lots:
         found[lot.member_id][lot.unit].lots[lot.lot_id] = lot
         holding |= lot.held > 0
     if holding:

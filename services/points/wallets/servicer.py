@@ -79,8 +79,9 @@ class WalletReads:
         now = await self._platform.clock.now()
         members = sorted({question.member_id for question in asked})
         past_instants = {question.at for question in asked if question.at is not None and question.at < now}
+        until = max([now, *(question.at for question in asked if question.at is not None)])
         async with self._snapshot() as connection:
-            wallets = await reads.wallets(connection, self._partitions_of(members), members)
+            wallets = await reads.pooled_wallets(connection, self._partitions_of(members), members, now, until)
             pasts = {at: await self._past(connection, asked, at) for at in sorted(past_instants)}
         return [
             question if isinstance(question, Rejection) else _answer(question, wallets, pasts, now)
