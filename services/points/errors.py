@@ -132,6 +132,13 @@ def capture_exceeds_hold(held: int, requested: int) -> Rejection:
     )
 
 
+def lot_unknown(lot_id: str) -> Rejection:
+    """The member has no such lot."""
+    return Rejection(
+        "LOT_UNKNOWN", "the member has no such lot", code=StatusCode.NOT_FOUND, metadata={"lot_id": lot_id}
+    )
+
+
 def spend_unknown(spend_id: str) -> Rejection:
     """No such spend."""
     return Rejection(

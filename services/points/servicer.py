@@ -12,18 +12,22 @@ from services.chassis.telemetry import current_traceparent
 from services.points import requests
 from services.points.documents import PointsConfig
 from services.points.ledger.servicer import LedgerReads
+from services.points.reports.servicer import Reports
+from services.points.traces.servicer import Traces
 from services.points.wallets.servicer import WalletReads
 from tessera.points.v1 import points_service_pb2 as pb
 
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(WalletReads, LedgerReads):
+class PointsServicer(WalletReads, LedgerReads, Traces, Reports):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
         WalletReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
+        Traces.__init__(self, platform)
+        Reports.__init__(self, platform)
         self._platform = platform
 
     async def RecordActivity(self, request: pb.RecordActivityRequest, call: Call) -> Serialised:

@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from services.chassis import ids
 from services.chassis.app import Platform
 from services.chassis.database import Connection
 from services.chassis.errors import Refused, Rejection, to_status
@@ -18,7 +16,7 @@ from services.chassis.validation import item_rejection
 from services.points import errors, wire
 from services.points.documents import PointsConfig
 from services.points.requests import decode
-from services.points.values import Lot, Wallet
+from services.points.values import Wallet
 from services.points.wallets import reads
 from services.points.wallets.balances import (
     FIRST_PLACE,
@@ -31,10 +29,9 @@ from services.points.wallets.balances import (
     lots_page,
     place_of,
 )
-from services.points.wallets.lots import NEVER, expiry_of
-from tessera.points.v1 import event_pb2
+from services.points.wallets.lots import expiry_of
+from services.points.wallets.wire import fill_entry, fill_lot
 from tessera.points.v1 import points_service_pb2 as pb
-from tessera.type.v1 import position_pb2
 
 DEFAULT_PAGE = 100
 _NEWEST = (1 << 62, 0)
@@ -118,7 +115,7 @@ class WalletReads:
         rows = await reads.entries(self._platform.pool, partition, member_id, request.unit, before, size + 1)
         response = pb.ListEntriesResponse()
         for row in rows[:size]:
-            _fill_entry(response.entries.add(), row, partition)
+            fill_entry(response.entries.add(), row, partition)
         if len(rows) > size:
             last = rows[size - 1]
             response.next_page_token = tokens.encode(
@@ -148,7 +145,7 @@ class WalletReads:
         page = lots_page(wallet, booked, now, after)
         response = pb.ListLotsResponse()
         for lot in page[:size]:
-            _fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance))
+            fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance))
         if len(page) > size:
             gone_at, available_at, lot_id = place_of(page[size - 1], wallet.balance)
             place = (gone_at.isoformat(), available_at.isoformat(), str(lot_id))
@@ -213,46 +210,6 @@ def _view(
         return balance_at(wallet, at or now)
     past = pasts[at].get((wallet.member_id, wallet.unit))
     return NOTHING if past is None else balance_in_past(past, wallet, at, now)
-
-
-def _fill_entry(entry: pb.Entry, row: Any, partition: int) -> None:
-    unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id, source_id, level = row[2:]
-    entry.unit = unit
-    entry.kind = event_pb2.EntryKind.ValueType(kind)
-    entry.amount = amount
-    entry.balance_after = balance_after
-    entry.counterparty = counterparty
-    entry.effective_at.CopyFrom(timestamp(effective_at))
-    entry.recorded_at.CopyFrom(timestamp(recorded_at))
-    entry.account_id = wire.account_id(account_id) if account_id is not None else ""
-    entry.source_id = ids.encode(_SOURCES[kind], source_id)
-    entry.level = level
-    entry.position.CopyFrom(position_pb2.Position(service=wire.SERVICE, partition=partition, position=row[0]))
-
-
-_SOURCES = {
-    event_pb2.ENTRY_KIND_EARN: "activity",
-    event_pb2.ENTRY_KIND_SPEND: "spend",
-    event_pb2.ENTRY_KIND_REFUND: "spend",
-    event_pb2.ENTRY_KIND_EXPIRE: "lot",
-    event_pb2.ENTRY_KIND_REFUND_EXPIRED: "spend",
-    event_pb2.ENTRY_KIND_CLAWBACK: "activity",
-    event_pb2.ENTRY_KIND_FORGIVE: "activity",
-    event_pb2.ENTRY_KIND_CASH_DEDUCTION: "activity",
-}
-
-
-def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
-    message.lot_id = wire.lot_id(lot.lot_id)
-    message.unit = lot.unit
-    message.amount = lot.amount
-    message.remaining = lot.remaining
-    message.held = lot.held
-    message.available_at.CopyFrom(timestamp(lot.available_at))
-    if gone_at != NEVER:
-        message.expires_at.CopyFrom(timestamp(gone_at))
-    message.funder = lot.funder
-    message.activity_id = wire.activity_id(lot.source_id)
 
 
 def _lot_cursor(cursor: Sequence[str | int] | None) -> LotPlace:
