@@ -185,6 +185,16 @@ def hold_too_long(longest: timedelta) -> Rejection:
     )
 
 
+def effective_after_recorded() -> Rejection:
+    """A balance that was to be told of a time after that by which it was recorded."""
+    return Rejection(
+        "TIME_OUT_OF_RANGE",
+        "effective_at must not be after recorded_by",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"field": "effective_at"},
+    )
+
+
 def partition_unknown(partitions: int) -> Rejection:
     """No such partition."""
     return Rejection(

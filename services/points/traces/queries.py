@@ -10,14 +10,18 @@ from uuid import UUID
 
 from services.chassis.database import Connection
 
-LOT_COLUMNS = """
-    l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at, l.funder,
-    l.source_id, l.account_id, l.slides, l.origin_lot
-"""
-_LOT = f"""
-    SELECT {LOT_COLUMNS}, b.balance, b.debt, b.slides_to
+_LOT = """
+    SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
+           l.funder, l.source_id, l.account_id, l.slides, l.origin_lot, b.balance, b.debt, b.slides_to
     FROM lots AS l
-    JOIN balances AS b USING (partition, member_id, unit)
+    CROSS JOIN LATERAL (
+        SELECT balance, debt, slides_to
+        FROM balances
+        WHERE partition = l.partition
+          AND member_id = l.member_id
+          AND unit = l.unit
+        OFFSET 0
+    ) AS b
     WHERE l.partition = $1
       AND l.member_id = $2
       AND l.lot_id = $3

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -103,14 +103,29 @@ _PAST = f"""
     LEFT JOIN pending USING (member_id, unit)
     LEFT JOIN held USING (member_id, unit)
 """
+# Read backwards along the key of entries, no further than a page needs; filters that are NULL let everything through.
 _ENTRIES = """
     SELECT position, ordinal, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
            source_id, level
-    FROM entries
+    FROM entries AS e
     WHERE partition = $1
       AND member_id = $2
       AND ($3 = '' OR unit = $3)
       AND (position, ordinal) < ($4, $5)
+      AND ($7::smallint[] IS NULL OR kind = ANY($7))
+      AND ($8::timestamptz IS NULL OR effective_at >= $8)
+      AND ($9::timestamptz IS NULL OR effective_at < $9)
+      AND ($10::timestamptz IS NULL OR recorded_at >= $10)
+      AND ($11::timestamptz IS NULL OR recorded_at < $11)
+      AND ($12::uuid IS NULL OR account_id = $12)
+      AND ($13::text IS NULL OR account_id IN (
+          SELECT a.account_id
+          FROM accounts AS a
+          WHERE a.partition = $1
+            AND a.account_id = e.account_id
+            AND a.domain = $13
+      ))
+      AND ($14::uuid IS NULL OR source_id = $14)
     ORDER BY position DESC, ordinal DESC
     LIMIT $6
 """
@@ -199,11 +214,30 @@ async def past(
     return {(row["member_id"], row["unit"]): Past(row["booked"], row["pending"], row["held"]) for row in rows}
 
 
+class EntryFilter(NamedTuple):
+    """Which entries are wanted: those that everything given lets through, intervals half-open."""
+
+    kinds: Sequence[int] | None = None
+    effective_from: datetime | None = None
+    effective_until: datetime | None = None
+    recorded_from: datetime | None = None
+    recorded_until: datetime | None = None
+    account_id: UUID | None = None
+    domain: str | None = None
+    source_id: UUID | None = None
+
+
 async def entries(
-    pool: asyncpg.Pool, partition: int, member_id: UUID, unit: str, before: tuple[int, int], limit: int
+    pool: asyncpg.Pool,
+    partition: int,
+    member_id: UUID,
+    unit: str,
+    before: tuple[int, int],
+    limit: int,
+    wanted: EntryFilter,
 ) -> Sequence[Any]:
     """A page of entries, newest first, before a position and ordinal."""
-    return await pool.fetch(_ENTRIES, partition, member_id, unit, *before, limit)
+    return await pool.fetch(_ENTRIES, partition, member_id, unit, *before, limit, *wanted)
 
 
 async def lots(
