@@ -132,6 +132,13 @@ def capture_exceeds_hold(held: int, requested: int) -> Rejection:
     )
 
 
+def lot_unknown(lot_id: str) -> Rejection:
+    """The member has no such lot."""
+    return Rejection(
+        "LOT_UNKNOWN", "the member has no such lot", code=StatusCode.NOT_FOUND, metadata={"lot_id": lot_id}
+    )
+
+
 def spend_unknown(spend_id: str) -> Rejection:
     """No such spend."""
     return Rejection(
@@ -234,6 +241,16 @@ def hold_too_long(longest: timedelta) -> Rejection:
         f"expires_at must be in the future, at most {longest.days} days ahead",
         code=StatusCode.INVALID_ARGUMENT,
         metadata={"field": "expires_at"},
+    )
+
+
+def effective_after_recorded() -> Rejection:
+    """A balance that was to be told of a time after that by which it was recorded."""
+    return Rejection(
+        "TIME_OUT_OF_RANGE",
+        "effective_at must not be after recorded_by",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"field": "effective_at"},
     )
 
 

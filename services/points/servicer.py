@@ -17,13 +17,15 @@ from services.points.documents import PointsConfig
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
 from services.points.ledger.servicer import LedgerReads
+from services.points.reports.servicer import Reports
+from services.points.traces.servicer import Traces
 from services.points.wallets.servicer import WalletReads
 from tessera.points.v1 import points_service_pb2 as pb
 
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads):
+class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads, Traces, Reports):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
@@ -32,6 +34,8 @@ class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, Led
         GiftReads.__init__(self, platform)
         AdjustmentReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
+        Traces.__init__(self, platform)
+        Reports.__init__(self, platform)
         self._platform = platform
 
     async def RecordActivity(self, request: pb.RecordActivityRequest, call: Call) -> Serialised:

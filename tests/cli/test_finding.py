@@ -12,6 +12,7 @@ COMMANDS = (
     ("replay", "grocer"),
     ("apply",),
     ("verify",),
+    ("liability",),
     ("token",),
     ("member", "show"),
 )

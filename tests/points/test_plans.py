@@ -5,7 +5,9 @@ import re
 import pytest
 
 from services.points import jobs, queries
-from services.points.wallets import reads
+from services.points.reports import queries as reports
+from services.points.traces import queries as traces
+from services.points.wallets import history, reads
 from tests.support.plans import BEFORE, check_looks_up, plan_of
 
 OF_A_BATCH = [
@@ -23,7 +25,15 @@ OF_A_BATCH = [
     "_SPENDS",
     "_CAP_USES",
 ]
-OF_WALLETS = ["_MEMBERS", "_BALANCES", "_OPEN_LOTS", "_OPEN_HOLDS", "_OPEN_CLAWBACKS", "_USES_OF_OPEN_HOLDS"]
+OF_WALLETS = [
+    "_MEMBERS",
+    "_BALANCES",
+    "_OPEN_LOTS",
+    "_OPEN_HOLDS",
+    "_OPEN_CLAWBACKS",
+    "_USES_OF_OPEN_HOLDS",
+    "POOLED_LOTS",
+]
 
 
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
@@ -45,8 +55,9 @@ async def test_no_query_of_wallets_reads_a_whole_partition(name: str) -> None:
         (queries._OPEN_LOTS, "lots_open"),
         (reads._OPEN_HOLDS, "holds_of_member"),
         (reads._OPEN_LOTS, "lots_open"),
+        (reads.POOLED_LOTS, "lots_open"),
     ],
-    ids=["open holds", "holds", "open lots", "open holds read", "open lots read"],
+    ids=["open holds", "holds", "open lots", "open holds read", "open lots read", "lots pooled"],
 )
 async def test_nobody_looks_at_what_others_have_open(query: str, index: str) -> None:
     plan = await plan_of("points", query)
@@ -69,3 +80,29 @@ async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:
     plan = await plan_of("points", jobs._DUE)
     indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
     assert indexes == ["lots_due", "holds_due", "balances_due", "lots_open"], plan
+
+
+async def test_what_was_known_is_read_by_member_and_compared_by_hashes() -> None:
+    plan = await plan_of("points", history.AS_RECORDED)
+    assert set(re.findall(r"Index Scan using (\w+)", plan)) == {
+        "entries_pkey",
+        "lots_pkey",
+        "activities_pkey",
+        "balances_pkey",
+        "holds_of_member",
+    }, plan
+    assert all(" AND " in condition for condition in re.findall(r"Index Cond: (.*)", plan)), plan
+    assert "Join Filter" not in plan, plan
+    assert "hashed SubPlan" in plan, plan
+
+
+@pytest.mark.parametrize("name", ["_LOT", "_USES", "_SUMS", "_SPEND", "_HOLD", "_USED_LOTS", "_REFUNDS"])
+async def test_no_trace_reads_a_whole_partition(name: str) -> None:
+    check_looks_up(await plan_of("points", getattr(traces, name)))
+
+
+async def test_an_export_reads_the_journal_from_its_place_on() -> None:
+    plan = await plan_of("points", reports._JOURNAL)
+    assert "Index Scan using journal_pkey" in plan, plan
+    assert "Sort" not in plan, plan
+    check_looks_up(plan)

@@ -1,16 +1,17 @@
 """Every SQL statement with which wallets are read. Each serves any number of members at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from services.chassis.database import Connection
 from services.points.values import Balance, Clawback, Hold, Lot, LotUse, Wallet
-from services.points.wallets.balances import Past
+from services.points.wallets.balances import MAX_EXPIRIES, Past
 from services.points.wallets.lots import NEVER
+from services.points.wallets.pooling import POOLED_LOTS, pooled_lots
 
 Wallets = dict[UUID, dict[str, Wallet]]
 """Wallets by member and unit; a member nobody has heard of is missing, a member with nothing has none."""
@@ -102,14 +103,29 @@ _PAST = f"""
     LEFT JOIN pending USING (member_id, unit)
     LEFT JOIN held USING (member_id, unit)
 """
+# Read backwards along the key of entries, no further than a page needs; filters that are NULL let everything through.
 _ENTRIES = """
     SELECT position, ordinal, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
            source_id, level
-    FROM entries
+    FROM entries AS e
     WHERE partition = $1
       AND member_id = $2
       AND ($3 = '' OR unit = $3)
       AND (position, ordinal) < ($4, $5)
+      AND ($7::smallint[] IS NULL OR kind = ANY($7))
+      AND ($8::timestamptz IS NULL OR effective_at >= $8)
+      AND ($9::timestamptz IS NULL OR effective_at < $9)
+      AND ($10::timestamptz IS NULL OR recorded_at >= $10)
+      AND ($11::timestamptz IS NULL OR recorded_at < $11)
+      AND ($12::uuid IS NULL OR account_id = $12)
+      AND ($13::text IS NULL OR account_id IN (
+          SELECT a.account_id
+          FROM accounts AS a
+          WHERE a.partition = $1
+            AND a.account_id = e.account_id
+            AND a.domain = $13
+      ))
+      AND ($14::uuid IS NULL OR source_id = $14)
     ORDER BY position DESC, ordinal DESC
     LIMIT $6
 """
@@ -141,15 +157,33 @@ async def known_members(
 
 
 async def wallets(connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]) -> Wallets:
-    """Wallets as they are booked; within a transaction that sees one snapshot."""
+    """Wallets as they are booked, with all their open lots; within a transaction that sees one snapshot."""
+    rows = await connection.fetch(_OPEN_LOTS, partitions, member_ids)
+    return await _wallets_of([Lot(*row) for row in rows], connection, partitions, member_ids)
+
+
+async def pooled_wallets(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], now: datetime, until: datetime
+) -> Wallets:
+    """Wallets as they are booked, with as few lots as tell their balances at instants from `now` to `until`.
+
+    Lots that no hold holds and that expire together are one; beyond the expiries that a balance tells they do not
+    expire. What time does to them comes to the same (`pooling.py`). Within a transaction that sees one snapshot.
+    """
+    rows = await connection.fetch(POOLED_LOTS, partitions, member_ids, now, until, MAX_EXPIRIES)
+    return await _wallets_of(pooled_lots(rows), connection, partitions, member_ids)
+
+
+async def _wallets_of(
+    lots: Iterable[Lot], connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]
+) -> Wallets:
     found: Wallets = {member_id: {} for member_id in await known_members(connection, partitions, member_ids)}
     in_debt = False
     for member_id, unit, balance, debt, slides_to in await connection.fetch(_BALANCES, partitions, member_ids):
         found[member_id][unit] = Wallet(member_id, unit, Balance(balance, debt, slides_to), {}, {})
         in_debt |= debt > 0
     holding = False
-    for row in await connection.fetch(_OPEN_LOTS, partitions, member_ids):
-        lot = Lot(*row)
+    for lot in lots:
         found[lot.member_id][lot.unit].lots[lot.lot_id] = lot
         holding |= lot.held > 0
     if holding:
@@ -180,11 +214,30 @@ async def past(
     return {(row["member_id"], row["unit"]): Past(row["booked"], row["pending"], row["held"]) for row in rows}
 
 
+class EntryFilter(NamedTuple):
+    """Which entries are wanted: those that everything given lets through, intervals half-open."""
+
+    kinds: Sequence[int] | None = None
+    effective_from: datetime | None = None
+    effective_until: datetime | None = None
+    recorded_from: datetime | None = None
+    recorded_until: datetime | None = None
+    account_id: UUID | None = None
+    domain: str | None = None
+    source_id: UUID | None = None
+
+
 async def entries(
-    pool: asyncpg.Pool, partition: int, member_id: UUID, unit: str, before: tuple[int, int], limit: int
+    pool: asyncpg.Pool,
+    partition: int,
+    member_id: UUID,
+    unit: str,
+    before: tuple[int, int],
+    limit: int,
+    wanted: EntryFilter,
 ) -> Sequence[Any]:
     """A page of entries, newest first, before a position and ordinal."""
-    return await pool.fetch(_ENTRIES, partition, member_id, unit, *before, limit)
+    return await pool.fetch(_ENTRIES, partition, member_id, unit, *before, limit, *wanted)
 
 
 async def lots(

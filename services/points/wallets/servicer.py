@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from services.chassis import ids
+from google.protobuf.message import Message
+
 from services.chassis.app import Platform
 from services.chassis.database import Connection
 from services.chassis.errors import Refused, Rejection, to_status
@@ -18,7 +18,7 @@ from services.chassis.validation import item_rejection
 from services.points import errors, wire
 from services.points.documents import PointsConfig
 from services.points.requests import decode
-from services.points.values import Lot, Wallet
+from services.points.values import Wallet
 from services.points.wallets import reads
 from services.points.wallets.balances import (
     FIRST_PLACE,
@@ -31,10 +31,10 @@ from services.points.wallets.balances import (
     lots_page,
     place_of,
 )
-from services.points.wallets.lots import NEVER, expiry_of
-from tessera.points.v1 import event_pb2
+from services.points.wallets.history import past_as_recorded
+from services.points.wallets.lots import expiry_of
+from services.points.wallets.wire import fill_entry, fill_lot
 from tessera.points.v1 import points_service_pb2 as pb
-from tessera.type.v1 import position_pb2
 
 DEFAULT_PAGE = 100
 _NEWEST = (1 << 62, 0)
@@ -74,24 +74,29 @@ class WalletReads:
     async def _balances(self, requests: Sequence[pb.GetBalanceRequest]) -> list[pb.GetBalanceResponse | Rejection]:
         """Balances for each request, in order; all are read from one snapshot."""
         _, config = await self._platform.configurations.current(self._platform.pool)
-        questions = [_question(request, config) for request in requests]
-        asked = [question for question in questions if isinstance(question, _Question)]
         now = await self._platform.clock.now()
+        questions = [_question(request, config, now) for request in requests]
+        asked = [question for question in questions if isinstance(question, _Question)]
         members = sorted({question.member_id for question in asked})
-        past_instants = {question.at for question in asked if question.at is not None and question.at < now}
+        past_views = {question.view for question in asked if question.at is not None and question.at < now}
+        until = max([now, *(question.at for question in asked if question.at is not None)])
         async with self._snapshot() as connection:
-            wallets = await reads.wallets(connection, self._partitions_of(members), members)
-            pasts = {at: await self._past(connection, asked, at) for at in sorted(past_instants)}
+            wallets = await reads.pooled_wallets(connection, self._partitions_of(members), members, now, until)
+            pasts = {view: await self._past(connection, asked, view) for view in past_views}
         return [
             question if isinstance(question, Rejection) else _answer(question, wallets, pasts, now)
             for question in questions
         ]
 
     async def _past(
-        self, connection: Connection, asked: Sequence["_Question"], at: datetime
+        self, connection: Connection, asked: Sequence["_Question"], view: "_View"
     ) -> dict[tuple[UUID, str], Past]:
-        members = sorted({question.member_id for question in asked if question.at == at})
-        return await reads.past(connection, self._partitions_of(members), members, at)
+        members = sorted({question.member_id for question in asked if question.view == view})
+        partitions, (at, recorded_by) = self._partitions_of(members), view
+        assert at is not None, "a view of the past has an instant"
+        if recorded_by is None:
+            return await reads.past(connection, partitions, members, at)
+        return await past_as_recorded(connection, partitions, members, at, recorded_by)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Connection]:
@@ -114,10 +119,12 @@ class WalletReads:
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
         before = (int(cursor[0]), int(cursor[1])) if cursor else _NEWEST
         partition = partition_of(member_id, self._partitions)
-        rows = await reads.entries(self._platform.pool, partition, member_id, request.unit, before, size + 1)
+        rows = await reads.entries(
+            self._platform.pool, partition, member_id, request.unit, before, size + 1, _entry_filter(request)
+        )
         response = pb.ListEntriesResponse()
         for row in rows[:size]:
-            _fill_entry(response.entries.add(), row, partition)
+            fill_entry(response.entries.add(), row, partition)
         if len(rows) > size:
             last = rows[size - 1]
             response.next_page_token = tokens.encode(
@@ -147,7 +154,7 @@ class WalletReads:
         page = lots_page(wallet, booked, now, after)
         response = pb.ListLotsResponse()
         for lot in page[:size]:
-            _fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance))
+            fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance))
         if len(page) > size:
             gone_at, available_at, lot_id = place_of(page[size - 1], wallet.balance)
             place = (gone_at.isoformat(), available_at.isoformat(), str(lot_id))
@@ -166,30 +173,46 @@ class WalletReads:
             raise Refused(errors.unit_unknown(unit))
 
 
+_View = tuple[datetime | None, datetime | None]
+"""Effective at an instant, None being now; as recorded by one, None being now."""
+Pasts = Mapping[_View, Mapping[tuple[UUID, str], Past]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Whose balances of which units, now (None) or at an instant."""
+    """Whose balances of which units, now (None) or at an instant, as known now (None) or as recorded by a past one."""
 
     member_id: UUID
     units: Sequence[str]
     at: datetime | None
+    recorded_by: datetime | None
+
+    @property
+    def view(self) -> _View:
+        """What it asks for of any member."""
+        return self.at, self.recorded_by
 
 
-def _question(request: pb.GetBalanceRequest, config: PointsConfig) -> "_Question | Rejection":
+def _question(request: pb.GetBalanceRequest, config: PointsConfig, now: datetime) -> "_Question | Rejection":
     try:
         member_id = decode("member", request.member_id, "member_id")
-        at = checked_instant(request.effective_at, "effective_at") if request.HasField("effective_at") else None
+        at, recorded_by = _given_instant(request, "effective_at"), _given_instant(request, "recorded_by")
     except Refused as error:
         return error.rejection
     if request.unit and request.unit not in config.units:
         return errors.unit_unknown(request.unit)
-    return _Question(member_id, [request.unit] if request.unit else sorted(config.units), at)
+    if recorded_by is not None:
+        if at is not None and at > recorded_by:
+            return errors.effective_after_recorded()
+        at = at or min(recorded_by, now)
+    known_by = recorded_by if recorded_by is not None and recorded_by < now else None
+    return _Question(member_id, [request.unit] if request.unit else sorted(config.units), at, known_by)
 
 
 def _answer(
     question: _Question,
     wallets: reads.Wallets,
-    pasts: Mapping[datetime, Mapping[tuple[UUID, str], Past]],
+    pasts: Pasts,
     now: datetime,
 ) -> pb.GetBalanceResponse | Rejection:
     of_member = wallets.get(question.member_id)
@@ -198,64 +221,38 @@ def _answer(
     response = pb.GetBalanceResponse()
     for unit in question.units:
         wallet = of_member.get(unit)
-        view = NOTHING if wallet is None else _view(wallet, question.at, pasts, now)
+        view = NOTHING if wallet is None else _view(wallet, question.view, pasts, now)
         balance = response.balances.add(unit=unit, available=view.available, pending=view.pending, held=view.held)
         for expires_at, amount in view.expiries:
             balance.expiries.add(expires_at=timestamp(expires_at), amount=amount)
     return response
 
 
-def _view(
-    wallet: Wallet, at: datetime | None, pasts: Mapping[datetime, Mapping[tuple[UUID, str], Past]], now: datetime
-) -> BalanceView:
-    if at is None or at not in pasts:
+def _view(wallet: Wallet, view: _View, pasts: Pasts, now: datetime) -> BalanceView:
+    at = view[0]
+    if at is None or view not in pasts:
         return balance_at(wallet, at or now)
-    past = pasts[at].get((wallet.member_id, wallet.unit))
+    past = pasts[view].get((wallet.member_id, wallet.unit))
     return NOTHING if past is None else balance_in_past(past, wallet, at, now)
 
 
-def _fill_entry(entry: pb.Entry, row: Any, partition: int) -> None:
-    unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id, source_id, level = row[2:]
-    entry.unit = unit
-    entry.kind = event_pb2.EntryKind.ValueType(kind)
-    entry.amount = amount
-    entry.balance_after = balance_after
-    entry.counterparty = counterparty
-    entry.effective_at.CopyFrom(timestamp(effective_at))
-    entry.recorded_at.CopyFrom(timestamp(recorded_at))
-    entry.account_id = wire.account_id(account_id) if account_id is not None else ""
-    entry.source_id = ids.encode(_SOURCES[kind], source_id)
-    entry.level = level
-    entry.position.CopyFrom(position_pb2.Position(service=wire.SERVICE, partition=partition, position=row[0]))
+def _entry_filter(request: pb.ListEntriesRequest) -> reads.EntryFilter:
+    """The filters of a request. Raises Refused."""
+    return reads.EntryFilter(
+        list(request.kinds) or None,
+        _given_instant(request, "effective_from"),
+        _given_instant(request, "effective_until"),
+        _given_instant(request, "recorded_from"),
+        _given_instant(request, "recorded_until"),
+        decode("account", request.account_id, "account_id") if request.account_id else None,
+        request.domain or None,
+        decode(request.source_id.partition("_")[0], request.source_id, "source_id") if request.source_id else None,
+    )
 
 
-_SOURCES = {
-    event_pb2.ENTRY_KIND_EARN: "activity",
-    event_pb2.ENTRY_KIND_SPEND: "spend",
-    event_pb2.ENTRY_KIND_REFUND: "spend",
-    event_pb2.ENTRY_KIND_EXPIRE: "lot",
-    event_pb2.ENTRY_KIND_REFUND_EXPIRED: "spend",
-    event_pb2.ENTRY_KIND_CLAWBACK: "activity",
-    event_pb2.ENTRY_KIND_FORGIVE: "activity",
-    event_pb2.ENTRY_KIND_CASH_DEDUCTION: "activity",
-    event_pb2.ENTRY_KIND_GIFT_OUT: "gift",
-    event_pb2.ENTRY_KIND_GIFT_IN: "gift",
-    event_pb2.ENTRY_KIND_ADJUST: "adjustment",
-}
-
-
-def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
-    message.lot_id = wire.lot_id(lot.lot_id)
-    message.unit = lot.unit
-    message.amount = lot.amount
-    message.remaining = lot.remaining
-    message.held = lot.held
-    message.available_at.CopyFrom(timestamp(lot.available_at))
-    if gone_at != NEVER:
-        message.expires_at.CopyFrom(timestamp(gone_at))
-    message.funder = lot.funder
-    if lot.source_id.version == ids.HASHED_VERSION:
-        message.activity_id = wire.activity_id(lot.source_id)
+def _given_instant(request: Message, field: str) -> datetime | None:
+    """The time in a field; None when it is absent. Raises Refused (TIME_OUT_OF_RANGE)."""
+    return checked_instant(getattr(request, field), field) if request.HasField(field) else None
 
 
 def _lot_cursor(cursor: Sequence[str | int] | None) -> LotPlace:

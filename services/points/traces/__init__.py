@@ -1,0 +1,1 @@
+"""Tracing: where points came from, and what became of them."""
