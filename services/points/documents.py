@@ -1,7 +1,7 @@
 """The documents of points, checked when they are published and compiled once a version."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -11,7 +11,8 @@ from services.chassis import cel
 from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.points.matching import ActivityCondition, LineCondition
-from services.points.specs import CapSpec, EarnRuleSpec, UnitSpec
+from services.points.movements.conversions import Conversion, compile_conversions
+from services.points.specs import CapSpec, ConversionSpec, EarnRuleSpec, UnitSpec
 from services.points.units import Unit
 
 
@@ -52,9 +53,15 @@ class PointsConfig:
     capped_rules: tuple[EarnRule, ...]
     ladders: tuple[str, ...]
     """Ladders that a multiplier looks at."""
+    conversions: Mapping[str, Conversion] = field(default_factory=dict)
 
 
-MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "unit": UnitSpec, "earn-rule": EarnRuleSpec}
+MODELS: Mapping[str, type[Spec]] = {
+    "programme": ProgrammeSpec,
+    "unit": UnitSpec,
+    "earn-rule": EarnRuleSpec,
+    "conversion": ConversionSpec,
+}
 _BASE_FIELDS = {"paid": "cash_minor", "gross": "gross_minor"}
 
 
@@ -68,6 +75,8 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
     rules = [
         rule for code, spec in specs["earn-rule"].items() if (rule := _rule(code, spec, units, mistakes)) is not None
     ]
+    given = {document.code for document in documents if document.kind == "unit"}
+    conversions = compile_conversions(specs["conversion"], given, units, mistakes)
     mistakes.check()
     return PointsConfig(
         units,
@@ -75,6 +84,7 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         tuple(rules),
         tuple(rule for rule in rules if rule.cap is not None),
         tuple(sorted({rule.ladder for rule in rules if rule.ladder})),
+        conversions,
     )
 
 

@@ -132,6 +132,61 @@ def capture_exceeds_hold(held: int, requested: int) -> Rejection:
     )
 
 
+def extension_out_of_range(expires_at: datetime, longest: timedelta) -> Rejection:
+    """A hold that would not hold longer, or too long."""
+    return Rejection(
+        "TIME_OUT_OF_RANGE",
+        f"expires_at must be later than {expires_at.isoformat()}, at most {longest.days} days ahead",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"field": "expires_at"},
+    )
+
+
+GRANT_EXPIRED = Rejection(
+    "TIME_OUT_OF_RANGE",
+    "expires_at must be in the future",
+    code=StatusCode.INVALID_ARGUMENT,
+    metadata={"field": "expires_at"},
+)
+
+
+def balance_limit_exceeded(limit: int, balance: int, amount: int) -> Rejection:
+    """More than the unit allows to have."""
+    return Rejection(
+        "BALANCE_LIMIT_EXCEEDED",
+        f"at most {limit} may be in a wallet: {balance} are, {amount} were to come",
+        metadata={"limit": str(limit), "balance": str(balance), "amount": str(amount)},
+    )
+
+
+def conversion_unknown(conversion: str) -> Rejection:
+    """No such conversion."""
+    return Rejection(
+        "CONVERSION_UNKNOWN",
+        f"no conversion {conversion} is configured",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"conversion": conversion},
+    )
+
+
+def conversion_below_minimum(minimum: int, requested: int) -> Rejection:
+    """Too little to convert."""
+    return Rejection(
+        "CONVERSION_BELOW_MINIMUM",
+        f"at least {minimum} can be converted, {requested} were to be",
+        metadata={"minimum": str(minimum), "requested": str(requested)},
+    )
+
+
+def conversion_cap_exceeded(limit: int, left: int, requested: int) -> Rejection:
+    """More than is left of the cap."""
+    return Rejection(
+        "CONVERSION_CAP_EXCEEDED",
+        f"{left} of {limit} can still be converted in this period, {requested} were to be",
+        metadata={"limit": str(limit), "left": str(left), "requested": str(requested)},
+    )
+
+
 def spend_unknown(spend_id: str) -> Rejection:
     """No such spend."""
     return Rejection(

@@ -9,7 +9,7 @@ from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
 from services.points.commands import RecordActivity
-from services.points.values import ActivityRow, Booked, Clawback, Entry, Hold, Lot, LotUse, Spend
+from services.points.values import ActivityRow, Booked, Clawback, Entry, Hold, Lot, LotUse, Movement, Spend
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -169,6 +169,8 @@ def lot_changed(lot: Lot) -> bytes:
         changed.slides = True
     if lot.origin_lot is not None:
         changed.origin_lot = lot.origin_lot.bytes
+    if lot.merchant is not None:
+        changed.merchant = lot.merchant
     return event.SerializeToString()
 
 
@@ -226,6 +228,27 @@ def clawback_changed(clawback: Clawback) -> bytes:
     return event.SerializeToString()
 
 
+def movement_booked(movement: Movement) -> bytes:
+    """Points were granted, forfeited or converted."""
+    event = pb.Event()
+    booked = event.movement_booked
+    booked.movement_id = movement.movement_id.bytes
+    booked.member_id = movement.member_id.bytes
+    if movement.account_id is not None:
+        booked.account_id = movement.account_id.bytes
+    booked.domain = movement.domain
+    booked.kind = pb.EntryKind.ValueType(movement.kind)
+    booked.unit = movement.unit
+    booked.amount = movement.amount
+    booked.conversion = movement.conversion
+    booked.credited = movement.credited
+    booked.moved_at_us = to_microseconds(movement.moved_at)
+    booked.reference_digest = digest_of(movement.reference.encode())
+    booked.reason_digest = digest_of(movement.reason.encode())
+    _fill_uses(booked, movement.uses)
+    return event.SerializeToString()
+
+
 def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:
     """The lots of a sliding unit live longer."""
     return pb.Event(
@@ -233,7 +256,9 @@ def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:
     ).SerializeToString()
 
 
-def _fill_uses(changed: pb.HoldChanged | pb.SpendChanged | pb.ClawbackChanged, uses: Sequence[LotUse]) -> None:
+def _fill_uses(
+    changed: pb.HoldChanged | pb.SpendChanged | pb.ClawbackChanged | pb.MovementBooked, uses: Sequence[LotUse]
+) -> None:
     for use in uses:
         message = changed.uses.add()
         message.lot_id = use.lot_id.bytes

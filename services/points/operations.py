@@ -14,6 +14,10 @@ from services.points import queries
 from services.points.activities import operations as activities
 from services.points.commands import (
     CaptureHold,
+    Convert,
+    ExtendHold,
+    Forfeit,
+    Grant,
     PlaceHold,
     RecordActivity,
     RefundSpend,
@@ -24,6 +28,7 @@ from services.points.commands import (
 )
 from services.points.documents import PointsConfig
 from services.points.events import AccountHeard, Heard, MemberHeard, StandingHeard
+from services.points.movements import operations as movements
 from services.points.state import PointsState
 from services.points.values import Account, ActivityRow, CapKey, Wallet
 from services.points.wallets import operations as wallets
@@ -35,7 +40,11 @@ Command = (
     | PlaceHold
     | CaptureHold
     | ReleaseHold
+    | ExtendHold
     | RefundSpend
+    | Grant
+    | Forfeit
+    | Convert
     | SettleWallets
     | FeedBatch
 )
@@ -76,10 +85,16 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.caps.extend(activities.cap_keys(command, config))
                 if config.ladders:
                     keys.need_levels(command.member_id, activities.earliest(command))
-            case Spend() | PlaceHold():
+            case Spend() | PlaceHold() | Grant():
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
-            case CaptureHold() | ReleaseHold():
+            case Convert():
+                keys.wallets.add(command.member_id)
+                keys.accounts.add(command.account_id)
+                keys.caps.extend(movements.cap_keys(command, config))
+            case Forfeit():
+                keys.wallets.add(command.member_id)
+            case CaptureHold() | ReleaseHold() | ExtendHold():
                 keys.holds.add(command.hold_id)
             case RefundSpend():
                 keys.spends.add(command.spend_id)
@@ -194,6 +209,8 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
             return activities.record(state, command, moment)
         case ReverseActivity():
             return activities.reverse(state, command, moment)
+        case Grant() | Forfeit() | Convert():
+            return movements.decide(state, command, moment)
         case FeedBatch():
             heard = tuple(event for record in command.records for event in record.events)
             return Decision(_Followed(heard), lambda: b"")

@@ -95,7 +95,7 @@ _BALANCES = """
 """
 _LOT_COLUMNS = """
     member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id, account_id,
-    slides, origin_lot
+    slides, origin_lot, merchant
 """
 _OPEN_LOTS = f"""
     SELECT {_LOT_COLUMNS}

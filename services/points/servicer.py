@@ -13,6 +13,7 @@ from services.points import requests
 from services.points.documents import PointsConfig
 from services.points.ledger.servicer import LedgerReads
 from services.points.wallets.servicer import WalletReads
+from tessera.points.v1 import movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 
 ERROR_DOMAIN = "points.tessera"
@@ -91,6 +92,11 @@ class PointsServicer(WalletReads, LedgerReads):
 
         return await self._many(request, to_command, call)
 
+    async def ExtendHold(self, request: pb.ExtendHoldRequest, call: Call) -> Serialised:
+        """Extend one hold."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.extend_hold(request, call.caller), call)
+
     async def RefundSpend(self, request: pb.RefundSpendRequest, call: Call) -> Serialised:
         """Refund one spend."""
         await self._platform.at_least.wait(request.at_least, call)
@@ -101,6 +107,35 @@ class PointsServicer(WalletReads, LedgerReads):
 
         def to_command(item: pb.RefundSpendRequest) -> Command:
             return requests.refund_spend(item, call.caller)
+
+        return await self._many(request, to_command, call)
+
+    async def Grant(self, request: movement_pb2.GrantRequest, call: Call) -> Serialised:
+        """Grant once."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.grant(request, call.caller), call)
+
+    async def BulkGrant(self, request: movement_pb2.BulkGrantRequest, call: Call) -> Serialised:
+        """Grant many times."""
+        return await self._many(request, lambda item: requests.grant(item, call.caller), call)
+
+    async def Forfeit(self, request: movement_pb2.ForfeitRequest, call: Call) -> Serialised:
+        """Forfeit once."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.forfeit(request, call.caller), call)
+
+    async def Convert(self, request: movement_pb2.ConvertRequest, call: Call) -> Serialised:
+        """Convert once."""
+        await self._platform.at_least.wait(request.at_least, call)
+        received_at = await self._platform.clock.now()
+        return await self._one(requests.convert(request, call.caller, received_at), call)
+
+    async def BulkConvert(self, request: movement_pb2.BulkConvertRequest, call: Call) -> Serialised:
+        """Convert many times."""
+        received_at = await self._platform.clock.now()
+
+        def to_command(item: movement_pb2.ConvertRequest) -> Command:
+            return requests.convert(item, call.caller, received_at)
 
         return await self._many(request, to_command, call)
 

@@ -68,6 +68,8 @@ class UnitSpec(Spec):
     refund: Literal["keep-original-expiry", "min-validity"] = "keep-original-expiry"
     min_validity_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     negative_balance: Literal["allow-negative", "deduct-from-cash", "forgive"] = "allow-negative"
+    max_balance: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
+    """What grants and conversions may bring a balance to; what activities earn is not limited by it."""
 
     @model_validator(mode="after")
     def _scores_do_not_expire(self) -> "UnitSpec":
@@ -88,6 +90,27 @@ class CapSpec(Spec):
 
     amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
     period: Literal["day", "week", "month", "quarter", "year", "ever"]
+
+
+def _positive(rate: Fraction) -> Fraction:
+    if rate <= 0:
+        raise ValueError("must be more than 0")
+    return rate
+
+
+class ConversionSpec(Spec):
+    """How points of one unit become points of another: `rate` minor units of `to` for each minor unit of `from`.
+
+    `minimum` and `cap` are in the unit converted from. A lot made expires by the policy of its unit, and no later than
+    the lot it came from (shorten), or when that would have (keep). Source: cases.md E13.
+    """
+
+    source: Annotated[Code, Field(alias="from")]
+    target: Annotated[Code, Field(alias="to")]
+    rate: Annotated[Rate, AfterValidator(_positive)]
+    minimum: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
+    cap: CapSpec | None = None
+    expiry: Literal["shorten", "keep"] = "shorten"
 
 
 class EarnRuleSpec(Spec):

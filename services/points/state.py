@@ -21,6 +21,7 @@ from services.points.values import (
     Hold,
     Lot,
     LotUse,
+    Movement,
     Spend,
     Wallet,
 )
@@ -204,6 +205,10 @@ class PointsState:
             self._put_spend(spend)
         for clawback_id in sorted(wallet.changed_clawbacks):
             self._put_clawback(wallet.clawbacks[clawback_id])
+        for movement in wallet.movements:
+            self._put_movement(movement)
+        for key, used in wallet.cap_uses.items():
+            self.put_cap_use(key, used)
 
     def _put_hold(self, hold: Hold) -> None:
         before = self.holds.get(hold.hold_id)
@@ -260,6 +265,24 @@ class PointsState:
         self._put_used("clawbacks", clawback.clawback_id, values, uses_before, clawback.uses)
         self._events.append(events.clawback_changed(clawback))
 
+    def _put_movement(self, movement: Movement) -> None:
+        values = (
+            movement.member_id,
+            movement.movement_id,
+            movement.account_id,
+            movement.domain,
+            movement.kind,
+            movement.unit,
+            movement.amount,
+            movement.conversion,
+            movement.credited,
+            movement.moved_at,
+            movement.reason,
+            movement.reference,
+        )
+        self._put_used("movements", movement.movement_id, values, None, movement.uses)
+        self._events.append(events.movement_booked(movement))
+
     def _put_used(
         self,
         table: str,
@@ -268,7 +291,7 @@ class PointsState:
         uses_before: Sequence[LotUse] | None,
         uses: Sequence[LotUse],
     ) -> None:
-        """Note a hold, a spend or a clawback, and what changed of the lots it uses; None before is one that is new."""
+        """Note what uses lots, and what changed of the lots it uses; None before is one that is new."""
         if uses_before is None:
             self._put(new(table), user_id, values)
             uses_before = ()

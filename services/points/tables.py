@@ -119,6 +119,8 @@ LOTS = sa.Table(
     sa.Column("slides", sa.Boolean, nullable=False),
     # The lot whose points a refund restored with a new expiry.
     sa.Column("origin_lot", sa.Uuid),
+    # The only merchant it can be spent at.
+    sa.Column("merchant", sa.Text),
     sa.CheckConstraint(
         "remaining >= 0 AND held >= 0 AND expired >= 0 AND remaining + held + expired <= amount", "lots_within"
     ),
@@ -179,7 +181,25 @@ CLAWBACKS = sa.Table(
     sa.Column("taken_at", _TIME, nullable=False),
     info=UPSERT,
 )
-# Which lots a hold holds, a spend burnt and a clawback took, in order of use.
+# Grants, forfeits and conversions, none of which ever changes.
+MOVEMENTS = sa.Table(
+    "movements",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("movement_id", sa.Uuid, primary_key=True),
+    sa.Column("account_id", sa.Uuid),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("conversion", sa.Text, nullable=False),
+    sa.Column("credited", sa.BigInteger, nullable=False),
+    sa.Column("moved_at", _TIME, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+)
+# Which lots a hold holds, and a spend, a clawback, a forfeit or a conversion took, in order of use.
 LOT_USES = sa.Table(
     "lot_uses",
     METADATA,

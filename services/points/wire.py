@@ -238,6 +238,11 @@ def release_response(released: Released, position: position_pb2.Position) -> byt
     ).SerializeToString()
 
 
+def extend_response(hold: Hold, position: position_pb2.Position) -> bytes:
+    """What extending did."""
+    return pb.ExtendHoldResponse(expires_at=timestamp(hold.expires_at), position=position).SerializeToString()
+
+
 def refund_response(refunded: Refunded, balance: Balance, position: position_pb2.Position) -> bytes:
     """What refunding did."""
     return pb.RefundSpendResponse(

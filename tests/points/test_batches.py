@@ -17,6 +17,10 @@ from services.chassis.verdicts import OK
 from services.points import requests
 from services.points.commands import (
     CaptureHold,
+    Convert,
+    ExtendHold,
+    Forfeit,
+    Grant,
     PlaceHold,
     RecordActivity,
     RefundSpend,
@@ -26,7 +30,7 @@ from services.points.commands import (
     Spend,
 )
 from tessera.events.v1 import journal_pb2
-from tessera.points.v1 import event_pb2
+from tessera.points.v1 import event_pb2, movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
 from tests.points.builders import Member, Shop, activity, record, someone
@@ -34,15 +38,18 @@ from tests.points.terms import DOCUMENTS
 
 CALLER = Caller("operator", frozenset(), ALL)
 UNITS = ("lasting", "never", "sliding")
+MERCHANTS = ("", "cafe")
+KINDS = [
+    *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
+    *("grant", "grant", "forfeit", "convert", "convert", "extend"),
+]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
 Drawn = tuple[str, int, int, int, str, int]
 """What, a number to choose by, an amount, which member, which unit, and a chance."""
 drawn_commands = st.lists(
     st.tuples(
-        st.sampled_from(
-            ["record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"]
-        ),
+        st.sampled_from(KINDS),
         st.integers(0, 7),
         st.sampled_from([0, 1, 5, 10, 40]),
         st.sampled_from([0, 0, 0, 1]),
@@ -82,17 +89,32 @@ class Life:
                 purchase = activity(member, amount, now - timedelta(hours=number), reference=f"{self._number} {number}")
                 return self._make("activity", requests.record_activity(record(purchase, **fields), CALLER, now))
             case "spend":
-                request = builders.spend(member, max(1, amount), unit=unit, **fields)
+                request = builders.spend(member, max(1, amount), unit=unit, merchant=MERCHANTS[number % 2], **fields)
                 return self._make("spend", requests.spend(request, CALLER))
             case "hold":
                 until = now + timedelta(hours=1 + 20 * number)
-                request = builders.hold(member, max(1, amount), until, unit=unit, **fields)
+                merchant = MERCHANTS[number % 2]
+                request = builders.hold(member, max(1, amount), until, unit=unit, merchant=merchant, **fields)
                 return self._make("hold", requests.place_hold(request, CALLER))
             case "capture":
                 request = builders.capture(self._one("hold", number), amount // 10, **fields)
                 return self._make("spend", requests.capture_hold(request, CALLER))
             case "release":
                 return requests.release_hold(builders.release(self._one("hold", number), **fields), CALLER)
+            case "extend":
+                until = now + timedelta(hours=30 * number)
+                return requests.extend_hold(builders.extend(self._one("hold", number), until, **fields), CALLER)
+            case "grant":
+                until = now + timedelta(days=number) if number > 1 else None
+                merchant = MERCHANTS[number % 2]
+                return requests.grant(
+                    builders.grant(member, max(1, amount), until, unit=unit, merchant=merchant, **fields), CALLER
+                )
+            case "forfeit":
+                return requests.forfeit(builders.forfeit(member, amount // 5, unit=unit, **fields), CALLER)
+            case "convert":
+                code = "to-lasting" if number % 3 else "to-never"
+                return requests.convert(builders.convert(member, max(1, amount // 2), code, **fields), CALLER, now)
             case "refund":
                 request = builders.refund(self._one("spend", number), amount // 10, **fields)
                 return requests.refund_spend(request, CALLER)
@@ -169,7 +191,7 @@ TABLES = {
         FROM entries WHERE member_id = ANY($1) ORDER BY member_id, position, ordinal""",
     "lot_uses": f"""
         SELECT * FROM lot_uses
-        WHERE user_id IN ({" UNION ".join(_USERS.format(user) for user in ("hold", "spend", "clawback"))})
+        WHERE user_id IN ({" UNION ".join(_USERS.format(user) for user in ("hold", "spend", "clawback", "movement"))})
         ORDER BY user_id, ordinal""",
     **{
         table: f"SELECT * FROM {table} WHERE member_id = ANY($1) ORDER BY member_id, {key}"
@@ -179,6 +201,7 @@ TABLES = {
             "holds": "hold_id",
             "spends": "spend_id",
             "clawbacks": "clawback_id",
+            "movements": "movement_id",
             "cap_uses": "rule, period_start",
         }.items()
     },
@@ -191,6 +214,10 @@ ANSWERS = {
     ReleaseHold: pb.ReleaseHoldResponse,
     RefundSpend: pb.RefundSpendResponse,
     ReverseActivity: pb.ReverseActivityResponse,
+    ExtendHold: pb.ExtendHoldResponse,
+    Grant: movement_pb2.GrantResponse,
+    Forfeit: movement_pb2.ForfeitResponse,
+    Convert: movement_pb2.ConvertResponse,
 }
 
 

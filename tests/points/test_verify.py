@@ -16,6 +16,11 @@ from tests.points.builders import (
     SCORE,
     Shop,
     capture,
+    conversion,
+    convert,
+    extend,
+    forfeit,
+    grant,
     hold,
     local,
     open_shop,
@@ -29,7 +34,18 @@ from tests.points.builders import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-TABLES = ("activities", "entries", "lots", "holds", "spends", "clawbacks", "lot_uses", "balances", "journal")
+TABLES = (
+    "activities",
+    "entries",
+    "lots",
+    "holds",
+    "spends",
+    "clawbacks",
+    "movements",
+    "lot_uses",
+    "balances",
+    "journal",
+)
 NOT_PROVEN = {"partition"}
 """Keys of a partition: a row moved to another one is missing here and unknown there."""
 
@@ -38,7 +54,14 @@ NOT_PROVEN = {"partition"}
 async def shop() -> Any:
     """A shop in which everything has happened once."""
     sliding = unit("sliding", expiry={"policy": "sliding", "days": 30})
-    documents = [unit(refund="min-validity"), rule(), sliding, rule("slide", "sliding"), *SCORE]
+    documents = [
+        unit(refund="min-validity"),
+        rule(),
+        sliding,
+        rule("slide", "sliding"),
+        conversion("to-points", "sliding", "points"),
+        *SCORE,
+    ]
     async with open_shop(*documents, at="2026-05-01 12:00") as opened:
         member = await opened.enrol()
         await opened.lot(member, 100, date(2026, 6, 10), refund="min-validity")
@@ -51,6 +74,10 @@ async def shop() -> Any:
         await opened.points.ReleaseHold(release(held[1].hold_id))
         await opened.points.Spend(spend(member, 250))
         await opened.points.ReverseActivity(reverse(reversed_later.activity_id))
+        await opened.points.Grant(grant(member, 90, merchant="cafe", reference="sorry"))
+        await opened.points.Convert(convert(member, 100, "to-points", reference="order 2"))
+        await opened.points.Forfeit(forfeit(member, 30, unit="sliding", reference="case 7"))
+        await opened.points.ExtendHold(extend(held[2].hold_id, local("2026-06-07")))
         await opened.go_to("2026-08-01")
         await opened.points.RefundSpend(refund(spent.spend_id))
         yield opened

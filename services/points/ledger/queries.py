@@ -30,6 +30,9 @@ _UNIT_SUMS = """
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind IN (2, 3)), 0)::bigint AS spent,
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind IN (4, 5)), 0)::bigint AS expired,
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind IN (6, 7, 8)), 0)::bigint AS clawed_back,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind = 20), 0)::bigint AS granted,
+           coalesce(-sum(moved.amount) FILTER (WHERE moved.kind = 21), 0)::bigint AS forfeited,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind IN (22, 23)), 0)::bigint AS converted,
            kept.balance::bigint AS outstanding,
            coalesce(open_lots.amount, 0)::bigint AS in_lots,
            kept.debt::bigint AS receivable
@@ -63,7 +66,7 @@ _ENTRIES = """
 """
 _LOTS = """
     SELECT lot_id, member_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id,
-           account_id, slides, origin_lot
+           account_id, slides, origin_lot, merchant
     FROM lots
     WHERE partition = $1
 """
@@ -86,6 +89,12 @@ _SPENDS = """
 _CLAWBACKS = """
     SELECT clawback_id, member_id, account_id, unit, activity_id, funder, amount, owed, taken_at
     FROM clawbacks
+    WHERE partition = $1
+"""
+_MOVEMENTS = """
+    SELECT movement_id, member_id, account_id, domain, kind, unit, amount, conversion, credited, moved_at, reason,
+           reference
+    FROM movements
     WHERE partition = $1
 """
 _USES = """
@@ -154,6 +163,11 @@ def spends(connection: asyncpg.Connection, partition: int) -> Chunks:
 def clawbacks(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All clawbacks."""
     return _chunks(connection, _CLAWBACKS, partition)
+
+
+def movements(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All movements."""
+    return _chunks(connection, _MOVEMENTS, partition)
 
 
 def uses(connection: asyncpg.Connection, partition: int) -> Chunks:

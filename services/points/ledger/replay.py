@@ -46,6 +46,7 @@ class Replayed:
     holds: dict[bytes, Row] = field(default_factory=dict)
     spends: dict[bytes, Row] = field(default_factory=dict)
     clawbacks: dict[bytes, Row] = field(default_factory=dict)
+    movements: dict[bytes, Row] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
     sums: dict[Wallet, int] = field(default_factory=dict)
     slides: dict[Wallet, int | None] = field(default_factory=dict)
@@ -82,6 +83,10 @@ class Replayed:
                 clawback = event.clawback_changed
                 self.clawbacks[clawback.clawback_id] = _clawback(clawback)
                 self._use(clawback.clawback_id, clawback.uses)
+            case "movement_booked":
+                movement = event.movement_booked
+                self.movements[movement.movement_id] = _movement(movement)
+                self._use(movement.movement_id, movement.uses)
             case "activity_reversed":
                 reversal = event.activity_reversed
                 self.reversed_at[reversal.activity_id] = database_time(reversal.reversed_at_us)
@@ -129,6 +134,7 @@ class Replayed:
                     account_id,
                     earned.slides,
                     None,
+                    None,
                 )
 
     def _use(self, user_id: bytes, uses: Iterable[pb.LotUse]) -> None:
@@ -170,6 +176,7 @@ def _lot(lot: pb.LotChanged) -> Row:
         lot.account_id or None,
         lot.slides,
         lot.origin_lot or None,
+        lot.merchant or None,
     )
 
 
@@ -215,4 +222,21 @@ def _clawback(clawback: pb.ClawbackChanged) -> Row:
         clawback.amount,
         clawback.owed,
         database_time(clawback.taken_at_us),
+    )
+
+
+def _movement(movement: pb.MovementBooked) -> Row:
+    return (
+        movement.movement_id,
+        movement.member_id,
+        movement.account_id or None,
+        movement.domain,
+        movement.kind,
+        movement.unit,
+        movement.amount,
+        movement.conversion,
+        movement.credited,
+        database_time(movement.moved_at_us),
+        movement.reason_digest,
+        movement.reference_digest,
     )

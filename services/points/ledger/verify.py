@@ -1,8 +1,8 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-clawbacks and their uses of lots are what the journal says; balances are the sums of entries, and what lots come to less
-what is owed; every point that a lot received is accounted for (laws.py).
+clawbacks, movements and their uses of lots are what the journal says; balances are the sums of entries, and what lots
+come to less what is owed; every point that a lot received is accounted for (laws.py).
 """
 
 import asyncio
@@ -181,6 +181,10 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         _compare(proof, "clawback", replayed.clawbacks, rows)
         books.add_clawbacks(rows)
     _missing(proof, "clawback", replayed.clawbacks)
+    async for rows in queries.movements(connection, partition):
+        _compare(proof, "movement", replayed.movements, _with_digests(rows, texts=2))
+        books.add_movements(rows)
+    _missing(proof, "movement", replayed.movements)
     async for rows in queries.uses(connection, partition):
         _compare(proof, "use of a lot by", replayed.uses, rows, _USER_AND_ORDINAL)
         books.add_uses(rows)
@@ -206,9 +210,9 @@ def _is_as_told(row: Row, replayed: Replayed) -> bool:
     return (natural, lines) == (key.bytes, len(activity.lines)) and reversed_at == replayed.reversed_at.get(activity_id)
 
 
-def _with_digests(rows: Sequence[Row]) -> list[Row]:
-    """Rows with the digest of the reference, which is what the journal tells, in place of the reference: the last."""
-    return [(*row[:-1], digest_of(row[-1].encode())) for row in rows]
+def _with_digests(rows: Sequence[Row], texts: int = 1) -> list[Row]:
+    """Rows with digests, which are what the journal tells, in place of their last columns: texts like the reference."""
+    return [(*row[:-texts], *(digest_of(text.encode()) for text in row[-texts:])) for row in rows]
 
 
 def _compare(

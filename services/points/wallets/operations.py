@@ -4,7 +4,7 @@ from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
-from services.points.commands import CaptureHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
+from services.points.commands import CaptureHold, ExtendHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.state import PointsState
@@ -12,7 +12,7 @@ from services.points.units import Unit
 from services.points.wallets import rules
 from services.points.wallets.lots import available, settle
 
-WalletCommand = Spend | PlaceHold | CaptureHold | ReleaseHold | RefundSpend | SettleWallets
+WalletCommand = Spend | PlaceHold | CaptureHold | ReleaseHold | ExtendHold | RefundSpend | SettleWallets
 
 
 def decide(state: PointsState, command: WalletCommand, moment: Moment[PointsConfig]) -> Decided:
@@ -26,6 +26,8 @@ def decide(state: PointsState, command: WalletCommand, moment: Moment[PointsConf
             return _capture(state, command, moment)
         case ReleaseHold():
             return _release(state, command, moment)
+        case ExtendHold():
+            return _extend(state, command, moment)
         case RefundSpend():
             return _refund(state, command, moment)
         case SettleWallets():
@@ -51,7 +53,14 @@ def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> 
         return unit
     wallet = state.wallet(command.member_id, command.unit)
     spent = rules.spend(
-        wallet, command.spend_id, command.account_id, command.domain, command.amount, command.reference, moment.at
+        wallet,
+        command.spend_id,
+        command.account_id,
+        command.domain,
+        command.amount,
+        command.reference,
+        moment.at,
+        command.merchant,
     )
     if isinstance(spent, Rejection):
         return spent
@@ -75,10 +84,11 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
         command.reference,
         command.expires_at,
         moment.at,
+        command.merchant,
     )
     if isinstance(hold, Rejection):
         return hold
-    left = available(wallet, moment.at)
+    left = available(wallet, moment.at, command.merchant)
     return Decision([wallet], lambda: wire.hold_response(hold, left, wire.position_of(moment)))
 
 
@@ -108,6 +118,20 @@ def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConf
     if isinstance(released, Rejection):
         return released
     return Decision([wallet], lambda: wire.release_response(released, wire.position_of(moment)))
+
+
+def _extend(state: PointsState, command: ExtendHold, moment: Moment[PointsConfig]) -> Decided:
+    hold = state.holds.get(command.hold_id)
+    if hold is None:
+        return errors.hold_unknown(wire.hold_id(command.hold_id))
+    if not command.caller.may_act_in(hold.domain):
+        return domain_not_allowed(command.caller, hold.domain)
+    wallet = state.wallet(hold.member_id, hold.unit)
+    wallet.holds[hold.hold_id] = hold
+    extended = rules.extend(wallet, hold.hold_id, command.expires_at, moment.at)
+    if isinstance(extended, Rejection):
+        return extended
+    return Decision([wallet], lambda: wire.extend_response(extended, wire.position_of(moment)))
 
 
 def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfig]) -> Decided:

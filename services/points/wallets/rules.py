@@ -49,23 +49,30 @@ _CLAWBACK_ORDINAL = 1 << 20
 """From which ordinal on clawbacks have IDs derived from their activity's; its lots have the ones below."""
 
 
-def _insufficient(wallet: Wallet, needed: int, now: datetime) -> Rejection | None:
+def _insufficient(wallet: Wallet, needed: int, now: datetime, merchant: str | None) -> Rejection | None:
     """The rejection for more than is available, with the figures."""
-    there = available(wallet, now)
+    there = available(wallet, now, merchant)
     if there >= needed:
         return None
     return errors.insufficient_points(there, needed, held(wallet), pending(wallet, now))
 
 
 def spend(
-    wallet: Wallet, spend_id: UUID, account_id: UUID, domain: str, amount: int, reference: str, now: datetime
+    wallet: Wallet,
+    spend_id: UUID,
+    account_id: UUID,
+    domain: str,
+    amount: int,
+    reference: str,
+    now: datetime,
+    merchant: str | None = None,
 ) -> Spend | Rejection:
     """Burn lots and book the spend."""
     settle(wallet, now)
-    rejection = _insufficient(wallet, amount, now)
+    rejection = _insufficient(wallet, amount, now, merchant)
     if rejection is not None:
         return rejection
-    return _spent(wallet, spend_id, account_id, domain, burn(wallet, amount, now), reference, now)
+    return _spent(wallet, spend_id, account_id, domain, burn(wallet, amount, now, merchant), reference, now)
 
 
 def _spent(
@@ -93,15 +100,16 @@ def place_hold(
     reference: str,
     expires_at: datetime,
     now: datetime,
+    merchant: str | None = None,
 ) -> Hold | Rejection:
     """Put points aside: they leave what is available and stay in the balance."""
     if not now < expires_at <= now + MAX_HOLD:
         return errors.hold_too_long(MAX_HOLD)
     settle(wallet, now)
-    rejection = _insufficient(wallet, amount, now)
+    rejection = _insufficient(wallet, amount, now, merchant)
     if rejection is not None:
         return rejection
-    uses = burn(wallet, amount, now, hold=True)
+    uses = burn(wallet, amount, now, merchant, hold=True)
     hold = Hold(
         hold_id,
         wallet.member_id,
@@ -180,6 +188,19 @@ def release(wallet: Wallet, hold_id: UUID, now: datetime) -> Released | Rejectio
     pay_debt(wallet, now)
     wallet.put_hold(replace(hold, state="released", closed_at=now))
     return Released(hold.amount, expired)
+
+
+def extend(wallet: Wallet, hold_id: UUID, expires_at: datetime, now: datetime) -> Hold | Rejection:
+    """Let a hold hold longer, from now on no longer than a new one could."""
+    settle(wallet, now)
+    hold = wallet.holds[hold_id]
+    if hold.state != "open":
+        return errors.hold_not_open(hold.state)
+    if not hold.expires_at < expires_at <= now + MAX_HOLD:
+        return errors.extension_out_of_range(hold.expires_at, MAX_HOLD)
+    extended = replace(hold, expires_at=expires_at)
+    wallet.put_hold(extended)
+    return extended
 
 
 @dataclass(frozen=True, slots=True)

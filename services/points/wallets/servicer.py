@@ -18,7 +18,7 @@ from services.chassis.validation import item_rejection
 from services.points import errors, wire
 from services.points.documents import PointsConfig
 from services.points.requests import decode
-from services.points.values import Lot, Wallet
+from services.points.values import EntryKind, Lot, Wallet
 from services.points.wallets import reads
 from services.points.wallets.balances import (
     FIRST_PLACE,
@@ -144,10 +144,13 @@ class WalletReads:
                 if request.include_closed
                 else None
             )
-        page = lots_page(wallet, booked, now, after)
+            page = lots_page(wallet, booked, now, after)
+            sources = [lot.source_id for lot in page[:size]]
+            kinds = await reads.movement_kinds(connection, partition, member_id, sources)
         response = pb.ListLotsResponse()
         for lot in page[:size]:
-            _fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance))
+            kind = kinds.get(lot.source_id, EntryKind.EARN)
+            _fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance), _SOURCES[kind])
         if len(page) > size:
             gone_at, available_at, lot_id = place_of(page[size - 1], wallet.balance)
             place = (gone_at.isoformat(), available_at.isoformat(), str(lot_id))
@@ -202,6 +205,8 @@ def _answer(
         balance = response.balances.add(unit=unit, available=view.available, pending=view.pending, held=view.held)
         for expires_at, amount in view.expiries:
             balance.expiries.add(expires_at=timestamp(expires_at), amount=amount)
+        for merchant, amount in view.restricted:
+            balance.restricted.add(merchant=merchant, available=amount)
     return response
 
 
@@ -229,7 +234,7 @@ def _fill_entry(entry: pb.Entry, row: Any, partition: int) -> None:
     entry.position.CopyFrom(position_pb2.Position(service=wire.SERVICE, partition=partition, position=row[0]))
 
 
-_SOURCES = {
+_SOURCES: Mapping[int, str] = {
     event_pb2.ENTRY_KIND_EARN: "activity",
     event_pb2.ENTRY_KIND_SPEND: "spend",
     event_pb2.ENTRY_KIND_REFUND: "spend",
@@ -238,10 +243,14 @@ _SOURCES = {
     event_pb2.ENTRY_KIND_CLAWBACK: "activity",
     event_pb2.ENTRY_KIND_FORGIVE: "activity",
     event_pb2.ENTRY_KIND_CASH_DEDUCTION: "activity",
+    event_pb2.ENTRY_KIND_GRANT: "grant",
+    event_pb2.ENTRY_KIND_FORFEIT: "forfeit",
+    event_pb2.ENTRY_KIND_CONVERT_OUT: "conversion",
+    event_pb2.ENTRY_KIND_CONVERT_IN: "conversion",
 }
 
 
-def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
+def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime, source: str) -> None:
     message.lot_id = wire.lot_id(lot.lot_id)
     message.unit = lot.unit
     message.amount = lot.amount
@@ -251,7 +260,10 @@ def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
     if gone_at != NEVER:
         message.expires_at.CopyFrom(timestamp(gone_at))
     message.funder = lot.funder
-    message.activity_id = wire.activity_id(lot.source_id)
+    message.source_id = ids.encode(source, lot.source_id)
+    if source == "activity":
+        message.activity_id = message.source_id
+    message.merchant = lot.merchant or ""
 
 
 def _lot_cursor(cursor: Sequence[str | int] | None) -> LotPlace:
