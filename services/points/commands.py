@@ -60,8 +60,14 @@ class Spend:
     amount: int
     reference: str
     validate_only: bool
-    merchant: str | None = None
+    received_at: datetime
+    """From which day on its spending may count."""
+    merchant: str | None
     """The merchant it is spent at."""
+    order_minor: int
+    """The money of the order; 0 is none."""
+    up_to: bool
+    """Take what is allowed and there."""
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -83,8 +89,14 @@ class PlaceHold:
     reference: str
     expires_at: datetime
     validate_only: bool
-    merchant: str | None = None
+    received_at: datetime
+    """From which day on its spending may count."""
+    merchant: str | None
     """The merchant they are held for."""
+    order_minor: int
+    """The money of the order; 0 is none."""
+    up_to: bool
+    """Take what is allowed and there."""
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -147,6 +159,8 @@ class RefundSpend:
     request: Request
     spend_id: UUID
     amount: int
+    order_returned_minor: int
+    """How much of the order is returned, instead of an amount; 0 is none."""
     caller: Caller
     validate_only: bool
 

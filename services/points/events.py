@@ -190,6 +190,7 @@ def hold_changed(hold: Hold) -> bytes:
     changed.placed_at_us = to_microseconds(hold.placed_at)
     changed.expires_at_us = to_microseconds(hold.expires_at)
     changed.closed_at_us = to_microseconds(hold.closed_at)
+    changed.order_minor = hold.order_minor or 0
     _fill_uses(changed, hold.uses)
     return event.SerializeToString()
 
@@ -207,6 +208,8 @@ def spend_changed(spend: Spend) -> bytes:
     changed.refunded = spend.refunded
     changed.reference_digest = digest_of(spend.reference.encode())
     changed.spent_at_us = to_microseconds(spend.spent_at)
+    changed.order_minor = spend.order_minor or 0
+    changed.order_returned_minor = spend.order_returned or 0
     _fill_uses(changed, spend.uses)
     return event.SerializeToString()
 

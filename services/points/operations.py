@@ -10,7 +10,7 @@ import asyncpg
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
-from services.points import queries
+from services.points import queries, values
 from services.points.activities import operations as activities
 from services.points.commands import (
     CaptureHold,
@@ -85,7 +85,11 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.caps.extend(activities.cap_keys(command, config))
                 if config.ladders:
                     keys.need_levels(command.member_id, activities.earliest(command))
-            case Spend() | PlaceHold() | Grant():
+            case Spend() | PlaceHold():
+                keys.wallets.add(command.member_id)
+                keys.accounts.add(command.account_id)
+                keys.caps.extend(wallets.day_keys(command, config))
+            case Grant():
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
             case Convert():
@@ -124,6 +128,8 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
         await reading.run()
     reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
+    used: list[values.Spend | values.Hold] = [*state.spends.values(), *state.holds.values()]
+    keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
     for named in (reversing, state.spends.values(), state.holds.values()):
         keys.wallets.update(row.member_id for row in named)
     if state.config.sliding_units:

@@ -95,7 +95,7 @@ def reverse_activity(request: pb.ReverseActivityRequest, caller: Caller) -> Reve
     )
 
 
-def spend(request: pb.SpendRequest, caller: Caller) -> Spend:
+def spend(request: pb.SpendRequest, caller: Caller, received_at: datetime) -> Spend:
     """The command to spend."""
     require_domain(caller, request.domain)
     member_id = decode("member", request.member_id, "member_id")
@@ -110,11 +110,14 @@ def spend(request: pb.SpendRequest, caller: Caller) -> Spend:
         amount=request.amount,
         reference=request.reference,
         validate_only=validate_only,
+        received_at=received_at,
         merchant=request.merchant or None,
+        order_minor=request.order_minor,
+        up_to=request.up_to,
     )
 
 
-def place_hold(request: pb.HoldRequest, caller: Caller) -> PlaceHold:
+def place_hold(request: pb.HoldRequest, caller: Caller, received_at: datetime) -> PlaceHold:
     """The command to hold."""
     require_domain(caller, request.domain)
     member_id = decode("member", request.member_id, "member_id")
@@ -130,7 +133,10 @@ def place_hold(request: pb.HoldRequest, caller: Caller) -> PlaceHold:
         reference=request.reference,
         expires_at=checked_instant(request.expires_at, "expires_at"),
         validate_only=validate_only,
+        received_at=received_at,
         merchant=request.merchant or None,
+        order_minor=request.order_minor,
+        up_to=request.up_to,
     )
 
 
@@ -178,6 +184,7 @@ def refund_spend(request: pb.RefundSpendRequest, caller: Caller) -> RefundSpend:
         request=idempotency.identify(caller.name, "points.RefundSpend", request),
         spend_id=decode("spend", request.spend_id, "spend_id"),
         amount=request.amount,
+        order_returned_minor=request.order_returned_minor,
         caller=caller,
         validate_only=validate_only,
     )

@@ -51,20 +51,32 @@ class PointsServicer(WalletReads, LedgerReads):
     async def Spend(self, request: pb.SpendRequest, call: Call) -> Serialised:
         """Spend once."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.spend(request, call.caller), call)
+        received_at = await self._platform.clock.now()
+        return await self._one(requests.spend(request, call.caller, received_at), call)
 
     async def BulkSpend(self, request: pb.BulkSpendRequest, call: Call) -> Serialised:
         """Spend many times."""
-        return await self._many(request, lambda item: requests.spend(item, call.caller), call)
+        received_at = await self._platform.clock.now()
+
+        def to_command(item: pb.SpendRequest) -> Command:
+            return requests.spend(item, call.caller, received_at)
+
+        return await self._many(request, to_command, call)
 
     async def Hold(self, request: pb.HoldRequest, call: Call) -> Serialised:
         """Hold once."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.place_hold(request, call.caller), call)
+        received_at = await self._platform.clock.now()
+        return await self._one(requests.place_hold(request, call.caller, received_at), call)
 
     async def BulkHold(self, request: pb.BulkHoldRequest, call: Call) -> Serialised:
         """Hold many times."""
-        return await self._many(request, lambda item: requests.place_hold(item, call.caller), call)
+        received_at = await self._platform.clock.now()
+
+        def to_command(item: pb.HoldRequest) -> Command:
+            return requests.place_hold(item, call.caller, received_at)
+
+        return await self._many(request, to_command, call)
 
     async def CaptureHold(self, request: pb.CaptureHoldRequest, call: Call) -> Serialised:
         """Capture one hold."""

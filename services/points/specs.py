@@ -57,6 +57,38 @@ _LENGTHS: Mapping[str, frozenset[str]] = {
 }
 
 
+def _positive(rate: Fraction) -> Fraction:
+    if rate <= 0:
+        raise ValueError("must be more than 0")
+    return rate
+
+
+def _share(rate: Fraction) -> Fraction:
+    if not 0 < rate <= 1:
+        raise ValueError("must be more than 0 and at most 1")
+    return rate
+
+
+class SpendLimitsSpec(Spec):
+    """How much may be spent or held at once, by a member in a civil day, and of an order. Source: cases.md E6.
+
+    `minor_per_point` is what a point pays, in minor units of the order's money.
+    """
+
+    minimum: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
+    multiple_of: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
+    max_per_transaction: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    max_per_day: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    max_order_share: Annotated[Rate, AfterValidator(_share)] | None = None
+    minor_per_point: Annotated[Rate, AfterValidator(_positive)] | None = None
+
+    @model_validator(mode="after")
+    def _a_share_has_a_price(self) -> "SpendLimitsSpec":
+        if (self.max_order_share is None) != (self.minor_per_point is None):
+            raise ValueError("max_order_share and minor_per_point go together")
+        return self
+
+
 class UnitSpec(Spec):
     """A unit of points. `scale` is how many of its digits stand after the point when it is shown."""
 
@@ -70,11 +102,14 @@ class UnitSpec(Spec):
     negative_balance: Literal["allow-negative", "deduct-from-cash", "forgive"] = "allow-negative"
     max_balance: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
     """What grants and conversions may bring a balance to; what activities earn is not limited by it."""
+    spend: SpendLimitsSpec | None = None
 
     @model_validator(mode="after")
     def _scores_do_not_expire(self) -> "UnitSpec":
         if self.kind == "qualifying" and (self.expiry.policy != "none" or self.pending_days):
             raise ValueError("a qualifying unit neither expires nor waits: ladders have windows")
+        if self.kind == "qualifying" and self.spend is not None:
+            raise ValueError("a qualifying unit is a score, which nobody spends")
         return self
 
 
@@ -90,12 +125,6 @@ class CapSpec(Spec):
 
     amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
     period: Literal["day", "week", "month", "quarter", "year", "ever"]
-
-
-def _positive(rate: Fraction) -> Fraction:
-    if rate <= 0:
-        raise ValueError("must be more than 0")
-    return rate
 
 
 class ConversionSpec(Spec):

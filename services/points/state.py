@@ -226,6 +226,7 @@ class PointsState:
             hold.placed_at,
             hold.expires_at,
             hold.closed_at,
+            hold.order_minor,
         )
         self._put_used("holds", hold.hold_id, values, before.uses if before else None, hold.uses)
         self._events.append(events.hold_changed(hold))
@@ -243,6 +244,8 @@ class PointsState:
             spend.refunded,
             spend.reference,
             spend.spent_at,
+            spend.order_minor,
+            spend.order_returned,
         )
         self._put_used("spends", spend.spend_id, values, before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))

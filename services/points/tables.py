@@ -146,6 +146,8 @@ HOLDS = sa.Table(
     sa.Column("placed_at", _TIME, nullable=False),
     sa.Column("expires_at", _TIME, nullable=False),
     sa.Column("closed_at", _TIME),
+    # The money of the order it is for, where one was named.
+    sa.Column("order_minor", sa.BigInteger),
     sa.Index("holds_of_member", "partition", "member_id", "closed_at"),
     sa.Index("holds_due", "partition", "expires_at", postgresql_where=sa.text("state = 'open'")),
     info=UPSERT,
@@ -163,6 +165,9 @@ SPENDS = sa.Table(
     sa.Column("refunded", sa.BigInteger, nullable=False),
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("spent_at", _TIME, nullable=False),
+    # The money of the order it was for, where one was named, and how much of it was returned, once some was.
+    sa.Column("order_minor", sa.BigInteger),
+    sa.Column("order_returned", sa.BigInteger),
     info=UPSERT,
 )
 # What reversed activities took back; what is owed is the debt of the balance.

@@ -114,6 +114,8 @@ class Hold:
     expires_at: datetime
     closed_at: datetime | None
     uses: tuple[LotUse, ...]
+    order_minor: int | None = None
+    """The money of the order, where one was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,9 @@ class Spend:
     reference: str
     spent_at: datetime
     uses: tuple[LotUse, ...]
+    order_minor: int | None = None
+    order_returned: int | None = None
+    """The money of the order, where one was named, and how much of it was returned, once some was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,8 @@ class Booked(NamedTuple):
 
 
 class CapKey(NamedTuple):
-    """A rule's cap for one member in one period; `rule` is the code of an earn rule, or `conversion:` and its code."""
+    """A rule's cap for one member in one period; `rule` is the code of an earn rule, `conversion:` and a code, or
+    `spending:` and a unit."""
 
     member_id: UUID
     rule: str

@@ -209,14 +209,18 @@ def _parts(uses: Sequence[LotUse]) -> list[pb.LotPart]:
 def spend_response(spent: Spend, balance: Balance, position: position_pb2.Position) -> bytes:
     """What spending did."""
     return pb.SpendResponse(
-        spend_id=spend_id(spent.spend_id), balance_after=balance.balance, lots=_parts(spent.uses), position=position
+        spend_id=spend_id(spent.spend_id),
+        balance_after=balance.balance,
+        lots=_parts(spent.uses),
+        position=position,
+        amount=spent.amount,
     ).SerializeToString()
 
 
 def hold_response(hold: Hold, available_after: int, position: position_pb2.Position) -> bytes:
     """What holding did."""
     return pb.HoldResponse(
-        hold_id=hold_id(hold.hold_id), available_after=available_after, position=position
+        hold_id=hold_id(hold.hold_id), available_after=available_after, position=position, amount=hold.amount
     ).SerializeToString()
 
 

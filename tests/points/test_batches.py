@@ -37,7 +37,16 @@ from tests.points.builders import Member, Shop, activity, record, someone
 from tests.points.terms import DOCUMENTS
 
 CALLER = Caller("operator", frozenset(), ALL)
-UNITS = ("lasting", "never", "sliding")
+UNITS = ("lasting", "never", "sliding", "limited")
+LIMITS = {
+    "max_per_transaction": 30,
+    "max_per_day": 40,
+    "minimum": 2,
+    "multiple_of": 2,
+    "max_order_share": "1/2",
+    "minor_per_point": "1",
+}
+LIMITED = builders.unit("limited", spend=LIMITS), builders.rule("for-limited", "limited")
 MERCHANTS = ("", "cafe")
 KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
@@ -89,13 +98,17 @@ class Life:
                 purchase = activity(member, amount, now - timedelta(hours=number), reference=f"{self._number} {number}")
                 return self._make("activity", requests.record_activity(record(purchase, **fields), CALLER, now))
             case "spend":
-                request = builders.spend(member, max(1, amount), unit=unit, merchant=MERCHANTS[number % 2], **fields)
-                return self._make("spend", requests.spend(request, CALLER))
+                request = builders.spend(
+                    member, max(1, amount), unit=unit, merchant=MERCHANTS[number % 2], **fields, **_order(number)
+                )
+                return self._make("spend", requests.spend(request, CALLER, now))
             case "hold":
                 until = now + timedelta(hours=1 + 20 * number)
                 merchant = MERCHANTS[number % 2]
-                request = builders.hold(member, max(1, amount), until, unit=unit, merchant=merchant, **fields)
-                return self._make("hold", requests.place_hold(request, CALLER))
+                request = builders.hold(
+                    member, max(1, amount), until, unit=unit, merchant=merchant, **fields, **_order(number)
+                )
+                return self._make("hold", requests.place_hold(request, CALLER, now))
             case "capture":
                 request = builders.capture(self._one("hold", number), amount // 10, **fields)
                 return self._make("spend", requests.capture_hold(request, CALLER))
@@ -116,7 +129,8 @@ class Life:
                 code = "to-lasting" if number % 3 else "to-never"
                 return requests.convert(builders.convert(member, max(1, amount // 2), code, **fields), CALLER, now)
             case "refund":
-                request = builders.refund(self._one("spend", number), amount // 10, **fields)
+                part = {"order_returned_minor": 7} if number == 3 else {"amount": amount // 10}
+                request = builders.refund(self._one("spend", number), **part, **fields)
                 return requests.refund_spend(request, CALLER)
             case "reverse":
                 request = builders.reverse(self._one("activity", number), **fields)
@@ -132,6 +146,11 @@ class Life:
         """One that was made, one of the last rather than of the first; or one that never was."""
         made = self._made[what] or [ids.new_id(0)]
         return ids.encode(what, made[-1 - number % len(made)])
+
+
+def _order(number: int) -> dict[str, Any]:
+    """What a spend or hold says of its order."""
+    return {"order_minor": 15 * number, "up_to": number > 2}
 
 
 class Service:
@@ -263,7 +282,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, at="2026-01-20 12:00")
+    opening = builders.open_shop(*DOCUMENTS, *LIMITED, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop

@@ -7,7 +7,7 @@ with different terms, in one bulk call.
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -79,7 +79,6 @@ class Life(RuleBasedStateMachine):
         self.now: datetime = self.run(self.shop.now())
         self.wallets = {code: Wallet(terms, self.now) for code, terms in TERMS.items()}
         self.score = 0
-        self.converted: dict[date, int] = {}
         self.activities: list[Recorded] = []
         self.calls: list[tuple[str, Any, Any]] = []
         self.history: list[tuple[datetime, dict[str, Wallet]]] = []
@@ -202,7 +201,7 @@ class Life(RuleBasedStateMachine):
     def convert(self, share: float) -> None:
         """Two of "lasting" for three of "never"."""
         source, target = self.wallets["never"], self.wallets["lasting"]
-        amount = min(share_of(source.available(), share), 30 - self.converted.get(day_of(self.now), 0))
+        amount = share_of(source.available(), share)
         if not 2 <= amount <= source.available():
             return
         answer = self.call("Convert", builders.convert(self.member, amount, "to-lasting"))
@@ -213,7 +212,6 @@ class Life(RuleBasedStateMachine):
         assert sum(part.credited for part in answer.lots) == credited
         parts = zip(answer.lots, taken, strict=True)
         target.receive([(part.lot_id, part.credited, source.expiry(t.lot)) for part, t in parts if part.credited])
-        self.converted[day_of(self.now)] = self.converted.get(day_of(self.now), 0) + answer.debited
 
     @precondition(lambda self: any(wallet.spends for wallet in self.wallets.values()))
     @rule(which=SHARES, share=SHARES)

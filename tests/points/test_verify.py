@@ -67,9 +67,12 @@ async def shop() -> Any:
         await opened.lot(member, 100, date(2026, 6, 10), refund="min-validity")
         await opened.earn(member, 200)
         reversed_later = await opened.earn(member, 300)
-        spent = await opened.points.Spend(spend(member, 150, reference="order 1"))
-        await opened.points.RefundSpend(refund(spent.spend_id, 20))
-        held = [await opened.points.Hold(hold(member, 100, local("2026-06-05"), reference="cart")) for _ in range(3)]
+        spent = await opened.points.Spend(spend(member, 150, reference="order 1", order_minor=3000))
+        await opened.points.RefundSpend(refund(spent.spend_id, order_returned_minor=400))
+        held = [
+            await opened.points.Hold(hold(member, 100, local("2026-06-05"), reference="cart", order_minor=5000))
+            for _ in range(3)
+        ]
         await opened.points.CaptureHold(capture(held[0].hold_id, 40))
         await opened.points.ReleaseHold(release(held[1].hold_id))
         await opened.points.Spend(spend(member, 250))

@@ -77,12 +77,13 @@ _BALANCES = """
 """
 _HOLDS = """
     SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, placed_at, expires_at, closed_at,
-           reference
+           order_minor, reference
     FROM holds
     WHERE partition = $1
 """
 _SPENDS = """
-    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, spent_at, reference
+    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, spent_at, order_minor,
+           order_returned, reference
     FROM spends
     WHERE partition = $1
 """

@@ -193,6 +193,7 @@ def _hold(hold: pb.HoldChanged) -> Row:
         database_time(hold.placed_at_us),
         database_time(hold.expires_at_us),
         database_time(hold.closed_at_us),
+        hold.order_minor or None,
         hold.reference_digest,
     )
 
@@ -207,6 +208,8 @@ def _spend(spend: pb.SpendChanged) -> Row:
         spend.amount,
         spend.refunded,
         database_time(spend.spent_at_us),
+        spend.order_minor or None,
+        spend.order_returned_minor or None,
         spend.reference_digest,
     )
 

@@ -29,6 +29,7 @@ from services.points.values import (
     Wallet,
     funder_account,
 )
+from services.points.wallets.limits import share_returned
 from services.points.wallets.lots import (
     NEVER,
     available,
@@ -66,13 +67,16 @@ def spend(
     reference: str,
     now: datetime,
     merchant: str | None = None,
+    order_minor: int | None = None,
 ) -> Spend | Rejection:
     """Burn lots and book the spend."""
     settle(wallet, now)
     rejection = _insufficient(wallet, amount, now, merchant)
     if rejection is not None:
         return rejection
-    return _spent(wallet, spend_id, account_id, domain, burn(wallet, amount, now, merchant), reference, now)
+    return _spent(
+        wallet, spend_id, account_id, domain, burn(wallet, amount, now, merchant), reference, now, order_minor
+    )
 
 
 def _spent(
@@ -83,9 +87,12 @@ def _spent(
     uses: tuple[LotUse, ...],
     reference: str,
     now: datetime,
+    order_minor: int | None,
 ) -> Spend:
     amount = sum(use.amount for use in uses)
-    made = Spend(spend_id, wallet.member_id, account_id, domain, wallet.unit, amount, 0, reference, now, uses)
+    made = Spend(
+        spend_id, wallet.member_id, account_id, domain, wallet.unit, amount, 0, reference, now, uses, order_minor
+    )
     wallet.spends.append(made)
     wallet.book(EntryKind.SPEND, -amount, REDEMPTION, now, spend_id, account_id)
     return made
@@ -101,6 +108,7 @@ def place_hold(
     expires_at: datetime,
     now: datetime,
     merchant: str | None = None,
+    order_minor: int | None = None,
 ) -> Hold | Rejection:
     """Put points aside: they leave what is available and stay in the balance."""
     if not now < expires_at <= now + MAX_HOLD:
@@ -124,6 +132,7 @@ def place_hold(
         expires_at,
         None,
         uses,
+        order_minor,
     )
     wallet.put_hold(hold)
     return hold
@@ -150,7 +159,7 @@ def capture(wallet: Wallet, hold_id: UUID, spend_id: UUID, amount: int, now: dat
     for use in captured:
         lot = wallet.lots[use.lot_id]
         wallet.put_lot(lot._replace(held=lot.held - use.amount))
-    made = _spent(wallet, spend_id, hold.account_id, hold.domain, captured, hold.reference, now)
+    made = _spent(wallet, spend_id, hold.account_id, hold.domain, captured, hold.reference, now, hold.order_minor)
     give_back(wallet, rest, now)
     pay_debt(wallet, now)
     wallet.put_hold(replace(hold, state="captured", captured=amount, closed_at=now))
@@ -242,6 +251,22 @@ def refund(wallet: Wallet, unit: Unit | None, spent: Spend, amount: int, now: da
         wallet.book(EntryKind.REFUND_EXPIRED, -expired, BREAKAGE, now, spent.spend_id, spent.account_id)
     pay_debt(wallet, now)
     return Refunded(amount, expired, tuple(returned))
+
+
+def refund_returned(
+    wallet: Wallet, unit: Unit | None, spent: Spend, returned: int, now: datetime
+) -> Refunded | Rejection:
+    """Give back what belongs to the part of the order that is returned; that may be nothing yet."""
+    share = share_returned(spent, returned)
+    if isinstance(share, Rejection):
+        return share
+    due, order_returned = share
+    spent = replace(spent, order_returned=order_returned)
+    if due:
+        return refund(wallet, unit, spent, due, now)
+    settle(wallet, now)
+    wallet.spends.append(spent)
+    return Refunded(0, 0, ())
 
 
 def _restore(

@@ -1,4 +1,4 @@
-"""Points are granted, forfeited and converted; a lot may be for one merchant only."""
+"""Points are granted, forfeited and converted; a lot may be for one merchant only, a spend for an order."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Create the table of movements, and let lots name a merchant."""
+    """Create the table of movements, let lots name a merchant, and holds and spends the money of an order."""
     op.create_table(
         "movements",
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
@@ -28,4 +28,7 @@ def upgrade() -> None:
         sa.Column("reference", sa.Text, nullable=False),
     )
     op.add_column("lots", sa.Column("merchant", sa.Text))
+    op.add_column("holds", sa.Column("order_minor", sa.BigInteger))
+    op.add_column("spends", sa.Column("order_minor", sa.BigInteger))
+    op.add_column("spends", sa.Column("order_returned", sa.BigInteger))
     distribute_tables("movements")
