@@ -161,16 +161,16 @@ async def test_an_extended_hold_holds_until_its_new_end_and_still_freezes_the_ex
         assert await shop.findings() == []
 
 
-@pytest.mark.parametrize("until", ["2025-12-31", "2026-01-04 23:59", "2026-01-05", "2027-01-04 00:01"])
-async def test_a_hold_is_extended_beyond_its_end_and_at_most_a_year_from_now(until: str) -> None:
+async def test_a_hold_is_extended_beyond_its_end_and_at_most_a_year_from_now() -> None:
     async with open_shop() as shop:
         member = await shop.enrol()
         await shop.earn(member, 100)
         held = await shop.points.Hold(hold(member, 60, local("2026-01-05")))
         await shop.jump_to("2026-01-03")
-        refusal = await refusal_of(shop.points.ExtendHold(extend(held.hold_id, local(until))))
-        assert (refusal.reason, refusal.code) == ("TIME_OUT_OF_RANGE", StatusCode.INVALID_ARGUMENT)
-        assert refusal.metadata == {"field": "expires_at"}
+        for until in ("2025-12-31", "2026-01-04 23:59", "2026-01-05", "2027-01-04 00:01"):
+            refusal = await refusal_of(shop.points.ExtendHold(extend(held.hold_id, local(until))))
+            assert (refusal.reason, refusal.code) == ("TIME_OUT_OF_RANGE", StatusCode.INVALID_ARGUMENT)
+            assert refusal.metadata == {"field": "expires_at"}
 
 
 async def test_only_an_open_hold_of_an_allowed_domain_is_extended() -> None:

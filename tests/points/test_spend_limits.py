@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
     capture,
@@ -22,38 +20,37 @@ from tests.points.builders import (
 STEPS = {"minimum": 100, "multiple_of": 30, "max_per_transaction": 200}
 
 
-@pytest.mark.parametrize(
-    ("amount", "reason", "metadata"),
-    [
+async def test_an_amount_keeps_to_minimum_multiple_and_maximum() -> None:
+    refused = [
         (90, "SPEND_BELOW_MINIMUM", {"minimum": "100", "requested": "90"}),
         (121, "SPEND_NOT_A_MULTIPLE", {"multiple_of": "30", "requested": "121"}),
         (210, "SPEND_LIMIT_EXCEEDED", {"limit": "max_per_transaction", "allowed": "180", "requested": "210"}),
-    ],
-)
-async def test_an_amount_keeps_to_minimum_multiple_and_maximum(
-    amount: int, reason: str, metadata: dict[str, str]
-) -> None:
+    ]
     async with open_shop(unit(spend=STEPS), rule()) as shop:
         member = await shop.enrol()
         await shop.earn(member, 1_000)
-        for call in (
-            shop.points.Spend(spend(member, amount)),
-            shop.points.Hold(hold(member, amount, local("2026-01-02"))),
-        ):
-            refusal = await refusal_of(call)
-            assert (refusal.reason, refusal.metadata) == (reason, metadata)
+        for amount, reason, metadata in refused:
+            for call in (
+                shop.points.Spend(spend(member, amount)),
+                shop.points.Hold(hold(member, amount, local("2026-01-02"))),
+            ):
+                refusal = await refusal_of(call)
+                assert (refusal.reason, refusal.metadata) == (reason, metadata)
         assert (await shop.points.Spend(spend(member, 180))).amount == 180
 
 
-@pytest.mark.parametrize(
-    ("there", "offered", "taken"), [(1_000, 1_000, 180), (1_000, 150, 150), (1_000, 149, 120), (170, 1_000, 150)]
-)
-async def test_up_to_takes_the_largest_amount_allowed_that_is_there(there: int, offered: int, taken: int) -> None:
+async def test_up_to_takes_the_largest_amount_allowed_that_is_there() -> None:
     async with open_shop(unit(spend=STEPS), rule()) as shop:
-        member = await shop.enrol()
-        await shop.earn(member, there)
-        spent = await shop.points.Spend(spend(member, offered, up_to=True))
-        assert (spent.amount, spent.balance_after) == (taken, there - taken)
+        for there, offered, taken in (
+            (1_000, 1_000, 180),
+            (1_000, 150, 150),
+            (1_000, 149, 120),
+            (170, 1_000, 150),
+        ):
+            member = await shop.enrol()
+            await shop.earn(member, there)
+            spent = await shop.points.Spend(spend(member, offered, up_to=True))
+            assert (spent.amount, spent.balance_after) == (taken, there - taken)
 
 
 async def test_up_to_is_refused_when_nothing_can_be_taken() -> None:
