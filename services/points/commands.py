@@ -60,6 +60,14 @@ class Spend:
     amount: int
     reference: str
     validate_only: bool
+    received_at: datetime
+    """From which day on its spending may count."""
+    merchant: str | None
+    """The merchant it is spent at."""
+    order_minor: int
+    """The money of the order; 0 is none."""
+    up_to: bool
+    """Take what is allowed and there."""
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -81,6 +89,14 @@ class PlaceHold:
     reference: str
     expires_at: datetime
     validate_only: bool
+    received_at: datetime
+    """From which day on its spending may count."""
+    merchant: str | None
+    """The merchant they are held for."""
+    order_minor: int
+    """The money of the order; 0 is none."""
+    up_to: bool
+    """Take what is allowed and there."""
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -121,12 +137,30 @@ class ReleaseHold:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtendHold:
+    """Let a hold hold longer."""
+
+    request: Request
+    hold_id: UUID
+    expires_at: datetime
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The hold's member."""
+        return (routing_of(self.hold_id),)
+
+
+@dataclass(frozen=True, slots=True)
 class RefundSpend:
     """Give back what was spent; amount 0 means all that is left."""
 
     request: Request
     spend_id: UUID
     amount: int
+    order_returned_minor: int
+    """How much of the order is returned, instead of an amount; 0 is none."""
     caller: Caller
     validate_only: bool
 
@@ -134,6 +168,69 @@ class RefundSpend:
     def owners(self) -> tuple[int, ...]:
         """The spend's member."""
         return (routing_of(self.spend_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Give points outside an activity. Without `expires_at` they expire by their unit's policy."""
+
+    request: Request
+    grant_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    unit: str
+    amount: int
+    funder: str
+    reference: str
+    expires_at: datetime | None
+    merchant: str | None
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class Forfeit:
+    """Take points away for good; amount 0 means all that can be."""
+
+    request: Request
+    forfeit_id: UUID
+    member_id: UUID
+    unit: str
+    amount: int
+    reason: str
+    reference: str
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class Convert:
+    """Convert points of one unit to another; `received_at` tells the earliest period whose cap may be drawn on."""
+
+    request: Request
+    conversion_id: UUID
+    member_id: UUID
+    account_id: UUID
+    domain: str
+    conversion: str
+    amount: int
+    reference: str
+    received_at: datetime
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The documents of points, checked when they are published and compiled once a version."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -11,8 +11,16 @@ from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.points.giving import Giving, giving_of
 from services.points.matching import ActivityCondition, LineCondition, ladders_in
+from services.points.movements.conversions import Conversion, compile_conversions
 from services.points.multipliers import Applied, ByLevel, Campaign, Stack, by_level_alone
-from services.points.specs import DEFAULT_FUNDER, CapSpec, EarnRuleSpec, StackedMultiplierSpec, UnitSpec
+from services.points.specs import (
+    DEFAULT_FUNDER,
+    CapSpec,
+    ConversionSpec,
+    EarnRuleSpec,
+    StackedMultiplierSpec,
+    UnitSpec,
+)
 from services.points.units import Unit
 
 Source = TypeVar("Source")
@@ -57,9 +65,15 @@ class PointsConfig:
     capped_rules: tuple[EarnRule, ...]
     ladders: tuple[str, ...]
     """Ladders that multipliers and expressions look at."""
+    conversions: Mapping[str, Conversion] = field(default_factory=dict)
 
 
-MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "unit": UnitSpec, "earn-rule": EarnRuleSpec}
+MODELS: Mapping[str, type[Spec]] = {
+    "programme": ProgrammeSpec,
+    "unit": UnitSpec,
+    "earn-rule": EarnRuleSpec,
+    "conversion": ConversionSpec,
+}
 _BASE_FIELDS = {"paid": "cash_minor", "gross": "gross_minor"}
 
 
@@ -73,6 +87,8 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
     rules = [
         rule for code, spec in specs["earn-rule"].items() if (rule := _rule(code, spec, units, mistakes)) is not None
     ]
+    given = {document.code for document in documents if document.kind == "unit"}
+    conversions = compile_conversions(specs["conversion"], given, units, mistakes)
     mistakes.check()
     rules.sort(key=lambda rule: -rule.priority)
     return PointsConfig(
@@ -81,6 +97,7 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         tuple(rules),
         tuple(rule for rule in rules if rule.cap is not None),
         _ladders(rules, specs["earn-rule"].values()),
+        conversions,
     )
 
 

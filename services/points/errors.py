@@ -139,6 +139,112 @@ def lot_unknown(lot_id: str) -> Rejection:
     )
 
 
+def extension_out_of_range(expires_at: datetime, longest: timedelta) -> Rejection:
+    """A hold that would not hold longer, or too long."""
+    return Rejection(
+        "TIME_OUT_OF_RANGE",
+        f"expires_at must be later than {expires_at.isoformat()}, at most {longest.days} days ahead",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"field": "expires_at"},
+    )
+
+
+GRANT_EXPIRED = Rejection(
+    "TIME_OUT_OF_RANGE",
+    "expires_at must be in the future",
+    code=StatusCode.INVALID_ARGUMENT,
+    metadata={"field": "expires_at"},
+)
+
+
+def balance_limit_exceeded(limit: int, balance: int, amount: int) -> Rejection:
+    """More than the unit allows to have."""
+    return Rejection(
+        "BALANCE_LIMIT_EXCEEDED",
+        f"at most {limit} may be in a wallet: {balance} are, {amount} were to come",
+        metadata={"limit": str(limit), "balance": str(balance), "amount": str(amount)},
+    )
+
+
+def conversion_unknown(conversion: str) -> Rejection:
+    """No such conversion."""
+    return Rejection(
+        "CONVERSION_UNKNOWN",
+        f"no conversion {conversion} is configured",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"conversion": conversion},
+    )
+
+
+def conversion_below_minimum(minimum: int, requested: int) -> Rejection:
+    """Too little to convert."""
+    return Rejection(
+        "CONVERSION_BELOW_MINIMUM",
+        f"at least {minimum} can be converted, {requested} were to be",
+        metadata={"minimum": str(minimum), "requested": str(requested)},
+    )
+
+
+def conversion_cap_exceeded(limit: int, left: int, requested: int) -> Rejection:
+    """More than is left of the cap."""
+    return Rejection(
+        "CONVERSION_CAP_EXCEEDED",
+        f"{left} of {limit} can still be converted in this period, {requested} were to be",
+        metadata={"limit": str(limit), "left": str(left), "requested": str(requested)},
+    )
+
+
+def spend_limit_exceeded(limit: str, allowed: int, requested: int) -> Rejection:
+    """More than a limit of the unit allows."""
+    return Rejection(
+        "SPEND_LIMIT_EXCEEDED",
+        f"{limit} allows {allowed}, {requested} were asked for",
+        metadata={"limit": limit, "allowed": str(allowed), "requested": str(requested)},
+    )
+
+
+def spend_below_minimum(minimum: int, requested: int) -> Rejection:
+    """Too little to spend."""
+    return Rejection(
+        "SPEND_BELOW_MINIMUM",
+        f"at least {minimum} can be spent at once, {requested} were asked for",
+        metadata={"minimum": str(minimum), "requested": str(requested)},
+    )
+
+
+def spend_not_a_multiple(multiple_of: int, requested: int) -> Rejection:
+    """An amount that is not spent."""
+    return Rejection(
+        "SPEND_NOT_A_MULTIPLE",
+        f"only multiples of {multiple_of} can be spent, {requested} were asked for",
+        metadata={"multiple_of": str(multiple_of), "requested": str(requested)},
+    )
+
+
+def order_amount_required(unit: str) -> Rejection:
+    """A share of nothing that is named."""
+    return Rejection(
+        "ORDER_AMOUNT_REQUIRED",
+        f"{unit} pays a share of an order at most: order_minor must say of how much",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"unit": unit},
+    )
+
+
+SPEND_WITHOUT_ORDER = Rejection(
+    "SPEND_WITHOUT_ORDER", "no order was named when the points were spent, so no part of it can be returned"
+)
+
+
+def order_return_exceeded(returnable: int, requested: int) -> Rejection:
+    """More than is left of the order."""
+    return Rejection(
+        "ORDER_RETURN_EXCEEDED",
+        f"{returnable} of the order can still be returned, {requested} were to be",
+        metadata={"returnable": str(returnable), "requested": str(requested)},
+    )
+
+
 def spend_unknown(spend_id: str) -> Rejection:
     """No such spend."""
     return Rejection(

@@ -11,7 +11,19 @@ from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
 from services.points.commands import RecordActivity
-from services.points.values import ActivityRow, Adjustment, Booked, Clawback, Entry, Gift, Hold, Lot, LotUse, Spend
+from services.points.values import (
+    ActivityRow,
+    Adjustment,
+    Booked,
+    Clawback,
+    Entry,
+    Gift,
+    Hold,
+    Lot,
+    LotUse,
+    Movement,
+    Spend,
+)
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -171,6 +183,8 @@ def lot_changed(lot: Lot) -> bytes:
         changed.slides = True
     if lot.origin_lot is not None:
         changed.origin_lot = lot.origin_lot.bytes
+    if lot.merchant is not None:
+        changed.merchant = lot.merchant
     return event.SerializeToString()
 
 
@@ -190,6 +204,7 @@ def hold_changed(hold: Hold) -> bytes:
     changed.placed_at_us = to_microseconds(hold.placed_at)
     changed.expires_at_us = to_microseconds(hold.expires_at)
     changed.closed_at_us = to_microseconds(hold.closed_at)
+    changed.order_minor = hold.order_minor or 0
     _fill_uses(changed.uses, hold.uses)
     return event.SerializeToString()
 
@@ -207,6 +222,8 @@ def spend_changed(spend: Spend) -> bytes:
     changed.refunded = spend.refunded
     changed.reference_digest = digest_of(spend.reference.encode())
     changed.spent_at_us = to_microseconds(spend.spent_at)
+    changed.order_minor = spend.order_minor or 0
+    changed.order_returned_minor = spend.order_returned or 0
     _fill_uses(changed.uses, spend.uses)
     return event.SerializeToString()
 
@@ -268,6 +285,27 @@ def clawback_changed(clawback: Clawback) -> bytes:
     changed.owed = clawback.owed
     changed.taken_at_us = to_microseconds(clawback.taken_at)
     _fill_uses(changed.uses, clawback.uses)
+    return event.SerializeToString()
+
+
+def movement_booked(movement: Movement) -> bytes:
+    """Points were granted, forfeited or converted."""
+    event = pb.Event()
+    booked = event.movement_booked
+    booked.movement_id = movement.movement_id.bytes
+    booked.member_id = movement.member_id.bytes
+    if movement.account_id is not None:
+        booked.account_id = movement.account_id.bytes
+    booked.domain = movement.domain
+    booked.kind = pb.EntryKind.ValueType(movement.kind)
+    booked.unit = movement.unit
+    booked.amount = movement.amount
+    booked.conversion = movement.conversion
+    booked.credited = movement.credited
+    booked.moved_at_us = to_microseconds(movement.moved_at)
+    booked.reference_digest = digest_of(movement.reference.encode())
+    booked.reason_digest = digest_of(movement.reason.encode())
+    _fill_uses(booked.uses, movement.uses)
     return event.SerializeToString()
 
 

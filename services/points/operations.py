@@ -9,7 +9,7 @@ from services.chassis.database import Connection
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
-from services.points import queries
+from services.points import queries, values
 from services.points.activities import operations as activities
 from services.points.adjustments import operations as adjustments
 from services.points.commands import (
@@ -17,7 +17,11 @@ from services.points.commands import (
     Adjust,
     CancelGift,
     CaptureHold,
+    Convert,
+    ExtendHold,
+    Forfeit,
     Give,
+    Grant,
     PlaceHold,
     RecordActivity,
     RefundSpend,
@@ -30,6 +34,7 @@ from services.points.commands import (
 from services.points.documents import PointsConfig
 from services.points.events import AccountHeard, Heard, MemberHeard, StandingHeard
 from services.points.gifts import operations as gifts
+from services.points.movements import operations as movements
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.values import Account, ActivityRow, CapKey, Wallet
@@ -42,9 +47,13 @@ CommandOfOne = (
     | PlaceHold
     | CaptureHold
     | ReleaseHold
+    | ExtendHold
     | RefundSpend
     | Adjust
     | ResolveAdjustment
+    | Grant
+    | Forfeit
+    | Convert
     | SettleWallets
     | FeedBatch
 )
@@ -89,10 +98,20 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.caps.extend(activities.cap_keys(command, config))
                 if config.ladders:
                     keys.need_levels(command.member_id, activities.earliest(command))
-            case Spend() | PlaceHold() | Adjust():
+            case Spend() | PlaceHold():
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
-            case CaptureHold() | ReleaseHold():
+                keys.caps.extend(wallets.day_keys(command, config))
+            case Grant() | Adjust():
+                keys.wallets.add(command.member_id)
+                keys.accounts.add(command.account_id)
+            case Convert():
+                keys.wallets.add(command.member_id)
+                keys.accounts.add(command.account_id)
+                keys.caps.extend(movements.cap_keys(command, config))
+            case Forfeit():
+                keys.wallets.add(command.member_id)
+            case CaptureHold() | ReleaseHold() | ExtendHold():
                 keys.holds.add(command.hold_id)
             case RefundSpend():
                 keys.spends.add(command.spend_id)
@@ -140,6 +159,8 @@ async def load_partition(
         await reading.run()
     reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
+    used: list[values.Spend | values.Hold] = [*state.spends.values(), *state.holds.values()]
+    keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
     loaded = (state.spends, state.holds, state.gifts, state.adjustments)
     for named in (reversing, *(rows.values() for rows in loaded)):
         keys.wallets.update(row.member_id for row in named)
@@ -243,6 +264,8 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
             return activities.reverse(state, command, moment)
         case Adjust() | ResolveAdjustment():
             return adjustments.decide(state, command, moment)
+        case Grant() | Forfeit() | Convert():
+            return movements.decide(state, command, moment)
         case FeedBatch():
             heard = tuple(event for record in command.records for event in record.events)
             return Decision(_Followed(command.partition, heard), lambda: b"")

@@ -107,7 +107,7 @@ _BALANCES = """
 """
 _LOT_COLUMNS = """
     member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id, account_id,
-    slides, origin_lot
+    slides, origin_lot, merchant
 """
 _OPEN_LOTS = f"""
     SELECT {_LOT_COLUMNS}
@@ -142,7 +142,7 @@ _LOTS_OF_ACTIVITIES = f"""
 """
 _HOLD_COLUMNS = f"""
     hold_id, member_id, account_id, domain, unit, amount, captured, state, reference, placed_at, expires_at, closed_at,
-    {_uses("hold_id")}
+    {_uses("hold_id")}, order_minor
 """
 _HOLDS = f"""
     SELECT {_HOLD_COLUMNS}
@@ -167,7 +167,7 @@ _CLAWBACKS = f"""
 """
 _SPENDS = f"""
     SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, reference, spent_at,
-           {_uses("spend_id")}
+           {_uses("spend_id")}, order_minor, order_returned
     FROM spends AS owner
     WHERE partition = $1
       AND spend_id = ANY($2)
@@ -297,7 +297,8 @@ def read_open_holds(reading: Reading, member_ids: Iterable[UUID], state: PointsS
 
 def _take_holds(state: PointsState, rows: Rows) -> None:
     for row in rows:
-        state.add_hold(Hold(*(*row[:-1], _lot_uses(row[-1]))))
+        *values, uses, order_minor = row
+        state.add_hold(Hold(*(*values, _lot_uses(uses), order_minor)))
 
 
 def read_spends(reading: Reading, spend_ids: Iterable[UUID], state: PointsState) -> None:
@@ -305,7 +306,8 @@ def read_spends(reading: Reading, spend_ids: Iterable[UUID], state: PointsState)
 
     def take(rows: Rows) -> None:
         for row in rows:
-            spend = Spend(*(*row[:-1], _lot_uses(row[-1])))
+            *values, uses, order_minor, order_returned = row
+            spend = Spend(*(*values, _lot_uses(uses), order_minor, order_returned))
             state.spends[spend.spend_id] = spend
 
     reading.add(_SPENDS, list(spend_ids), take=take)

@@ -11,6 +11,10 @@ from services.chassis.instants import checked_instant, timestamp
 from services.chassis.validation import item_rejection
 from services.points.commands import (
     CaptureHold,
+    Convert,
+    ExtendHold,
+    Forfeit,
+    Grant,
     PlaceHold,
     RecordActivity,
     RefundSpend,
@@ -19,8 +23,8 @@ from services.points.commands import (
     Spend,
 )
 from services.points.errors import amount_out_of_range
-from services.points.specs import MAX_AMOUNT
-from tessera.points.v1 import activity_pb2
+from services.points.specs import DEFAULT_FUNDER, MAX_AMOUNT
+from tessera.points.v1 import activity_pb2, movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 
 MAX_ACTIVITY_BYTES = 256 * 1024
@@ -110,7 +114,7 @@ def reverse_activity(request: pb.ReverseActivityRequest, caller: Caller) -> Reve
     )
 
 
-def spend(request: pb.SpendRequest, caller: Caller) -> Spend:
+def spend(request: pb.SpendRequest, caller: Caller, received_at: datetime) -> Spend:
     """The command to spend."""
     require_domain(caller, request.domain)
     member_id = decode("member", request.member_id, "member_id")
@@ -125,10 +129,14 @@ def spend(request: pb.SpendRequest, caller: Caller) -> Spend:
         amount=request.amount,
         reference=request.reference,
         validate_only=validate_only,
+        received_at=received_at,
+        merchant=request.merchant or None,
+        order_minor=request.order_minor,
+        up_to=request.up_to,
     )
 
 
-def place_hold(request: pb.HoldRequest, caller: Caller) -> PlaceHold:
+def place_hold(request: pb.HoldRequest, caller: Caller, received_at: datetime) -> PlaceHold:
     """The command to hold."""
     require_domain(caller, request.domain)
     member_id = decode("member", request.member_id, "member_id")
@@ -144,6 +152,10 @@ def place_hold(request: pb.HoldRequest, caller: Caller) -> PlaceHold:
         reference=request.reference,
         expires_at=checked_instant(request.expires_at, "expires_at"),
         validate_only=validate_only,
+        received_at=received_at,
+        merchant=request.merchant or None,
+        order_minor=request.order_minor,
+        up_to=request.up_to,
     )
 
 
@@ -172,6 +184,18 @@ def release_hold(request: pb.ReleaseHoldRequest, caller: Caller) -> ReleaseHold:
     )
 
 
+def extend_hold(request: pb.ExtendHoldRequest, caller: Caller) -> ExtendHold:
+    """The command to let a hold hold longer."""
+    validate_only = request.validate_only
+    return ExtendHold(
+        request=idempotency.identify(caller.name, "points.ExtendHold", request),
+        hold_id=decode("hold", request.hold_id, "hold_id"),
+        expires_at=checked_instant(request.expires_at, "expires_at"),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
 def refund_spend(request: pb.RefundSpendRequest, caller: Caller) -> RefundSpend:
     """The command to refund a spend."""
     validate_only = request.validate_only
@@ -179,6 +203,63 @@ def refund_spend(request: pb.RefundSpendRequest, caller: Caller) -> RefundSpend:
         request=idempotency.identify(caller.name, "points.RefundSpend", request),
         spend_id=decode("spend", request.spend_id, "spend_id"),
         amount=request.amount,
+        order_returned_minor=request.order_returned_minor,
         caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def grant(request: movement_pb2.GrantRequest, caller: Caller) -> Grant:
+    """The command to give points."""
+    require_domain(caller, request.domain)
+    member_id = decode("member", request.member_id, "member_id")
+    validate_only = request.validate_only
+    return Grant(
+        request=idempotency.identify(caller.name, "points.Grant", request),
+        grant_id=ids.new_id(ids.routing_of(member_id)),
+        member_id=member_id,
+        account_id=decode("account", request.account_id, "account_id"),
+        domain=request.domain,
+        unit=request.unit,
+        amount=request.amount,
+        funder=request.funder or DEFAULT_FUNDER,
+        reference=request.reference,
+        expires_at=checked_instant(request.expires_at, "expires_at") if request.HasField("expires_at") else None,
+        merchant=request.merchant or None,
+        validate_only=validate_only,
+    )
+
+
+def forfeit(request: movement_pb2.ForfeitRequest, caller: Caller) -> Forfeit:
+    """The command to take points away for good."""
+    member_id = decode("member", request.member_id, "member_id")
+    validate_only = request.validate_only
+    return Forfeit(
+        request=idempotency.identify(caller.name, "points.Forfeit", request),
+        forfeit_id=ids.new_id(ids.routing_of(member_id)),
+        member_id=member_id,
+        unit=request.unit,
+        amount=request.amount,
+        reason=request.reason,
+        reference=request.reference,
+        validate_only=validate_only,
+    )
+
+
+def convert(request: movement_pb2.ConvertRequest, caller: Caller, received_at: datetime) -> Convert:
+    """The command to convert points."""
+    require_domain(caller, request.domain)
+    member_id = decode("member", request.member_id, "member_id")
+    validate_only = request.validate_only
+    return Convert(
+        request=idempotency.identify(caller.name, "points.Convert", request),
+        conversion_id=ids.new_id(ids.routing_of(member_id)),
+        member_id=member_id,
+        account_id=decode("account", request.account_id, "account_id"),
+        domain=request.domain,
+        conversion=request.conversion,
+        amount=request.amount,
+        reference=request.reference,
+        received_at=received_at,
         validate_only=validate_only,
     )

@@ -20,6 +20,7 @@ from services.points.ledger.servicer import LedgerReads
 from services.points.reports.servicer import Reports
 from services.points.traces.servicer import Traces
 from services.points.wallets.servicer import WalletReads
+from tessera.points.v1 import movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 
 ERROR_DOMAIN = "points.tessera"
@@ -62,20 +63,32 @@ class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, Led
     async def Spend(self, request: pb.SpendRequest, call: Call) -> Serialised:
         """Spend once."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.spend(request, call.caller), call)
+        received_at = await self._platform.clock.now()
+        return await self._one(requests.spend(request, call.caller, received_at), call)
 
     async def BulkSpend(self, request: pb.BulkSpendRequest, call: Call) -> Serialised:
         """Spend many times."""
-        return await self._many(request, lambda item: requests.spend(item, call.caller), call)
+        received_at = await self._platform.clock.now()
+
+        def to_command(item: pb.SpendRequest) -> Command:
+            return requests.spend(item, call.caller, received_at)
+
+        return await self._many(request, to_command, call)
 
     async def Hold(self, request: pb.HoldRequest, call: Call) -> Serialised:
         """Hold once."""
         await self._platform.at_least.wait(request.at_least, call)
-        return await self._one(requests.place_hold(request, call.caller), call)
+        received_at = await self._platform.clock.now()
+        return await self._one(requests.place_hold(request, call.caller, received_at), call)
 
     async def BulkHold(self, request: pb.BulkHoldRequest, call: Call) -> Serialised:
         """Hold many times."""
-        return await self._many(request, lambda item: requests.place_hold(item, call.caller), call)
+        received_at = await self._platform.clock.now()
+
+        def to_command(item: pb.HoldRequest) -> Command:
+            return requests.place_hold(item, call.caller, received_at)
+
+        return await self._many(request, to_command, call)
 
     async def CaptureHold(self, request: pb.CaptureHoldRequest, call: Call) -> Serialised:
         """Capture one hold."""
@@ -103,6 +116,11 @@ class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, Led
 
         return await self._many(request, to_command, call)
 
+    async def ExtendHold(self, request: pb.ExtendHoldRequest, call: Call) -> Serialised:
+        """Extend one hold."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.extend_hold(request, call.caller), call)
+
     async def RefundSpend(self, request: pb.RefundSpendRequest, call: Call) -> Serialised:
         """Refund one spend."""
         await self._platform.at_least.wait(request.at_least, call)
@@ -113,6 +131,35 @@ class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, Led
 
         def to_command(item: pb.RefundSpendRequest) -> Command:
             return requests.refund_spend(item, call.caller)
+
+        return await self._many(request, to_command, call)
+
+    async def Grant(self, request: movement_pb2.GrantRequest, call: Call) -> Serialised:
+        """Grant once."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.grant(request, call.caller), call)
+
+    async def BulkGrant(self, request: movement_pb2.BulkGrantRequest, call: Call) -> Serialised:
+        """Grant many times."""
+        return await self._many(request, lambda item: requests.grant(item, call.caller), call)
+
+    async def Forfeit(self, request: movement_pb2.ForfeitRequest, call: Call) -> Serialised:
+        """Forfeit once."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.forfeit(request, call.caller), call)
+
+    async def Convert(self, request: movement_pb2.ConvertRequest, call: Call) -> Serialised:
+        """Convert once."""
+        await self._platform.at_least.wait(request.at_least, call)
+        received_at = await self._platform.clock.now()
+        return await self._one(requests.convert(request, call.caller, received_at), call)
+
+    async def BulkConvert(self, request: movement_pb2.BulkConvertRequest, call: Call) -> Serialised:
+        """Convert many times."""
+        received_at = await self._platform.clock.now()
+
+        def to_command(item: movement_pb2.ConvertRequest) -> Command:
+            return requests.convert(item, call.caller, received_at)
 
         return await self._many(request, to_command, call)
 

@@ -81,6 +81,38 @@ class GiftSpec(Spec):
     acceptance_days: Annotated[int, Field(ge=1, le=365)] = 7
 
 
+def _positive(rate: Fraction) -> Fraction:
+    if rate <= 0:
+        raise ValueError("must be more than 0")
+    return rate
+
+
+def _share(rate: Fraction) -> Fraction:
+    if not 0 < rate <= 1:
+        raise ValueError("must be more than 0 and at most 1")
+    return rate
+
+
+class SpendLimitsSpec(Spec):
+    """How much may be spent or held at once, by a member in a civil day, and of an order. Source: cases.md E6.
+
+    `minor_per_point` is what a point pays, in minor units of the order's money.
+    """
+
+    minimum: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
+    multiple_of: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
+    max_per_transaction: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    max_per_day: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    max_order_share: Annotated[Rate, AfterValidator(_share)] | None = None
+    minor_per_point: Annotated[Rate, AfterValidator(_positive)] | None = None
+
+    @model_validator(mode="after")
+    def _a_share_has_a_price(self) -> "SpendLimitsSpec":
+        if (self.max_order_share is None) != (self.minor_per_point is None):
+            raise ValueError("max_order_share and minor_per_point go together")
+        return self
+
+
 class UnitSpec(Spec):
     """A unit of points. `scale` is how many of its digits stand after the point when it is shown.
 
@@ -98,6 +130,9 @@ class UnitSpec(Spec):
     negative_balance: Literal["allow-negative", "deduct-from-cash", "forgive"] = "allow-negative"
     gift: GiftSpec | None = None
     approval_above: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
+    max_balance: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
+    """What grants and conversions may bring a balance to; what activities earn is not limited by it."""
+    spend: SpendLimitsSpec | None = None
 
     @model_validator(mode="after")
     def _scores_are_not_given(self) -> "UnitSpec":
@@ -109,6 +144,8 @@ class UnitSpec(Spec):
     def _scores_do_not_expire(self) -> "UnitSpec":
         if self.kind == "qualifying" and (self.expiry.policy != "none" or self.pending_days):
             raise ValueError("a qualifying unit neither expires nor waits: ladders have windows")
+        if self.kind == "qualifying" and self.spend is not None:
+            raise ValueError("a qualifying unit is a score, which nobody spends")
         return self
 
 
@@ -176,6 +213,21 @@ def _ascending(steps: list[StepSpec]) -> list[StepSpec]:
     if any(later.start <= earlier.start for earlier, later in pairwise(steps)):
         raise ValueError("each step must begin above the one before")
     return steps
+
+
+class ConversionSpec(Spec):
+    """How points of one unit become points of another: `rate` minor units of `to` for each minor unit of `from`.
+
+    `minimum` and `cap` are in the unit converted from. A lot made expires by the policy of its unit, and no later than
+    the lot it came from (shorten), or when that would have (keep). Source: cases.md E13.
+    """
+
+    source: Annotated[Code, Field(alias="from")]
+    target: Annotated[Code, Field(alias="to")]
+    rate: Annotated[Rate, AfterValidator(_positive)]
+    minimum: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
+    cap: CapSpec | None = None
+    expiry: Literal["shorten", "keep"] = "shorten"
 
 
 class EarnRuleSpec(Spec):

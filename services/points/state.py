@@ -23,6 +23,7 @@ from services.points.values import (
     Hold,
     Lot,
     LotUse,
+    Movement,
     Spend,
     Wallet,
 )
@@ -208,6 +209,10 @@ class PointsState:
             self._put_spend(spend)
         for clawback_id in sorted(wallet.changed_clawbacks):
             self._put_clawback(wallet.clawbacks[clawback_id])
+        for movement in wallet.movements:
+            self._put_movement(movement)
+        for key, used in wallet.cap_uses.items():
+            self.put_cap_use(key, used)
 
     def _put_hold(self, hold: Hold) -> None:
         before = self.holds.get(hold.hold_id)
@@ -225,6 +230,7 @@ class PointsState:
             hold.placed_at,
             hold.expires_at,
             hold.closed_at,
+            hold.order_minor,
         )
         self._put_used("holds", hold.hold_id, values, before.uses if before else None, hold.uses)
         self._events.append(events.hold_changed(hold))
@@ -242,6 +248,8 @@ class PointsState:
             spend.refunded,
             spend.reference,
             spend.spent_at,
+            spend.order_minor,
+            spend.order_returned,
         )
         self._put_used("spends", spend.spend_id, values, before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
@@ -309,6 +317,24 @@ class PointsState:
         uses_before = before.uses if before else None
         self._put_used("clawbacks", clawback.clawback_id, values, uses_before, clawback.uses)
         self._events.append(events.clawback_changed(clawback))
+
+    def _put_movement(self, movement: Movement) -> None:
+        values = (
+            movement.member_id,
+            movement.movement_id,
+            movement.account_id,
+            movement.domain,
+            movement.kind,
+            movement.unit,
+            movement.amount,
+            movement.conversion,
+            movement.credited,
+            movement.moved_at,
+            movement.reason,
+            movement.reference,
+        )
+        self._put_used("movements", movement.movement_id, values, None, movement.uses)
+        self._events.append(events.movement_booked(movement))
 
     def _put_used(
         self,

@@ -119,6 +119,8 @@ LOTS = sa.Table(
     sa.Column("slides", sa.Boolean, nullable=False),
     # The lot whose points a refund restored with a new expiry.
     sa.Column("origin_lot", sa.Uuid),
+    # The only merchant it can be spent at.
+    sa.Column("merchant", sa.Text),
     sa.CheckConstraint(
         "remaining >= 0 AND held >= 0 AND expired >= 0 AND remaining + held + expired <= amount", "lots_within"
     ),
@@ -144,6 +146,8 @@ HOLDS = sa.Table(
     sa.Column("placed_at", _TIME, nullable=False),
     sa.Column("expires_at", _TIME, nullable=False),
     sa.Column("closed_at", _TIME),
+    # The money of the order it is for, where one was named.
+    sa.Column("order_minor", sa.BigInteger),
     sa.Index("holds_of_member", "partition", "member_id", "closed_at"),
     sa.Index("holds_due", "partition", "expires_at", postgresql_where=sa.text("state = 'open'")),
     info=UPSERT,
@@ -161,6 +165,9 @@ SPENDS = sa.Table(
     sa.Column("refunded", sa.BigInteger, nullable=False),
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("spent_at", _TIME, nullable=False),
+    # The money of the order it was for, where one was named, and how much of it was returned, once some was.
+    sa.Column("order_minor", sa.BigInteger),
+    sa.Column("order_returned", sa.BigInteger),
     info=UPSERT,
 )
 # What members give to each other, in the giver's partition. What is offered is held by a hold until it is accepted.
@@ -221,7 +228,25 @@ CLAWBACKS = sa.Table(
     sa.Column("taken_at", _TIME, nullable=False),
     info=UPSERT,
 )
-# Which lots a hold holds, a spend burnt, a gift came from and a clawback took, in order of use.
+# Grants, forfeits and conversions, none of which ever changes.
+MOVEMENTS = sa.Table(
+    "movements",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("movement_id", sa.Uuid, primary_key=True),
+    sa.Column("account_id", sa.Uuid),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("conversion", sa.Text, nullable=False),
+    sa.Column("credited", sa.BigInteger, nullable=False),
+    sa.Column("moved_at", _TIME, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+)
+# Which lots a hold holds, and a spend, a gift, a forfeit or the like took, in order of use.
 LOT_USES = sa.Table(
     "lot_uses",
     METADATA,

@@ -53,6 +53,13 @@ class Unit:
         """When the lots of a sliding unit expire after activity at an instant."""
         return self._expiry_from(civil_day(active_at, self.zone))
 
+    def terms_from(self, at: datetime) -> tuple[datetime | None, bool]:
+        """When points that come at an instant without an activity expire, and whether activity moves that.
+
+        Where it does, they live as long as if there had been some, and longer when there is.
+        """
+        return (self.slides_to(at), True) if self.slides else (self.expires_at(at), False)
+
     def restored_expiry(self, original: datetime, refunded_at: datetime) -> datetime:
         """When points that a refund restores expire: as before, or at least so many days after the refund."""
         if self.spec.refund == "keep-original-expiry":

@@ -18,6 +18,10 @@ class EntryKind(IntEnum):
     CLAWBACK = 6
     FORGIVE = 7
     CASH_DEDUCTION = 8
+    GRANT = 20
+    FORFEIT = 21
+    CONVERT_OUT = 22
+    CONVERT_IN = 23
     GIFT_OUT = 33
     GIFT_IN = 34
     ADJUST = 35
@@ -27,6 +31,7 @@ BREAKAGE = "breakage"
 REDEMPTION = "redemption"
 FORGIVENESS = "forgiveness"
 CASH_DEDUCTION = "cash-deduction"
+FORFEITURE = "forfeiture"
 CLEARING = "clearing"
 ADJUSTMENT = "adjustment"
 GIFT_HOLDS = "gift "
@@ -36,6 +41,11 @@ GIFT_HOLDS = "gift "
 def funder_account(funder: str) -> str:
     """The ledger account of a funder: what it owes for points that members hold."""
     return f"funder:{funder}"
+
+
+def exchange_account(conversion: str) -> str:
+    """The ledger account of a conversion: the other side of what it takes of one unit and gives of another."""
+    return f"exchange:{conversion}"
 
 
 class Account(NamedTuple):
@@ -61,9 +71,11 @@ EMPTY_BALANCE = Balance()
 class Lot(NamedTuple):
     """Points received at once from one funder: `amount` = `remaining` + `held` + `expired` + what was used.
 
+    What was forfeited counts as `expired`: neither is taken twice when its activity is reversed.
+
     A lot that `slides` expires with its wallet's `slides_to`, and not before its own `expires_at`; another one at its
-    `expires_at`, None being never. `origin_lot` is the lot whose points a refund restored with a new expiry.
-    A row of its table, in the table's order.
+    `expires_at`, None being never. `origin_lot` is the lot whose points a refund restored with a new expiry, `merchant`
+    the only one it can be spent at. A row of its table, in the table's order.
     """
 
     member_id: UUID
@@ -80,11 +92,12 @@ class Lot(NamedTuple):
     account_id: UUID | None
     slides: bool = False
     origin_lot: UUID | None = None
+    merchant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LotUse:
-    """A part of a lot that a hold holds, a spend burnt or a clawback took; `refunded` of it came back."""
+    """A part of a lot that a hold holds, or that a spend, clawback or movement took; `refunded` of it came back."""
 
     lot_id: UUID
     amount: int
@@ -108,6 +121,8 @@ class Hold:
     expires_at: datetime
     closed_at: datetime | None
     uses: tuple[LotUse, ...]
+    order_minor: int | None = None
+    """The money of the order, where one was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,9 @@ class Spend:
     reference: str
     spent_at: datetime
     uses: tuple[LotUse, ...]
+    order_minor: int | None = None
+    order_returned: int | None = None
+    """The money of the order, where one was named, and how much of it was returned, once some was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +211,29 @@ class Clawback:
     uses: tuple[LotUse, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A grant, a forfeit or a conversion (`kind` GRANT, FORFEIT or CONVERT_OUT); it never changes.
+
+    `amount` of `unit` moved; a `conversion` made `credited` of another unit of it. `uses` in the order in which lots
+    burnt.
+    """
+
+    movement_id: UUID
+    member_id: UUID
+    account_id: UUID | None
+    domain: str
+    kind: EntryKind
+    unit: str
+    amount: int
+    moved_at: datetime
+    reference: str
+    reason: str = ""
+    conversion: str = ""
+    credited: int = 0
+    uses: tuple[LotUse, ...] = ()
+
+
 class Entry(NamedTuple):
     """A movement between a wallet and another ledger account; `amount` is what the wallet got.
 
@@ -220,7 +261,8 @@ class Booked(NamedTuple):
 
 
 class CapKey(NamedTuple):
-    """A rule's cap for one member in one period."""
+    """A rule's cap for one member in one period; `rule` is the code of an earn rule, `conversion:` and a code, or
+    `spending:` and a unit."""
 
     member_id: UUID
     rule: str
@@ -256,6 +298,9 @@ class Wallet:
     clawbacks: dict[UUID, Clawback] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     spends: list[Spend] = field(default_factory=list)
+    movements: list[Movement] = field(default_factory=list)
+    cap_uses: dict[CapKey, int] = field(default_factory=dict)
+    """How much of caps is used now, where that changed."""
     changed_lots: set[UUID] = field(default_factory=set)
     changed_holds: set[UUID] = field(default_factory=set)
     changed_clawbacks: set[UUID] = field(default_factory=set)

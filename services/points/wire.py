@@ -220,14 +220,18 @@ def parts(uses: Sequence[LotUse]) -> list[pb.LotPart]:
 def spend_response(spent: Spend, balance: Balance, position: position_pb2.Position) -> bytes:
     """What spending did."""
     return pb.SpendResponse(
-        spend_id=spend_id(spent.spend_id), balance_after=balance.balance, lots=parts(spent.uses), position=position
+        spend_id=spend_id(spent.spend_id),
+        balance_after=balance.balance,
+        lots=parts(spent.uses),
+        position=position,
+        amount=spent.amount,
     ).SerializeToString()
 
 
 def hold_response(hold: Hold, available_after: int, position: position_pb2.Position) -> bytes:
     """What holding did."""
     return pb.HoldResponse(
-        hold_id=hold_id(hold.hold_id), available_after=available_after, position=position
+        hold_id=hold_id(hold.hold_id), available_after=available_after, position=position, amount=hold.amount
     ).SerializeToString()
 
 
@@ -247,6 +251,11 @@ def release_response(released: Released, position: position_pb2.Position) -> byt
     return pb.ReleaseHoldResponse(
         released=released.released, expired=released.expired, position=position
     ).SerializeToString()
+
+
+def extend_response(hold: Hold, position: position_pb2.Position) -> bytes:
+    """What extending did."""
+    return pb.ExtendHoldResponse(expires_at=timestamp(hold.expires_at), position=position).SerializeToString()
 
 
 def refund_response(refunded: Refunded, balance: Balance, position: position_pb2.Position) -> bytes:

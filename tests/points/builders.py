@@ -20,7 +20,7 @@ from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import timestamp
 from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
 from tessera.config.v1 import config_service_pb2
-from tessera.points.v1 import activity_pb2, points_service_pb2_grpc
+from tessera.points.v1 import activity_pb2, movement_pb2, points_service_pb2_grpc
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.support.suite import Suite, channel_to, start_suite
 
@@ -53,6 +53,14 @@ def rule(code: str = "per-fen", of: str = "points", rate: str = "1", **spec: Any
     """An earn rule's document: a point for each minor unit paid, unless it is said otherwise."""
     spec = {"unit": of, "rate": rate, **spec}
     return {"kind": "earn-rule", "code": code, "programme": PROGRAMME, "spec": spec}
+
+
+def conversion(
+    code: str = "to-miles", source: str = "points", target: str = "miles", rate: Any = "1/3", **spec: Any
+) -> dict[str, Any]:
+    """A conversion's document."""
+    spec = {"from": source, "to": target, "rate": rate, **spec}
+    return {"kind": "conversion", "code": code, "programme": PROGRAMME, "spec": spec}
 
 
 SCORE = (unit("score", "qualifying"), rule("score-per-fen", "score"))
@@ -161,6 +169,51 @@ def capture(hold_id: str, amount: int = 0, **fields: Any) -> pb.CaptureHoldReque
 def release(hold_id: str, **fields: Any) -> pb.ReleaseHoldRequest:
     """A request to release a hold."""
     return pb.ReleaseHoldRequest(**{"request_id": request_id(), "hold_id": hold_id, **fields})
+
+
+def extend(hold_id: str, until: datetime, **fields: Any) -> pb.ExtendHoldRequest:
+    """A request to let a hold hold longer."""
+    values = {"request_id": request_id(), "hold_id": hold_id, "expires_at": timestamp(until)}
+    return pb.ExtendHoldRequest(**{**values, **fields})
+
+
+def grant(member: Member, amount: int, until: datetime | None = None, **fields: Any) -> movement_pb2.GrantRequest:
+    """A request to give points."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "unit": "points",
+        "amount": amount,
+        "expires_at": None if until is None else timestamp(until),
+    }
+    return movement_pb2.GrantRequest(**{**values, **fields})
+
+
+def forfeit(member: Member, amount: int = 0, **fields: Any) -> movement_pb2.ForfeitRequest:
+    """A request to take points away."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "unit": "points",
+        "amount": amount,
+        "reason": "abuse",
+    }
+    return movement_pb2.ForfeitRequest(**{**values, **fields})
+
+
+def convert(member: Member, amount: int, conversion: str = "to-miles", **fields: Any) -> movement_pb2.ConvertRequest:
+    """A request to convert."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "conversion": conversion,
+        "amount": amount,
+    }
+    return movement_pb2.ConvertRequest(**{**values, **fields})
 
 
 def refund(spend_id: str, amount: int = 0, **fields: Any) -> pb.RefundSpendRequest:
@@ -382,9 +435,9 @@ class Shop:
         available: int = (await self.balance(member, of, at)).available
         return available
 
-    async def lots(self, member: Member, *, closed: bool = True) -> list[Any]:
+    async def lots(self, member: Member, *, of: str = "points", closed: bool = True) -> list[Any]:
         """The member's lots in the order in which they burn."""
-        request = pb.ListLotsRequest(member_id=member.member_id, unit="points", include_closed=closed, page_size=1000)
+        request = pb.ListLotsRequest(member_id=member.member_id, unit=of, include_closed=closed, page_size=1000)
         return list((await self.points.ListLots(request)).lots)
 
     async def remaining(self, member: Member) -> dict[str, int]:

@@ -11,7 +11,12 @@ from tests.points.builders import (
     adjust,
     approve,
     capture,
+    conversion,
+    convert,
+    extend,
+    forfeit,
     give,
+    grant,
     hold,
     local,
     refund,
@@ -29,6 +34,7 @@ DOCUMENTS = [
     rule(),
     unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"}),
     rule("slide", "sliding"),
+    conversion("to-points", "sliding", "points"),
     *SCORE,
 ]
 """What has to be published for it."""
@@ -48,9 +54,10 @@ async def _until_june(shop: Shop, member: Member) -> str:
     await shop.lot(member, 100, date(2026, 6, 10), **_LASTING)
     await shop.earn(member, 200)
     reversed_later = await shop.earn(member, 300)
-    spent = await points.Spend(spend(member, 150, reference="order 1"))
-    await points.RefundSpend(refund(spent.spend_id, 20))
-    held = [await points.Hold(hold(member, 100, local("2026-06-05"), reference="cart")) for _ in range(3)]
+    spent = await points.Spend(spend(member, 150, reference="order 1", order_minor=3000))
+    await points.RefundSpend(refund(spent.spend_id, order_returned_minor=400))
+    cart = {"reference": "cart", "order_minor": 5000}
+    held = [await points.Hold(hold(member, 100, local("2026-06-05"), **cart)) for _ in range(3)]
     await points.CaptureHold(capture(held[0].hold_id, 40))
     await points.ReleaseHold(release(held[1].hold_id))
     other = await shop.enrol(routing=member.partition)
@@ -61,5 +68,9 @@ async def _until_june(shop: Shop, member: Member) -> str:
     await shop.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
     await points.Spend(spend(member, 240))
     await points.ReverseActivity(reverse(reversed_later.activity_id))
+    await points.Grant(grant(member, 90, merchant="cafe", reference="sorry"))
+    await points.Convert(convert(member, 100, "to-points", reference="order 2"))
+    await points.Forfeit(forfeit(member, 30, unit="sliding", reference="case 7"))
+    await points.ExtendHold(extend(held[2].hold_id, local("2026-06-07")))
     spend_id: str = spent.spend_id
     return spend_id

@@ -5,7 +5,7 @@ pass when somebody asks.
 """
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -60,6 +60,7 @@ class Lot:
     own_expiry: datetime
     slides: bool = False
     expired: int = 0
+    merchant: str = ""
 
 
 @dataclass
@@ -97,9 +98,12 @@ class Wallet:
     def order(self, lot: Lot) -> Any:
         return self.expiry(lot), lot.available, lot.lot_id
 
-    def free(self) -> list[Lot]:
+    def free(self, merchant: str = "") -> list[Lot]:
         lots = [lot for lot in self.lots if lot.left and lot.available <= self.now < self.expiry(lot)]
-        return sorted(lots, key=self.order)
+        return self.burning(lot for lot in lots if lot.merchant in ("", merchant))
+
+    def burning(self, lots: Iterable[Lot]) -> list[Lot]:
+        return sorted(lots, key=lambda lot: (not lot.merchant, *self.order(lot)))
 
     # Time
 
@@ -154,8 +158,14 @@ class Wallet:
     def pending(self) -> int:
         return sum(lot.left for lot in self.lots if lot.available > self.now)
 
-    def available(self) -> int:
-        return sum(lot.left for lot in self.free()) - self.debt
+    def available(self, merchant: str = "") -> int:
+        return sum(lot.left for lot in self.free(merchant)) - self.debt
+
+    def restricted(self, merchant: str) -> int:
+        return self.available(merchant) - self.available()
+
+    def balance(self) -> int:
+        return sum(lot.left for lot in self.lots) + self.held() - self.debt
 
     def expiries(self) -> list[tuple[datetime, int]]:
         sums: dict[datetime, int] = {}
@@ -191,9 +201,33 @@ class Wallet:
             self.lots.append(Lot(lot_id, activity, amount, available, own, slides))
         self._pay()
 
-    def take(self, amount: int) -> list[Taken]:
+    def grant(self, lot_id: str, amount: int, until: datetime | None, merchant: str) -> None:
+        if until is None and self.terms.sliding_days:
+            until, slides = midnight(day_of(self.now) + timedelta(days=self.terms.sliding_days)), True
+        else:
+            until, slides = until or self.terms.expires(self.now), False
+        self.lots.append(Lot(lot_id, lot_id, amount, self.now, until, slides, merchant=merchant))
+        self._pay()
+
+    def forfeitable(self) -> int:
+        return max(0, sum(lot.left for lot in self.lots) - self.debt)
+
+    def forfeit(self, amount: int) -> None:
+        for lot in self.burning(self.lots):
+            gone = min(amount, lot.left)
+            lot.left -= gone
+            lot.expired += gone
+            amount -= gone
+
+    def receive(self, parts: list[tuple[str, int, datetime]]) -> None:
+        """What was converted comes as lots with the expiry of those it came from, or sooner."""
+        for lot_id, amount, original in parts:
+            self.lots.append(Lot(lot_id, lot_id, amount, self.now, min(original, self.terms.expires(self.now))))
+        self._pay()
+
+    def take(self, amount: int, merchant: str = "") -> list[Taken]:
         taken = []
-        for lot in self.free():
+        for lot in self.free(merchant):
             part = min(lot.left, amount)
             if part:
                 lot.left -= part
@@ -243,7 +277,7 @@ class Wallet:
             assert lot_id == lot.lot_id
             lot.left += given
         else:
-            self.lots.append(Lot(lot_id, lot.source, given, self.now, restored, lot.slides))
+            self.lots.append(Lot(lot_id, lot.source, given, self.now, restored, lot.slides, merchant=lot.merchant))
         return 0
 
     def reverse(self, activity: str, earned: int, at: datetime) -> int:

@@ -30,6 +30,8 @@ DOCUMENTS = [
     *(builders.unit(code, **spec) for code, spec in SPECS.items()),
     *(builders.rule(f"for-{code}", code) for code in SPECS if code != "capped"),
     builders.rule("for-capped", "capped", cap={"amount": CAP, "period": "month"}),
+    builders.conversion("to-lasting", "never", "lasting", "2/3"),
+    builders.conversion("to-never", "sliding", "never", "1/2", expiry="keep", cap={"amount": 30, "period": "day"}),
     builders.unit("score", "qualifying"),
     builders.rule("for-score", "score"),
 ]

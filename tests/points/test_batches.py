@@ -21,7 +21,11 @@ from services.points.commands import (
     Adjust,
     CancelGift,
     CaptureHold,
+    Convert,
+    ExtendHold,
+    Forfeit,
     Give,
+    Grant,
     PlaceHold,
     RecordActivity,
     RefundSpend,
@@ -33,7 +37,7 @@ from services.points.commands import (
 )
 from services.points.gifts import requests as gift_requests
 from tessera.events.v1 import journal_pb2
-from tessera.points.v1 import event_pb2
+from tessera.points.v1 import event_pb2, movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
 from tests.points.builders import Member, Shop, activity, record, someone
@@ -41,19 +45,29 @@ from tests.points.terms import DOCUMENTS, OF_ALL_KINDS
 
 CALLER = Caller("operator", frozenset(), ALL)
 APPROVER = Caller("approver", frozenset(), ALL)
-UNITS = ("lasting", "never", "sliding", "shared")
+UNITS = ("lasting", "never", "sliding", "limited", "shared")
+LIMITS = {
+    "max_per_transaction": 30,
+    "max_per_day": 40,
+    "minimum": 2,
+    "multiple_of": 2,
+    "max_order_share": "1/2",
+    "minor_per_point": "1",
+}
+LIMITED = builders.unit("limited", spend=LIMITS), builders.rule("for-limited", "limited")
+MERCHANTS = ("", "cafe")
+KINDS = [
+    *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
+    *("grant", "grant", "forfeit", "convert", "convert", "extend"),
+    *("give", "give", "accept", "cancel", "adjust", "resolve"),
+]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
 Drawn = tuple[str, int, int, int, str, int]
 """What, a number to choose by, an amount, which member, which unit, and a chance."""
 drawn_commands = st.lists(
     st.tuples(
-        st.sampled_from(
-            [
-                *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse"),
-                *("give", "give", "accept", "cancel", "adjust", "resolve", "settle"),
-            ]
-        ),
+        st.sampled_from(KINDS),
         st.integers(0, 7),
         st.sampled_from([0, 1, 5, 10, 40]),
         st.sampled_from([0, 0, 0, 1]),
@@ -93,19 +107,39 @@ class Life:
                 purchase = activity(member, amount, now - timedelta(hours=number), reference=f"{self._number} {number}")
                 return self._make("activity", requests.record_activity(record(purchase, **fields), CALLER, now))
             case "spend":
-                request = builders.spend(member, max(1, amount), unit=unit, **fields)
-                return self._make("spend", requests.spend(request, CALLER))
+                request = builders.spend(
+                    member, max(1, amount), unit=unit, merchant=MERCHANTS[number % 2], **fields, **_order(number)
+                )
+                return self._make("spend", requests.spend(request, CALLER, now))
             case "hold":
                 until = now + timedelta(hours=1 + 20 * number)
-                request = builders.hold(member, max(1, amount), until, unit=unit, **fields)
-                return self._make("hold", requests.place_hold(request, CALLER))
+                merchant = MERCHANTS[number % 2]
+                request = builders.hold(
+                    member, max(1, amount), until, unit=unit, merchant=merchant, **fields, **_order(number)
+                )
+                return self._make("hold", requests.place_hold(request, CALLER, now))
             case "capture":
                 request = builders.capture(self._one("hold", number), amount // 10, **fields)
                 return self._make("spend", requests.capture_hold(request, CALLER))
             case "release":
                 return requests.release_hold(builders.release(self._one("hold", number), **fields), CALLER)
+            case "extend":
+                until = now + timedelta(hours=30 * number)
+                return requests.extend_hold(builders.extend(self._one("hold", number), until, **fields), CALLER)
+            case "grant":
+                until = now + timedelta(days=number) if number > 1 else None
+                merchant = MERCHANTS[number % 2]
+                return requests.grant(
+                    builders.grant(member, max(1, amount), until, unit=unit, merchant=merchant, **fields), CALLER
+                )
+            case "forfeit":
+                return requests.forfeit(builders.forfeit(member, amount // 5, unit=unit, **fields), CALLER)
+            case "convert":
+                code = "to-lasting" if number % 3 else "to-never"
+                return requests.convert(builders.convert(member, max(1, amount // 2), code, **fields), CALLER, now)
             case "refund":
-                request = builders.refund(self._one("spend", number), amount // 10, **fields)
+                part = {"order_returned_minor": 7} if number == 3 else {"amount": amount // 10}
+                request = builders.refund(self._one("spend", number), **part, **fields)
                 return requests.refund_spend(request, CALLER)
             case "give":
                 request = builders.give(member, self._other(member), max(1, amount), unit=unit, **fields)
@@ -139,6 +173,11 @@ class Life:
         """One that was made, one of the last rather than of the first; or one that never was."""
         made = self._made[what] or [ids.new_id(0)]
         return ids.encode(what, made[-1 - number % len(made)])
+
+
+def _order(number: int) -> dict[str, Any]:
+    """What a spend or hold says of its order."""
+    return {"order_minor": 15 * number, "up_to": number > 2}
 
 
 class Service:
@@ -187,7 +226,7 @@ class Service:
         return await self.shop.suite.running["points"].platform.pool.fetchval(sql)
 
 
-USERS = ("hold", "spend", "gift", "adjustment", "clawback")
+USERS = ("hold", "spend", "gift", "adjustment", "movement", "clawback")
 _USERS = "SELECT {0}_id FROM {0}s WHERE member_id = ANY($1)"
 TABLES = {
     "activities": """
@@ -211,6 +250,7 @@ TABLES = {
             "gifts": "gift_id",
             "adjustments": "adjustment_id",
             "clawbacks": "clawback_id",
+            "movements": "movement_id",
             "cap_uses": "rule, period_start",
         }.items()
     },
@@ -228,6 +268,10 @@ ANSWERS = {
     AcceptGift: pb.AcceptGiftResponse,
     CancelGift: pb.CancelGiftResponse,
     ReverseActivity: pb.ReverseActivityResponse,
+    ExtendHold: pb.ExtendHoldResponse,
+    Grant: movement_pb2.GrantResponse,
+    Forfeit: movement_pb2.ForfeitResponse,
+    Convert: movement_pb2.ConvertResponse,
 }
 
 
@@ -275,7 +319,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, at="2026-01-20 12:00")
+    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop

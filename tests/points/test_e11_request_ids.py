@@ -11,6 +11,11 @@ from tests.points.builders import (
     activity,
     capture,
     connections,
+    conversion,
+    convert,
+    extend,
+    forfeit,
+    grant,
     hold,
     open_shop,
     record,
@@ -21,13 +26,15 @@ from tests.points.builders import (
     release,
     request_id,
     reverse,
+    rule,
     someone,
     spend,
+    unit,
 )
 
 
 async def test_every_mutation_is_answered_the_first_answer_again_also_after_a_restart() -> None:
-    async with open_shop() as shop:
+    async with open_shop(unit(), rule(), unit("miles"), conversion()) as shop:
         member = await shop.enrol()
         now = await shop.now()
         calls = []
@@ -39,6 +46,10 @@ async def test_every_mutation_is_answered_the_first_answer_again_also_after_a_re
         recorded = await call("RecordActivity", record(activity(member, 100, now)))
         spent = await call("Spend", spend(member, 30))
         held = [await call("Hold", hold(member, 20, now + timedelta(hours=1))) for _ in range(2)]
+        await call("ExtendHold", extend(held[0].hold_id, now + timedelta(hours=2)))
+        await call("Grant", grant(member, 30))
+        await call("Convert", convert(member, 20))
+        await call("Forfeit", forfeit(member))
         await call("CaptureHold", capture(held[0].hold_id, 5))
         await call("ReleaseHold", release(held[1].hold_id))
         await call("RefundSpend", refund(spent.spend_id, 10))

@@ -1,11 +1,23 @@
 """A hold puts points aside: their expiry waits for it, and it lets go by itself."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import pytest
 from grpc import StatusCode
 
-from tests.points.builders import capture, hold, local, open_shop, refund, refusal_of, release, rule, spend, unit
+from tests.points.builders import (
+    capture,
+    extend,
+    hold,
+    local,
+    open_shop,
+    refund,
+    refusal_of,
+    release,
+    rule,
+    spend,
+    unit,
+)
 
 
 async def test_held_points_outlive_their_lot_and_can_be_captured_after_its_expiry() -> None:
@@ -133,3 +145,45 @@ async def test_held_points_are_in_the_balance_of_the_books() -> None:
         await shop.points.Hold(hold(member, 60, local("2026-01-02")))
         assert (await shop.points.Spend(spend(member, 40))).balance_after == 60
         assert [(lot.remaining, lot.held) for lot in await shop.lots(member, closed=False)] == [(0, 60)]
+
+
+async def test_an_extended_hold_holds_until_its_new_end_and_still_freezes_the_expiry() -> None:
+    async with open_shop(unit(expiry={"policy": "duration", "days": 3}), rule()) as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 100)
+        held = await shop.points.Hold(hold(member, 60, local("2026-01-02")))
+        extended = await shop.points.ExtendHold(extend(held.hold_id, local("2026-01-09")))
+        assert extended.expires_at.ToDatetime(UTC) == local("2026-01-09")
+        await shop.go_to("2026-01-08")
+        assert (await shop.balance(member)).held == 60
+        await shop.points.CaptureHold(capture(held.hold_id, 50))
+        assert await shop.entries(member) == [("earn", 100), ("expire", -40), ("spend", -50), ("expire", -10)]
+        assert await shop.findings() == []
+
+
+async def test_a_hold_is_extended_beyond_its_end_and_at_most_a_year_from_now() -> None:
+    async with open_shop() as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 100)
+        held = await shop.points.Hold(hold(member, 60, local("2026-01-05")))
+        await shop.jump_to("2026-01-03")
+        for until in ("2025-12-31", "2026-01-04 23:59", "2026-01-05", "2027-01-04 00:01"):
+            refusal = await refusal_of(shop.points.ExtendHold(extend(held.hold_id, local(until))))
+            assert (refusal.reason, refusal.code) == ("TIME_OUT_OF_RANGE", StatusCode.INVALID_ARGUMENT)
+            assert refusal.metadata == {"field": "expires_at"}
+
+
+async def test_only_an_open_hold_of_an_allowed_domain_is_extended() -> None:
+    async with open_shop() as shop:
+        member = await shop.enrol("food")
+        await shop.earn(member, 100)
+        held = await shop.points.Hold(hold(member, 60, local("2026-01-02")))
+        longer = local("2026-01-10")
+        refusal = await refusal_of(shop.as_caller("fuel").ExtendHold(extend(held.hold_id, longer)))
+        assert refusal.reason == "DOMAIN_NOT_ALLOWED"
+        await shop.jump_to("2026-01-02")
+        refusal = await refusal_of(shop.points.ExtendHold(extend(held.hold_id, longer)))
+        assert (refusal.reason, refusal.metadata) == ("HOLD_NOT_OPEN", {"state": "expired"})
+        nowhere = held.hold_id[:-6] + "000000"
+        assert (await refusal_of(shop.points.ExtendHold(extend(nowhere, longer)))).reason == "HOLD_UNKNOWN"
+        assert await shop.available(member) == 100

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from services.chassis.instants import timestamp
+from tessera.points.v1 import movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
 from tests.points.builders import Member, Shop, activity, record, refusal_in, refusal_of
@@ -38,12 +39,14 @@ TERMS = {
     "capped": Terms(cap=CAP),
 }
 SHARES = st.floats(0, 1)
+MERCHANTS = st.sampled_from(["", "", "cafe"])
 BULK = {
     "Spend": ("BulkSpend", pb.BulkSpendRequest),
     "Hold": ("BulkHold", pb.BulkHoldRequest),
     "CaptureHold": ("BulkCaptureHolds", pb.BulkCaptureHoldsRequest),
     "ReleaseHold": ("BulkReleaseHolds", pb.BulkReleaseHoldsRequest),
     "RefundSpend": ("BulkRefundSpends", pb.BulkRefundSpendsRequest),
+    "Grant": ("BulkGrant", movement_pb2.BulkGrantRequest),
 }
 
 
@@ -110,32 +113,37 @@ class Life(RuleBasedStateMachine):
         if hours_ago:
             self.history.clear()
 
-    @rule(share=SHARES)
-    def spend(self, share: float) -> None:
-        amounts = {code: share_of(wallet.available(), share) for code, wallet in self.wallets.items()}
-        requests = {code: builders.spend(self.member, amount, unit=code) for code, amount in amounts.items()}
+    @rule(share=SHARES, merchant=MERCHANTS)
+    def spend(self, share: float, merchant: str) -> None:
+        amounts = {code: share_of(wallet.available(merchant), share) for code, wallet in self.wallets.items()}
+        requests = {
+            code: builders.spend(self.member, amount, unit=code, merchant=merchant) for code, amount in amounts.items()
+        }
         for (wallet, answer, refused), amount in zip(
             self.in_each_unit("Spend", requests), amounts.values(), strict=True
         ):
-            assert refused == ("INSUFFICIENT_POINTS" if wallet.available() < amount else "")
+            assert refused == ("INSUFFICIENT_POINTS" if wallet.available(merchant) < amount else "")
             if refused:
                 continue
-            wallet.spends[answer.spend_id] = taken = wallet.take(amount)
+            wallet.spends[answer.spend_id] = taken = wallet.take(amount, merchant)
             assert [(part.lot_id, part.amount) for part in answer.lots] == [(p.lot.lot_id, p.amount) for p in taken]
-            assert answer.balance_after == wallet.available() + wallet.pending() + wallet.held()
+            assert answer.balance_after == wallet.balance()
 
-    @rule(share=SHARES, hours=st.integers(1, 400))
-    def hold(self, share: float, hours: int) -> None:
+    @rule(share=SHARES, hours=st.integers(1, 400), merchant=MERCHANTS)
+    def hold(self, share: float, hours: int, merchant: str) -> None:
         until = self.now + timedelta(hours=hours)
-        amounts = {code: share_of(wallet.available(), share) for code, wallet in self.wallets.items()}
-        requests = {code: builders.hold(self.member, amount, until, unit=code) for code, amount in amounts.items()}
+        amounts = {code: share_of(wallet.available(merchant), share) for code, wallet in self.wallets.items()}
+        requests = {
+            code: builders.hold(self.member, amount, until, unit=code, merchant=merchant)
+            for code, amount in amounts.items()
+        }
         for (wallet, answer, refused), amount in zip(
             self.in_each_unit("Hold", requests), amounts.values(), strict=True
         ):
-            assert refused == ("INSUFFICIENT_POINTS" if wallet.available() < amount else "")
+            assert refused == ("INSUFFICIENT_POINTS" if wallet.available(merchant) < amount else "")
             if not refused:
-                wallet.holds[answer.hold_id] = Hold(until, wallet.take(amount))
-                assert answer.available_after == wallet.available()
+                wallet.holds[answer.hold_id] = Hold(until, wallet.take(amount, merchant))
+                assert answer.available_after == wallet.available(merchant)
 
     @rule(share=SHARES)
     def give(self, share: float) -> None:
@@ -179,6 +187,49 @@ class Life(RuleBasedStateMachine):
             self.in_each_unit("ReleaseHold", requests), requests.values(), strict=True
         ):
             assert answer.expired == wallet.release(request.hold_id)
+
+    @precondition(lambda self: any(wallet.holds for wallet in self.wallets.values()))
+    @rule(which=SHARES, hours=st.integers(1, 400))
+    def extend(self, which: float, hours: int) -> None:
+        code, hold_id = next(iter(self.holds(which).items()))
+        hold = self.wallets[code].holds[hold_id]
+        hold.until += timedelta(hours=hours)
+        self.call("ExtendHold", builders.extend(hold_id, hold.until))
+
+    @rule(amount=st.integers(1, 60), days=st.sampled_from([None, 1, 10]), merchant=MERCHANTS)
+    def grant(self, amount: int, days: int | None, merchant: str) -> None:
+        until = None if days is None else self.now + timedelta(days=days)
+        requests = {
+            code: builders.grant(self.member, amount, until, unit=code, merchant=merchant) for code in self.wallets
+        }
+        for wallet, answer, refused in self.in_each_unit("Grant", requests):
+            assert not refused
+            wallet.grant(answer.lot_id, amount, until, merchant)
+            assert answer.balance_after == wallet.balance()
+
+    @rule(share=SHARES, code=st.sampled_from(sorted(SPECS)))
+    def forfeit(self, share: float, code: str) -> None:
+        wallet = self.wallets[code]
+        amount = min(share_of(wallet.forfeitable(), share), wallet.forfeitable())
+        answer = self.call("Forfeit", builders.forfeit(self.member, amount, unit=code))
+        wallet.forfeit(amount)
+        assert (answer.forfeited, answer.balance_after) == (amount, wallet.balance())
+
+    @rule(share=SHARES)
+    def convert(self, share: float) -> None:
+        """Two of "lasting" for three of "never"."""
+        source, target = self.wallets["never"], self.wallets["lasting"]
+        amount = share_of(source.available(), share)
+        if not 2 <= amount <= source.available():
+            return
+        answer = self.call("Convert", builders.convert(self.member, amount, "to-lasting"))
+        credited = amount * 2 // 3
+        assert (answer.debited, answer.credited) == ((credited * 3 + 1) // 2, credited)
+        taken = source.take(answer.debited)
+        assert [(part.from_lot_id, part.debited) for part in answer.lots] == [(t.lot.lot_id, t.amount) for t in taken]
+        assert sum(part.credited for part in answer.lots) == credited
+        parts = zip(answer.lots, taken, strict=True)
+        target.receive([(part.lot_id, part.credited, source.expiry(t.lot)) for part, t in parts if part.credited])
 
     @precondition(lambda self: any(wallet.spends for wallet in self.wallets.values()))
     @rule(which=SHARES, share=SHARES)
@@ -246,9 +297,13 @@ class Life(RuleBasedStateMachine):
     def compare(self, balances: dict[str, Any], wallets: dict[str, Wallet], *, with_expiries: bool = True) -> None:
         for code, wallet in wallets.items():
             balance = balances[code]
+            restricted = wallet.restricted("cafe")
             found = (balance.available, balance.pending, balance.held)
-            assert found == (wallet.available(), wallet.pending(), wallet.held()), code
+            # Of the past it is not known what was restricted.
+            there = wallet.available() if with_expiries else wallet.available("cafe")
+            assert found == (there, wallet.pending(), wallet.held()), code
             if with_expiries:
+                assert [r.available for r in balance.restricted] == ([restricted] if restricted else [])
                 expiries = [(e.expires_at.ToDatetime(UTC), e.amount) for e in balance.expiries]
                 assert expiries == wallet.expiries(), code
 

@@ -33,6 +33,7 @@ OF_WALLETS = [
     "_OPEN_CLAWBACKS",
     "_USES_OF_OPEN_HOLDS",
     "POOLED_LOTS",
+    "_OPENERS",
 ]
 
 
@@ -74,6 +75,16 @@ async def test_the_past_is_read_by_member() -> None:
         "holds_of_member",
     ], plan
     assert all(" AND " in condition for condition in re.findall(r"Index Cond: (.*)", plan)), plan
+
+
+async def test_what_was_forfeited_is_read_by_member() -> None:
+    plan = await plan_of("points", reads._FORFEITED)
+    assert re.findall(r"Index Scan using (\w+)", plan) == [
+        "movements_pkey",
+        "lot_uses_pkey",
+        "lots_pkey",
+        "activities_pkey",
+    ], plan
 
 
 async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:

@@ -3,13 +3,31 @@
 from typing import Any
 
 from tessera.points.v1 import points_service_pb2 as pb
-from tests.points.builders import SCORE, Shop, hold, line, local, open_shop, refund, reverse, rule, spend, unit
+from tests.points import eventful
+from tests.points.builders import (
+    SCORE,
+    Shop,
+    conversion,
+    convert,
+    forfeit,
+    grant,
+    hold,
+    line,
+    local,
+    open_shop,
+    refund,
+    reverse,
+    rule,
+    spend,
+    unit,
+)
 
 
 async def summary(shop: Shop) -> tuple[dict[str, Any], int, int]:
     answer = await shop.points.GetLedgerSummary(pb.GetLedgerSummaryRequest())
     for sums in answer.units:
-        assert sums.earned - sums.spent - sums.expired - sums.clawed_back == sums.outstanding
+        came = sums.earned + sums.granted + sums.converted + sums.adjusted
+        assert came - sums.spent - sums.expired - sums.clawed_back - sums.forfeited == sums.outstanding
     return {sums.unit: sums for sums in answer.units}, answer.activities, answer.lines
 
 
@@ -48,3 +66,26 @@ async def test_what_was_forgiven_or_deducted_is_not_owed() -> None:
         await shop.points.ReverseActivity(reverse(earned.activity_id))
         units, _, _ = await summary(shop)
         assert (units["points"].clawed_back, units["points"].outstanding, units["points"].receivable) == (0, 0, 0)
+
+
+async def test_movements_are_summed_by_what_they_were() -> None:
+    async with open_shop(unit(), unit("miles"), rule(), conversion()) as shop:
+        member = await shop.enrol()
+        await shop.points.Grant(grant(member, 100))
+        await shop.points.Forfeit(forfeit(member, 10))
+        await shop.points.Convert(convert(member, 31))
+        units, _, _ = await summary(shop)
+        points, miles = units["points"], units["miles"]
+        assert (points.granted, points.forfeited, points.converted, points.outstanding) == (100, 10, -30, 60)
+        assert (miles.granted, miles.forfeited, miles.converted, miles.in_lots) == (0, 0, 10, 10)
+
+
+async def test_what_a_life_in_which_everything_happens_comes_to_adds_up() -> None:
+    async with open_shop(*eventful.DOCUMENTS, at=eventful.OPENING) as shop:
+        await eventful.live(shop)
+        answer = await shop.points.GetLedgerSummary(pb.GetLedgerSummaryRequest())
+        units = {unit.unit: unit for unit in answer.units}
+        assert units["points"].adjusted == -10
+        for sums in units.values():
+            came = sums.earned + sums.granted + sums.converted + sums.adjusted
+            assert came - sums.spent - sums.expired - sums.clawed_back - sums.forfeited == sums.outstanding

@@ -7,6 +7,11 @@ from tests.points.builders import (
     SCORE,
     activity,
     capture,
+    conversion,
+    convert,
+    extend,
+    forfeit,
+    grant,
     hold,
     open_shop,
     record,
@@ -21,12 +26,14 @@ from tests.points.builders import (
     unit,
 )
 
-IDS_OF_THEIR_OWN = ("spend_id", "hold_id")
-"""Spends and holds get their IDs when they are made; a dry run makes none."""
+IDS_OF_THEIR_OWN = ("spend_id", "hold_id", "grant_id", "lot_id", "forfeit_id", "conversion_id")
+"""Spends, holds and the like get their IDs when they are made; a dry run makes none."""
 
 
 async def test_each_dry_run_answers_what_the_call_then_answers_and_leaves_no_trace() -> None:
-    async with open_shop(unit(), rule(cap={"amount": 150, "period": "day"}), *SCORE) as shop:
+    documents = [unit(), unit("miles"), rule(cap={"amount": 150, "period": "day"}), *SCORE]
+    capped = conversion(cap={"amount": 50, "period": "day"})
+    async with open_shop(*documents, capped) as shop:
         member = await shop.enrol()
         now = await shop.now()
         until = now + timedelta(hours=1)
@@ -53,6 +60,7 @@ async def test_each_dry_run_answers_what_the_call_then_answers_and_leaves_no_tra
                 "lot_uses",
                 "cap_uses",
                 "clawbacks",
+                "movements",
             )
             rows = [await pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in (*tables, "requests")]
             heads = await pool.fetch("SELECT partition, position FROM head ORDER BY partition")
@@ -63,6 +71,10 @@ async def test_each_dry_run_answers_what_the_call_then_answers_and_leaves_no_tra
         spent = await both("Spend", spend(member, 30))
         first = await both("Hold", hold(member, 20, until))
         second = await both("Hold", hold(member, 20, until))
+        await both("ExtendHold", extend(first.hold_id, until + timedelta(hours=1)))
+        await both("Grant", grant(member, 30, merchant="cafe"))
+        await both("Convert", convert(member, 30))
+        await both("Forfeit", forfeit(member, 20))
         await both("CaptureHold", capture(first.hold_id, 5))
         await both("ReleaseHold", release(second.hold_id))
         await both("RefundSpend", refund(spent.spend_id, 10))
@@ -108,4 +120,7 @@ def without_ids(message: Any) -> Any:
     for name in IDS_OF_THEIR_OWN:
         if name in copy.DESCRIPTOR.fields_by_name:
             copy.ClearField(name)
+    if "credited" in copy.DESCRIPTOR.fields_by_name:
+        for part in copy.lots:
+            part.ClearField("lot_id")
     return copy

@@ -28,6 +28,7 @@ TABLES = (
     "gifts",
     "adjustments",
     "clawbacks",
+    "movements",
     "lot_uses",
     "balances",
     "requests",

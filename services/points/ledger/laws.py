@@ -5,6 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from services.points.ledger.replay import Row, Wallet, text_of
+from services.points.values import EntryKind
+
+_SOURCE, _ORIGIN = 10, 13
+"""A lot's columns: what it came from, and the lot that it was restored from."""
 
 
 @dataclass(slots=True)
@@ -20,9 +24,14 @@ class Books:
     """What gifts and adjustments took, all of it from lots and for good."""
     owed: dict[Wallet, int] = field(default_factory=lambda: defaultdict(int))
     balances: dict[Wallet, tuple[int, int]] = field(default_factory=dict)
+    moved: dict[bytes, int] = field(default_factory=dict)
+    """What forfeits and conversions took from lots."""
+    given: dict[bytes, int] = field(default_factory=dict)
+    """What grants and conversions gave in lots."""
+    forfeits: set[bytes] = field(default_factory=set)
 
     def add_lots(self, rows: Iterable[Row]) -> None:
-        """Lots: ID, member, unit, amount, remaining, held, expired, …, origin."""
+        """Lots: ID, member, unit, amount, remaining, held, expired, …, in the order of ledger/queries.py."""
         self.lots += rows
 
     def add_holds(self, rows: Iterable[Row]) -> None:
@@ -50,6 +59,18 @@ class Books:
         for row in rows:
             self.owed[row[1], row[3]] += row[7]
 
+    def add_movements(self, rows: Iterable[Row]) -> None:
+        """Movements: ID, member, account, domain, kind, unit, amount, conversion, credited, …."""
+        for movement_id, _, _, _, kind, _, amount, _, credited, *_ in rows:
+            if kind == EntryKind.GRANT:
+                self.given[movement_id] = amount
+                continue
+            self.moved[movement_id] = amount
+            if kind == EntryKind.FORFEIT:
+                self.forfeits.add(movement_id)
+            else:
+                self.given[movement_id] = credited
+
     def add_uses(self, rows: Iterable[Row]) -> None:
         """Uses of lots: user, ordinal, lot, amount, refunded."""
         self.uses += rows
@@ -63,6 +84,7 @@ class Books:
         """What does not hold."""
         yield from self._lot_findings()
         yield from self._spend_findings()
+        yield from self._movement_findings()
         yield from self._balance_findings()
 
     def _lot_findings(self) -> Iterator[str]:
@@ -75,17 +97,20 @@ class Books:
                 yield f"lot {text_of(lot_id)}: received {amount}, has {remaining + held}, {gone} went elsewhere"
 
     def _uses_of_lots(self) -> tuple[dict[bytes, int], dict[bytes, int]]:
-        """What open holds hold of lots, and what went from lots into spends and the like, and into lots restored."""
+        """What open holds hold of lots, and what went from them into spends, clawbacks, conversions and lots restored.
+
+        What was forfeited is among what the lots themselves say is gone.
+        """
         held: dict[bytes, int] = defaultdict(int)
         went: dict[bytes, int] = defaultdict(int)
         for user_id, _, lot_id, amount, refunded in self.uses:
             if user_id in self.open_holds:
                 held[lot_id] += amount
-            elif user_id not in self.closed_holds:
+            elif user_id not in self.closed_holds and user_id not in self.forfeits:
                 went[lot_id] += amount - refunded
         for lot in self.lots:
-            if lot[-1] is not None:
-                went[lot[-1]] += lot[3]
+            if lot[_ORIGIN] is not None:
+                went[lot[_ORIGIN]] += lot[3]
         return held, went
 
     def _spend_findings(self) -> Iterator[str]:
@@ -99,6 +124,27 @@ class Books:
         for taker_id, amount in self.taken.items():
             if from_lots[taker_id] != [amount, 0]:
                 yield f"gift or adjustment {text_of(taker_id)}: its lots do not come to what it says"
+
+    def _movement_findings(self) -> Iterator[str]:
+        taken: dict[bytes, int] = defaultdict(int)
+        forfeited: dict[bytes, int] = defaultdict(int)
+        for user_id, _, lot_id, amount, _ in self.uses:
+            if user_id in self.moved:
+                taken[user_id] += amount
+            if user_id in self.forfeits:
+                forfeited[lot_id] += amount
+        received: dict[bytes, int] = defaultdict(int)
+        for lot in self.lots:
+            if lot[_ORIGIN] is None:
+                received[lot[_SOURCE]] += lot[3]
+            if forfeited.get(lot[0], 0) > lot[6]:
+                yield f"lot {text_of(lot[0])}: more of it was forfeited than it says is gone"
+        for movement_id, amount in self.moved.items():
+            if taken[movement_id] != amount:
+                yield f"movement {text_of(movement_id)}: its lots do not come to what it says"
+        for movement_id, amount in self.given.items():
+            if received[movement_id] != amount:
+                yield f"movement {text_of(movement_id)}: the lots it gave do not come to what it says"
 
     def _balance_findings(self) -> Iterator[str]:
         in_lots: dict[Wallet, int] = defaultdict(int)

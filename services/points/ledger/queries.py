@@ -31,6 +31,10 @@ _UNIT_SUMS = """
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind IN (2, 3)), 0)::bigint AS spent,
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind IN (4, 5)), 0)::bigint AS expired,
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind IN (6, 7, 8)), 0)::bigint AS clawed_back,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind = 20), 0)::bigint AS granted,
+           coalesce(-sum(moved.amount) FILTER (WHERE moved.kind = 21), 0)::bigint AS forfeited,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind IN (22, 23)), 0)::bigint AS converted,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind = 35), 0)::bigint AS adjusted,
            kept.balance::bigint AS outstanding,
            coalesce(open_lots.amount, 0)::bigint AS in_lots,
            kept.debt::bigint AS receivable
@@ -64,7 +68,7 @@ _ENTRIES = """
 """
 _LOTS = """
     SELECT lot_id, member_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id,
-           account_id, slides, origin_lot
+           account_id, slides, origin_lot, merchant
     FROM lots
     WHERE partition = $1
 """
@@ -75,12 +79,13 @@ _BALANCES = """
 """
 _HOLDS = """
     SELECT hold_id, member_id, account_id, domain, unit, amount, captured, state, placed_at, expires_at, closed_at,
-           reference
+           order_minor, reference
     FROM holds
     WHERE partition = $1
 """
 _SPENDS = """
-    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, spent_at, reference
+    SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, spent_at, order_minor,
+           order_returned, reference
     FROM spends
     WHERE partition = $1
 """
@@ -99,6 +104,12 @@ _ADJUSTMENTS = """
     SELECT adjustment_id, member_id, account_id, domain, unit, amount, funder, state, requested_by, requested_at,
            resolved_by, resolved_at, cause
     FROM adjustments
+    WHERE partition = $1
+"""
+_MOVEMENTS = """
+    SELECT movement_id, member_id, account_id, domain, kind, unit, amount, conversion, credited, moved_at, reason,
+           reference
+    FROM movements
     WHERE partition = $1
 """
 _USES = """
@@ -201,6 +212,11 @@ async def kept_since(connection: asyncpg.Connection) -> date:
     """The day from which on no verdict has been dropped."""
     day: date = await connection.fetchval(_KEPT_SINCE)
     return day
+
+
+def movements(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All movements."""
+    return _chunks(connection, _MOVEMENTS, partition)
 
 
 def uses(connection: asyncpg.Connection, partition: int) -> Chunks:

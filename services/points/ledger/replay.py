@@ -48,6 +48,7 @@ class Replayed:
     gifts: dict[bytes, Row] = field(default_factory=dict)
     adjustments: dict[bytes, Row] = field(default_factory=dict)
     clawbacks: dict[bytes, Row] = field(default_factory=dict)
+    movements: dict[bytes, Row] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
     kept: dict[bytes, int] = field(default_factory=dict)
     """The day under which each verdict is kept, by its digest."""
@@ -98,6 +99,10 @@ class Replayed:
                 clawback = event.clawback_changed
                 self.clawbacks[clawback.clawback_id] = _clawback(clawback)
                 self._use(clawback.clawback_id, clawback.uses)
+            case "movement_booked":
+                movement = event.movement_booked
+                self.movements[movement.movement_id] = _movement(movement)
+                self._use(movement.movement_id, movement.uses)
             case "activity_reversed":
                 reversal = event.activity_reversed
                 self.reversed_at[reversal.activity_id] = database_time(reversal.reversed_at_us)
@@ -145,6 +150,7 @@ class Replayed:
                     account_id,
                     earned.slides,
                     None,
+                    None,
                 )
 
     def _use(self, user_id: bytes, uses: Iterable[pb.LotUse]) -> None:
@@ -186,6 +192,7 @@ def _lot(lot: pb.LotChanged) -> Row:
         lot.account_id or None,
         lot.slides,
         lot.origin_lot or None,
+        lot.merchant or None,
     )
 
 
@@ -202,6 +209,7 @@ def _hold(hold: pb.HoldChanged) -> Row:
         database_time(hold.placed_at_us),
         database_time(hold.expires_at_us),
         database_time(hold.closed_at_us),
+        hold.order_minor or None,
         hold.reference_digest,
     )
 
@@ -216,6 +224,8 @@ def _spend(spend: pb.SpendChanged) -> Row:
         spend.amount,
         spend.refunded,
         database_time(spend.spent_at_us),
+        spend.order_minor or None,
+        spend.order_returned_minor or None,
         spend.reference_digest,
     )
 
@@ -268,4 +278,21 @@ def _clawback(clawback: pb.ClawbackChanged) -> Row:
         clawback.amount,
         clawback.owed,
         database_time(clawback.taken_at_us),
+    )
+
+
+def _movement(movement: pb.MovementBooked) -> Row:
+    return (
+        movement.movement_id,
+        movement.member_id,
+        movement.account_id or None,
+        movement.domain,
+        movement.kind,
+        movement.unit,
+        movement.amount,
+        movement.conversion,
+        movement.credited,
+        database_time(movement.moved_at_us),
+        movement.reason_digest,
+        movement.reference_digest,
     )

@@ -12,7 +12,7 @@ from services.chassis.database import Connection
 
 _LOT = """
     SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
-           l.funder, l.source_id, l.account_id, l.slides, l.origin_lot, b.balance, b.debt, b.slides_to
+           l.funder, l.source_id, l.account_id, l.slides, l.origin_lot, l.merchant, b.balance, b.debt, b.slides_to
     FROM lots AS l
     CROSS JOIN LATERAL (
         SELECT balance, debt, slides_to

@@ -1,6 +1,6 @@
 """Tracing points: from a lot to its uses, and from a spend to its lots."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,10 @@ from services.points import errors, wire
 from services.points.documents import PointsConfig
 from services.points.requests import decode
 from services.points.traces import queries
-from services.points.values import Balance, Lot
+from services.points.values import Balance, EntryKind, Lot
+from services.points.wallets import reads
 from services.points.wallets.lots import EARLIEST, expiry_of
-from services.points.wallets.wire import SOURCES, activity_of, fill_lot
+from services.points.wallets.wire import SOURCES, fill_lot
 from tessera.points.v1 import points_service_pb2 as pb
 from tessera.type.v1 import position_pb2
 
@@ -46,8 +47,9 @@ class Traces:
             if row is None:
                 raise Refused(errors.lot_unknown(request.lot_id))
             sums = await queries.sums(connection, partition, member_id, lot_id)
+            openers = await reads.openers(connection, partition, member_id, [row["source_id"]])
             uses = await queries.uses(connection, partition, member_id, lot_id, after, size + 1)
-        response = _traced_lot(Lot(*row[:_LOT_VALUES]), Balance(*row[_LOT_VALUES:]), sums)
+        response = _traced_lot(Lot(*row[:_LOT_VALUES]), Balance(*row[_LOT_VALUES:]), sums, openers)
         for use in uses[:size]:
             _fill_use(response.uses.add(), *use)
         if len(uses) > size:
@@ -104,7 +106,9 @@ def _use_cursor(cursor: tuple[str | int, ...] | None) -> tuple[datetime, UUID]:
     return datetime.fromisoformat(used_at), UUID(source_id)
 
 
-def _traced_lot(lot: Lot, balance: Balance, sums: dict[str, int]) -> pb.TraceLotResponse:
+def _traced_lot(
+    lot: Lot, balance: Balance, sums: Mapping[str, int], openers: Mapping[UUID, EntryKind]
+) -> pb.TraceLotResponse:
     response = pb.TraceLotResponse(
         account_id=wire.account_id(lot.account_id) if lot.account_id is not None else "",
         origin_lot_id=wire.lot_id(lot.origin_lot) if lot.origin_lot is not None else "",
@@ -113,7 +117,7 @@ def _traced_lot(lot: Lot, balance: Balance, sums: dict[str, int]) -> pb.TraceLot
         expired=lot.expired,
         restored=sums.get("lot", 0),
     )
-    fill_lot(response.lot, lot, expiry_of(lot, balance))
+    fill_lot(response.lot, lot, expiry_of(lot, balance), openers[lot.source_id])
     return response
 
 
@@ -162,7 +166,8 @@ def _fill_used_lot(
     message.amount = amount
     message.refunded = refunded
     message.funder = funder
-    message.activity_id = activity_of(source_id)
+    if source_id.version == ids.HASHED_VERSION:
+        message.activity_id = wire.activity_id(source_id)
     message.origin_lot_id = wire.lot_id(origin_lot) if origin_lot is not None else ""
 
 

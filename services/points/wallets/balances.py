@@ -23,6 +23,8 @@ class BalanceView:
     pending: int
     held: int
     expiries: tuple[tuple[datetime, int], ...]
+    restricted: tuple[tuple[str, int], ...] = ()
+    """What single merchants take beside what is available."""
 
 
 NOTHING = BalanceView(0, 0, 0, ())
@@ -46,7 +48,18 @@ def balance_at(wallet: Wallet, at: datetime) -> BalanceView:
     """The balance now or later: what expires by then is gone, holds that expire let go, what was pending is there."""
     later = settled(wallet, at)
     waiting, kept = pending(later, at), held(later)
-    return BalanceView(later.balance.balance - waiting - kept, waiting, kept, _expiries(later, at))
+    restricted = _restricted(later, at)
+    there = later.balance.balance - waiting - kept - sum(amount for _, amount in restricted)
+    return BalanceView(there, waiting, kept, _expiries(later, at), restricted)
+
+
+def _restricted(wallet: Wallet, at: datetime) -> tuple[tuple[str, int], ...]:
+    """What lots have that single merchants take, by merchant."""
+    sums: dict[str, int] = {}
+    for lot in wallet.lots.values():
+        if lot.merchant is not None and lot.remaining and lot.available_at <= at:
+            sums[lot.merchant] = sums.get(lot.merchant, 0) + lot.remaining
+    return tuple(sorted(sums.items()))
 
 
 def _expiries(wallet: Wallet, at: datetime) -> tuple[tuple[datetime, int], ...]:
@@ -54,7 +67,7 @@ def _expiries(wallet: Wallet, at: datetime) -> tuple[tuple[datetime, int], ...]:
     expiries: dict[datetime, int] = {}
     for lot in wallet.lots.values():
         expires_at = expiry_of(lot, wallet.balance)
-        if lot.remaining and lot.available_at <= at and expires_at != NEVER:
+        if lot.remaining and lot.merchant is None and lot.available_at <= at and expires_at != NEVER:
             expiries[expires_at] = expiries.get(expires_at, 0) + lot.remaining
     return tuple(sorted(expiries.items())[:MAX_EXPIRIES])
 

@@ -22,18 +22,30 @@ def expiry_of(lot: Lot, balance: Balance) -> datetime:
 
 
 def in_burn_order(lots: Iterable[Lot], balance: Balance) -> list[Lot]:
-    """Lots of a wallet in the order in which they burn: earliest expiry, then oldest, then by ID."""
-    return sorted(lots, key=lambda lot: (expiry_of(lot, balance), lot.available_at, lot.lot_id))
+    """Lots of a wallet in the order in which they burn: restricted, then earliest expiry, then oldest, then by ID."""
+    return sorted(lots, key=lambda lot: (lot.merchant is None, expiry_of(lot, balance), lot.available_at, lot.lot_id))
 
 
-def free(wallet: Wallet, at: datetime) -> int:
+def spendable(wallet: Wallet, at: datetime, merchant: str | None = None) -> list[Lot]:
+    """The lots that can be spent at an instant up to which the wallet is settled: of those that are restricted to a
+    merchant, the named one's alone."""
+    return [
+        lot
+        for lot in wallet.lots.values()
+        if lot.remaining
+        and lot.available_at <= at < expiry_of(lot, wallet.balance)
+        and (lot.merchant is None or lot.merchant == merchant)
+    ]
+
+
+def free(wallet: Wallet, at: datetime, merchant: str | None = None) -> int:
     """What lots have that could be spent at an instant up to which the wallet is settled."""
-    return sum(lot.remaining for lot in wallet.lots.values() if lot.available_at <= at < expiry_of(lot, wallet.balance))
+    return sum(lot.remaining for lot in spendable(wallet, at, merchant))
 
 
-def available(wallet: Wallet, at: datetime) -> int:
+def available(wallet: Wallet, at: datetime, merchant: str | None = None) -> int:
     """What can be spent at an instant; below zero when more is owed than is there."""
-    return free(wallet, at) - wallet.balance.debt
+    return free(wallet, at, merchant) - wallet.balance.debt
 
 
 def pending(wallet: Wallet, at: datetime) -> int:
@@ -46,15 +58,13 @@ def held(wallet: Wallet) -> int:
     return sum(lot.held for lot in wallet.lots.values())
 
 
-def burn(wallet: Wallet, amount: int, at: datetime, *, hold: bool = False) -> tuple[LotUse, ...]:
+def burn(
+    wallet: Wallet, amount: int, at: datetime, merchant: str | None = None, *, hold: bool = False
+) -> tuple[LotUse, ...]:
     """Take points from the lots that can be spent, in order, or have them hold them; the caller has checked that there
     are enough."""
-    balance = wallet.balance
-    spendable = [
-        lot for lot in wallet.lots.values() if lot.remaining and lot.available_at <= at < expiry_of(lot, balance)
-    ]
     uses = []
-    for lot in in_burn_order(spendable, balance):
+    for lot in in_burn_order(spendable(wallet, at, merchant), wallet.balance):
         if amount == 0:
             break
         used = min(amount, lot.remaining)

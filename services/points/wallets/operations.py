@@ -1,21 +1,23 @@
 """Commands on wallets: who may, what is decided, how it is answered."""
 
+from datetime import datetime
 from uuid import UUID
 
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
-from services.points.commands import CaptureHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
+from services.points.commands import CaptureHold, ExtendHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.state import PointsState
 from services.points.units import Unit
-from services.points.values import GIFT_HOLDS, Hold
-from services.points.wallets import rules
+from services.points.values import GIFT_HOLDS, CapKey, Hold, Wallet
+from services.points.values import Spend as SpendRow
+from services.points.wallets import limits, rules
 from services.points.wallets.lots import available, settle
 
-WalletCommand = Spend | PlaceHold | CaptureHold | ReleaseHold | RefundSpend | SettleWallets
+WalletCommand = Spend | PlaceHold | CaptureHold | ReleaseHold | ExtendHold | RefundSpend | SettleWallets
 
 
 def decide(state: PointsState, command: WalletCommand, moment: Moment[PointsConfig]) -> Decided:
@@ -29,6 +31,8 @@ def decide(state: PointsState, command: WalletCommand, moment: Moment[PointsConf
             return _capture(state, command, moment)
         case ReleaseHold():
             return _release(state, command, moment)
+        case ExtendHold():
+            return _extend(state, command, moment)
         case RefundSpend():
             return _refund(state, command, moment)
         case SettleWallets():
@@ -45,6 +49,42 @@ def spendable_unit(code: str, config: PointsConfig) -> Unit | Rejection:
     return unit if unit.is_spendable else errors.unit_not_spendable(code)
 
 
+def day_keys(command: Spend | PlaceHold, config: PointsConfig) -> list[CapKey]:
+    """What the spending of the day is counted under, from the earliest day on."""
+    key = limits.day_key(config.units.get(command.unit), command.member_id, command.received_at)
+    return [] if key is None else [key]
+
+
+def day_keys_of(used: Hold | SpendRow, config: PointsConfig) -> list[CapKey]:
+    """What the spending of the day of a hold or spend is counted under."""
+    at = used.placed_at if isinstance(used, Hold) else used.spent_at
+    key = limits.day_key(config.units.get(used.unit), used.member_id, at)
+    return [] if key is None else [key]
+
+
+def _amount(
+    state: PointsState, command: Spend | PlaceHold, unit: Unit, wallet: Wallet, moment: Moment[PointsConfig]
+) -> int | Rejection:
+    """How much is to be spent or held, as the limits of the unit allow."""
+    if unit.spec.spend is None and not command.up_to:
+        return command.amount
+    key = limits.day_key(unit, command.member_id, moment.at)
+    used = 0 if key is None else state.cap_uses.get(key, 0)
+    if not command.up_to:
+        return limits.allowed(unit, command.amount, command.order_minor, used)
+    settle(wallet, moment.at)
+    there = available(wallet, moment.at, command.merchant)
+    return limits.largest_allowed(unit, command.amount, command.order_minor, used, there)
+
+
+def _count(state: PointsState, wallet: Wallet, unit: Unit | None, at: datetime, amount: int) -> None:
+    """Count spending on its day, or what comes back of it."""
+    key = limits.day_key(unit, wallet.member_id, at)
+    if key is not None:
+        used = wallet.cap_uses.get(key, state.cap_uses.get(key, 0))
+        wallet.cap_uses[key] = max(0, used + amount)
+
+
 def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> Decided:
     rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
     if rejection is not None:
@@ -53,11 +93,23 @@ def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> 
     if isinstance(unit, Rejection):
         return unit
     wallet = state.wallet(command.member_id, command.unit)
+    amount = _amount(state, command, unit, wallet, moment)
+    if isinstance(amount, Rejection):
+        return amount
     spent = rules.spend(
-        wallet, command.spend_id, command.account_id, command.domain, command.amount, command.reference, moment.at
+        wallet,
+        command.spend_id,
+        command.account_id,
+        command.domain,
+        amount,
+        command.reference,
+        moment.at,
+        command.merchant,
+        command.order_minor or None,
     )
     if isinstance(spent, Rejection):
         return spent
+    _count(state, wallet, unit, moment.at, amount)
     return Decision([wallet], lambda: wire.spend_response(spent, wallet.balance, wire.position_of(moment)))
 
 
@@ -69,19 +121,25 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
     if isinstance(unit, Rejection):
         return unit
     wallet = state.wallet(command.member_id, command.unit)
+    amount = _amount(state, command, unit, wallet, moment)
+    if isinstance(amount, Rejection):
+        return amount
     hold = rules.place_hold(
         wallet,
         command.hold_id,
         command.account_id,
         command.domain,
-        command.amount,
+        amount,
         command.reference,
         command.expires_at,
         moment.at,
+        command.merchant,
+        command.order_minor or None,
     )
     if isinstance(hold, Rejection):
         return hold
-    left = available(wallet, moment.at)
+    _count(state, wallet, unit, moment.at, amount)
+    left = available(wallet, moment.at, command.merchant)
     return Decision([wallet], lambda: wire.hold_response(hold, left, wire.position_of(moment)))
 
 
@@ -102,6 +160,9 @@ def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConf
     captured = rules.capture(wallet, hold.hold_id, command.spend_id, command.amount, moment.at)
     if isinstance(captured, Rejection):
         return captured
+    unit = moment.config.units.get(hold.unit)
+    _count(state, wallet, unit, hold.placed_at, -hold.amount)
+    _count(state, wallet, unit, moment.at, captured.spend.amount)
     return Decision([wallet], lambda: wire.capture_response(captured, wallet.balance, wire.position_of(moment)))
 
 
@@ -116,7 +177,22 @@ def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConf
     released = rules.release(wallet, hold.hold_id, moment.at)
     if isinstance(released, Rejection):
         return released
+    _count(state, wallet, moment.config.units.get(hold.unit), hold.placed_at, -hold.amount)
     return Decision([wallet], lambda: wire.release_response(released, wire.position_of(moment)))
+
+
+def _extend(state: PointsState, command: ExtendHold, moment: Moment[PointsConfig]) -> Decided:
+    hold = state.holds.get(command.hold_id)
+    if hold is None:
+        return errors.hold_unknown(wire.hold_id(command.hold_id))
+    if not command.caller.may_act_in(hold.domain):
+        return domain_not_allowed(command.caller, hold.domain)
+    wallet = state.wallet(hold.member_id, hold.unit)
+    wallet.holds[hold.hold_id] = hold
+    extended = rules.extend(wallet, hold.hold_id, command.expires_at, moment.at)
+    if isinstance(extended, Rejection):
+        return extended
+    return Decision([wallet], lambda: wire.extend_response(extended, wire.position_of(moment)))
 
 
 def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfig]) -> Decided:
@@ -126,9 +202,14 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
     if not command.caller.may_act_in(spent.domain):
         return domain_not_allowed(command.caller, spent.domain)
     wallet = state.wallet(spent.member_id, spent.unit)
-    refunded = rules.refund(wallet, moment.config.units.get(spent.unit), spent, command.amount, moment.at)
+    unit = moment.config.units.get(spent.unit)
+    if command.order_returned_minor:
+        refunded = rules.refund_returned(wallet, unit, spent, command.order_returned_minor, moment.at)
+    else:
+        refunded = rules.refund(wallet, unit, spent, command.amount, moment.at)
     if isinstance(refunded, Rejection):
         return refunded
+    _count(state, wallet, unit, spent.spent_at, -refunded.amount)
     return Decision([wallet], lambda: wire.refund_response(refunded, wallet.balance, wire.position_of(moment)))
 
 

@@ -3,7 +3,7 @@
 Purchases of a year expire on a few days, so what a balance is made of is few sums, which the database adds up. A pool
 stands for its lots in the very rules that let time pass (lots.py), and comes to the same:
 
-- lots expire together when they have the same expiry, and slide or do not;
+- lots expire together when they have the same expiry, and slide or do not; those of a merchant are told apart;
 - it no longer matters when a lot became available, except where debt waits to be paid by it;
 - a lot of which something is held stays by itself: its hold names it;
 - past the expiries that a balance tells, and past every instant that was asked for, none of them needs to expire.
@@ -38,13 +38,14 @@ POOLED_LOTS = """
                    CASE WHEN held > 0 THEN lot_id END AS lot_id,
                    slides,
                    unit,
+                   merchant,
                    sum(remaining)::bigint AS remaining,
                    sum(held)::bigint AS held
             FROM lots
             WHERE partition = wanted.partition
               AND member_id = wanted.member_id
               AND (remaining > 0 OR held > 0)
-            GROUP BY 1, 2, 3, 4, 5
+            GROUP BY 1, 2, 3, 4, 5, 6
         ), dated AS (
             SELECT alike.*,
                    CASE WHEN slides THEN greatest(expires_at, coalesce(of_unit.slides_to, 'infinity'))
@@ -60,16 +61,16 @@ POOLED_LOTS = """
                 OFFSET 0
             ) AS of_unit
         ), ranked AS (
-            SELECT dated.*, later AND dense_rank() OVER (PARTITION BY unit, later ORDER BY gone_at) > $5::int AS is_far
+            SELECT dated.*, later AND dense_rank() OVER (PARTITION BY unit, merchant, later ORDER BY gone_at) > $5::int AS is_far
             FROM dated
             CROSS JOIN LATERAL (
                 SELECT lot_id IS NULL AND available_at IS NULL AND gone_at > $4 AS later
             ) AS asked
         )
         SELECT unit, slides AND NOT is_far AS slides, CASE WHEN NOT is_far THEN expires_at END AS expires_at, lot_id,
-               available_at, sum(remaining)::bigint AS remaining, sum(held)::bigint AS held
+               available_at, merchant, sum(remaining)::bigint AS remaining, sum(held)::bigint AS held
         FROM ranked
-        GROUP BY 1, 2, 3, 4, 5
+        GROUP BY 1, 2, 3, 4, 5, 6
     ) AS pooled
 """
 
@@ -87,6 +88,7 @@ def _pool(
     expires_at: Any,
     lot_id: Any,
     available_at: Any,
+    merchant: Any,
     remaining: int,
     held: int,
 ) -> Lot:
@@ -105,4 +107,5 @@ def _pool(
         source_id=name,
         account_id=None,
         slides=slides,
+        merchant=merchant,
     )

@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.database import Connection
-from services.points.values import Balance, Clawback, Hold, Lot, LotUse, Wallet
+from services.chassis.ids import HASHED_VERSION
+from services.points.values import Balance, Clawback, EntryKind, Hold, Lot, LotUse, Wallet
 from services.points.wallets.balances import MAX_EXPIRIES, Past
 from services.points.wallets.lots import NEVER
 from services.points.wallets.pooling import POOLED_LOTS, pooled_lots
@@ -37,7 +38,7 @@ def _of_members(columns: str, table: str, condition: str = "true") -> str:
 
 _LOT_COLUMNS = """
     member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id, account_id,
-    slides, origin_lot
+    slides, origin_lot, merchant
 """
 _MEMBERS = _of_members("member_id", "members")
 _BALANCES = _of_members("member_id, unit, balance, debt, slides_to", "balances")
@@ -103,6 +104,58 @@ _PAST = f"""
     LEFT JOIN pending USING (member_id, unit)
     LEFT JOIN held USING (member_id, unit)
 """
+# What forfeits had taken by an instant from lots that could not be spent yet.
+_FORFEITED = f"""
+    SELECT f.member_id, f.unit, sum(u.amount)::bigint AS amount
+    FROM ({
+    _of_members(
+        "partition, member_id, movement_id, unit", "movements", f"kind = {EntryKind.FORFEIT:d} AND moved_at <= $3"
+    )
+}) AS f
+    CROSS JOIN LATERAL (
+        SELECT lot_id, amount
+        FROM lot_uses
+        WHERE partition = f.partition
+          AND user_id = f.movement_id
+        OFFSET 0
+    ) AS u
+    CROSS JOIN LATERAL (
+        SELECT available_at, source_id
+        FROM lots
+        WHERE partition = f.partition
+          AND member_id = f.member_id
+          AND lot_id = u.lot_id
+        OFFSET 0
+    ) AS l
+    CROSS JOIN LATERAL (
+        SELECT reversed_at
+        FROM activities
+        WHERE partition = f.partition
+          AND activity_id = l.source_id
+        OFFSET 0
+    ) AS a
+    WHERE l.available_at > $3
+      AND (a.reversed_at IS NULL OR a.reversed_at > $3)
+    GROUP BY f.member_id, f.unit
+"""
+# What opened lots that no activity did, and no gift.
+_OPENERS = f"""
+    SELECT found.*
+    FROM unnest($3::uuid[]) AS wanted (source_id)
+    CROSS JOIN LATERAL (
+        SELECT movement_id, kind
+        FROM movements
+        WHERE partition = $1
+          AND member_id = $2
+          AND movement_id = wanted.source_id
+        UNION ALL
+        SELECT adjustment_id, {EntryKind.ADJUST:d}
+        FROM adjustments
+        WHERE partition = $1
+          AND adjustment_id = wanted.source_id
+        OFFSET 0
+    ) AS found
+"""
 # Read backwards along the key of entries, no further than a page needs; filters that are NULL let everything through.
 _ENTRIES = """
     SELECT position, ordinal, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
@@ -133,7 +186,7 @@ _LOTS = f"""
     SELECT {_LOT_COLUMNS}
     FROM (
         SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
-               l.funder, l.source_id, l.account_id, l.slides, l.origin_lot,
+               l.funder, l.source_id, l.account_id, l.slides, l.origin_lot, l.merchant,
                coalesce(
                    CASE WHEN l.slides THEN greatest(l.expires_at, b.slides_to) ELSE l.expires_at END, $7
                ) AS gone_at
@@ -210,8 +263,24 @@ async def past(
     connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], at: datetime
 ) -> dict[tuple[UUID, str], Past]:
     """What is booked of wallets for a past instant, by member and unit."""
-    rows = await connection.fetch(_PAST, partitions, member_ids, at)
-    return {(row["member_id"], row["unit"]): Past(row["booked"], row["pending"], row["held"]) for row in rows}
+    forfeited = {
+        (member_id, unit): amount
+        for member_id, unit, amount in await connection.fetch(_FORFEITED, partitions, member_ids, at)
+    }
+    return {
+        (member_id, unit): Past(booked, pending - forfeited.get((member_id, unit), 0), held)
+        for member_id, unit, booked, pending, held in await connection.fetch(_PAST, partitions, member_ids, at)
+    }
+
+
+async def openers(
+    connection: Connection, partition: int, member_id: UUID, source_ids: Sequence[UUID]
+) -> dict[UUID, EntryKind]:
+    """By what kind of entry a member's lots were opened, by their sources. IDs of activities say so themselves."""
+    others = [source_id for source_id in source_ids if source_id.version != HASHED_VERSION]
+    kinds = dict.fromkeys(source_ids, EntryKind.EARN) | dict.fromkeys(others, EntryKind.GIFT_IN)
+    rows = await connection.fetch(_OPENERS, partition, member_id, others) if others else []
+    return kinds | {source_id: EntryKind(kind) for source_id, kind in rows}
 
 
 class EntryFilter(NamedTuple):

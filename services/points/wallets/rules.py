@@ -29,6 +29,7 @@ from services.points.values import (
     Wallet,
     funder_account,
 )
+from services.points.wallets.limits import share_returned
 from services.points.wallets.lots import (
     NEVER,
     available,
@@ -49,23 +50,33 @@ _CLAWBACK_ORDINAL = 1 << 20
 """From which ordinal on clawbacks have IDs derived from their activity's; its lots have the ones below."""
 
 
-def insufficient(wallet: Wallet, needed: int, now: datetime) -> Rejection | None:
+def insufficient(wallet: Wallet, needed: int, now: datetime, merchant: str | None = None) -> Rejection | None:
     """The rejection for more than is available, with the figures."""
-    there = available(wallet, now)
+    there = available(wallet, now, merchant)
     if there >= needed:
         return None
     return errors.insufficient_points(there, needed, held(wallet), pending(wallet, now))
 
 
 def spend(
-    wallet: Wallet, spend_id: UUID, account_id: UUID, domain: str, amount: int, reference: str, now: datetime
+    wallet: Wallet,
+    spend_id: UUID,
+    account_id: UUID,
+    domain: str,
+    amount: int,
+    reference: str,
+    now: datetime,
+    merchant: str | None = None,
+    order_minor: int | None = None,
 ) -> Spend | Rejection:
     """Burn lots and book the spend."""
     settle(wallet, now)
-    rejection = insufficient(wallet, amount, now)
+    rejection = insufficient(wallet, amount, now, merchant)
     if rejection is not None:
         return rejection
-    return _spent(wallet, spend_id, account_id, domain, burn(wallet, amount, now), reference, now)
+    return _spent(
+        wallet, spend_id, account_id, domain, burn(wallet, amount, now, merchant), reference, now, order_minor
+    )
 
 
 def _spent(
@@ -76,9 +87,12 @@ def _spent(
     uses: tuple[LotUse, ...],
     reference: str,
     now: datetime,
+    order_minor: int | None,
 ) -> Spend:
     amount = sum(use.amount for use in uses)
-    made = Spend(spend_id, wallet.member_id, account_id, domain, wallet.unit, amount, 0, reference, now, uses)
+    made = Spend(
+        spend_id, wallet.member_id, account_id, domain, wallet.unit, amount, 0, reference, now, uses, order_minor
+    )
     wallet.spends.append(made)
     wallet.book(EntryKind.SPEND, -amount, REDEMPTION, now, spend_id, account_id)
     return made
@@ -93,15 +107,17 @@ def place_hold(
     reference: str,
     expires_at: datetime,
     now: datetime,
+    merchant: str | None = None,
+    order_minor: int | None = None,
 ) -> Hold | Rejection:
     """Put points aside: they leave what is available and stay in the balance."""
     if not now < expires_at <= now + MAX_HOLD:
         return errors.hold_too_long(MAX_HOLD)
     settle(wallet, now)
-    rejection = insufficient(wallet, amount, now)
+    rejection = insufficient(wallet, amount, now, merchant)
     if rejection is not None:
         return rejection
-    uses = burn(wallet, amount, now, hold=True)
+    uses = burn(wallet, amount, now, merchant, hold=True)
     hold = Hold(
         hold_id,
         wallet.member_id,
@@ -116,6 +132,7 @@ def place_hold(
         expires_at,
         None,
         uses,
+        order_minor,
     )
     wallet.put_hold(hold)
     return hold
@@ -142,7 +159,7 @@ def capture(wallet: Wallet, hold_id: UUID, spend_id: UUID, amount: int, now: dat
     for use in captured:
         lot = wallet.lots[use.lot_id]
         wallet.put_lot(lot._replace(held=lot.held - use.amount))
-    made = _spent(wallet, spend_id, hold.account_id, hold.domain, captured, hold.reference, now)
+    made = _spent(wallet, spend_id, hold.account_id, hold.domain, captured, hold.reference, now, hold.order_minor)
     give_back(wallet, rest, now)
     pay_debt(wallet, now)
     wallet.put_hold(replace(hold, state="captured", captured=amount, closed_at=now))
@@ -180,6 +197,19 @@ def release(wallet: Wallet, hold_id: UUID, now: datetime) -> Released | Rejectio
     pay_debt(wallet, now)
     wallet.put_hold(replace(hold, state="released", closed_at=now))
     return Released(hold.amount, expired)
+
+
+def extend(wallet: Wallet, hold_id: UUID, expires_at: datetime, now: datetime) -> Hold | Rejection:
+    """Let a hold hold longer, from now on no longer than a new one could."""
+    settle(wallet, now)
+    hold = wallet.holds[hold_id]
+    if hold.state != "open":
+        return errors.hold_not_open(hold.state)
+    if not hold.expires_at < expires_at <= now + MAX_HOLD:
+        return errors.extension_out_of_range(hold.expires_at, MAX_HOLD)
+    extended = replace(hold, expires_at=expires_at)
+    wallet.put_hold(extended)
+    return extended
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +251,22 @@ def refund(wallet: Wallet, unit: Unit | None, spent: Spend, amount: int, now: da
         wallet.book(EntryKind.REFUND_EXPIRED, -expired, BREAKAGE, now, spent.spend_id, spent.account_id)
     pay_debt(wallet, now)
     return Refunded(amount, expired, tuple(returned))
+
+
+def refund_returned(
+    wallet: Wallet, unit: Unit | None, spent: Spend, returned: int, now: datetime
+) -> Refunded | Rejection:
+    """Give back what belongs to the part of the order that is returned; that may be nothing yet."""
+    share = share_returned(spent, returned)
+    if isinstance(share, Rejection):
+        return share
+    due, order_returned = share
+    spent = replace(spent, order_returned=order_returned)
+    if due:
+        return refund(wallet, unit, spent, due, now)
+    settle(wallet, now)
+    wallet.spends.append(spent)
+    return Refunded(0, 0, ())
 
 
 def _restore(

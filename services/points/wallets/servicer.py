@@ -151,10 +151,12 @@ class WalletReads:
                 if request.include_closed
                 else None
             )
-        page = lots_page(wallet, booked, now, after)
+            page = lots_page(wallet, booked, now, after)
+            sources = [lot.source_id for lot in page[:size]]
+            kinds = await reads.openers(connection, partition, member_id, sources)
         response = pb.ListLotsResponse()
         for lot in page[:size]:
-            fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance))
+            fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance), kinds[lot.source_id])
         if len(page) > size:
             gone_at, available_at, lot_id = place_of(page[size - 1], wallet.balance)
             place = (gone_at.isoformat(), available_at.isoformat(), str(lot_id))
@@ -225,6 +227,8 @@ def _answer(
         balance = response.balances.add(unit=unit, available=view.available, pending=view.pending, held=view.held)
         for expires_at, amount in view.expiries:
             balance.expiries.add(expires_at=timestamp(expires_at), amount=amount)
+        for merchant, amount in view.restricted:
+            balance.restricted.add(merchant=merchant, available=amount)
     return response
 
 

@@ -2,12 +2,11 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.points import wire
-from services.points.values import Lot
+from services.points.values import EntryKind, Lot
 from services.points.wallets.lots import NEVER
 from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -22,6 +21,10 @@ SOURCES: dict[int, str] = {
     event_pb2.ENTRY_KIND_CLAWBACK: "activity",
     event_pb2.ENTRY_KIND_FORGIVE: "activity",
     event_pb2.ENTRY_KIND_CASH_DEDUCTION: "activity",
+    event_pb2.ENTRY_KIND_GRANT: "grant",
+    event_pb2.ENTRY_KIND_FORFEIT: "forfeit",
+    event_pb2.ENTRY_KIND_CONVERT_OUT: "conversion",
+    event_pb2.ENTRY_KIND_CONVERT_IN: "conversion",
     event_pb2.ENTRY_KIND_GIFT_OUT: "gift",
     event_pb2.ENTRY_KIND_GIFT_IN: "gift",
     event_pb2.ENTRY_KIND_ADJUST: "adjustment",
@@ -45,8 +48,8 @@ def fill_entry(entry: pb.Entry, row: Any, partition: int) -> None:
     entry.position.CopyFrom(position_pb2.Position(service=wire.SERVICE, partition=partition, position=row[0]))
 
 
-def fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
-    """A lot that is gone at an instant."""
+def fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime, opened_by: EntryKind) -> None:
+    """A lot that is gone at an instant, and was opened by an entry of a kind."""
     message.lot_id = wire.lot_id(lot.lot_id)
     message.unit = lot.unit
     message.amount = lot.amount
@@ -56,9 +59,7 @@ def fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
     if gone_at != NEVER:
         message.expires_at.CopyFrom(timestamp(gone_at))
     message.funder = lot.funder
-    message.activity_id = activity_of(lot.source_id)
-
-
-def activity_of(source_id: UUID) -> str:
-    """The activity that a lot came from; empty when it came from something else."""
-    return wire.activity_id(source_id) if source_id.version == ids.HASHED_VERSION else ""
+    message.source_id = ids.encode(SOURCES[opened_by], lot.source_id)
+    if opened_by is EntryKind.EARN:
+        message.activity_id = message.source_id
+    message.merchant = lot.merchant or ""

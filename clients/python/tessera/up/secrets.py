@@ -34,7 +34,10 @@ callers:
     permissions:
       - identity.accounts.*
       - points.activities.*
-      - points.wallet.*
+      - points.wallet.convert
+      - points.wallet.read
+      - points.wallet.refund
+      - points.wallet.spend
       - tiers.standing.read
       - benefits.entitlements.*
     domains: [fuel]

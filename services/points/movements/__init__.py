@@ -1,0 +1,1 @@
+"""Points that move by an operation of their own: grants, forfeits, conversions."""

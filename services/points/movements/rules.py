@@ -1,0 +1,286 @@
+"""Decisions on movements: granting, forfeiting, converting. Pure.
+
+Each function changes the wallets it is given, which are copies, and returns its result or a rejection. Sources:
+model.md "Points"; cases.md defaults 1, 6 and 10, E13.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import ceil, floor
+from typing import NamedTuple
+from uuid import UUID
+
+from services.chassis import ids
+from services.chassis.civil import civil_day, period_start
+from services.chassis.errors import Rejection
+from services.points import errors
+from services.points.movements.conversions import Conversion
+from services.points.specs import MAX_AMOUNT
+from services.points.units import Unit
+from services.points.values import (
+    FORFEITURE,
+    CapKey,
+    EntryKind,
+    Lot,
+    LotUse,
+    Movement,
+    Wallet,
+    exchange_account,
+    funder_account,
+)
+from services.points.wallets.lots import (
+    NEVER,
+    available,
+    burn,
+    expiry_of,
+    held,
+    in_burn_order,
+    pay_debt,
+    pending,
+    settle,
+)
+
+
+def _too_much(wallet: Wallet, unit: Unit, amount: int) -> Rejection | None:
+    """Why a wallet cannot take so much more."""
+    balance, limit = wallet.balance.balance, unit.spec.max_balance
+    if limit is not None and balance + amount > limit:
+        return errors.balance_limit_exceeded(limit, balance, amount)
+    return errors.amount_out_of_range(f"the balance of {wallet.unit}") if balance + amount > MAX_AMOUNT else None
+
+
+class Granted(NamedTuple):
+    """What granting did: the lot as it was opened."""
+
+    grant: Movement
+    lot: Lot
+
+
+def grant(
+    wallet: Wallet,
+    unit: Unit,
+    grant_id: UUID,
+    account_id: UUID,
+    domain: str,
+    amount: int,
+    funder: str,
+    reference: str,
+    expires_at: datetime | None,
+    merchant: str | None,
+    now: datetime,
+) -> Granted | Rejection:
+    """Open a lot that can be spent at once; what is owed is paid, unless only a merchant takes the lot."""
+    if expires_at is not None and expires_at <= now:
+        return errors.GRANT_EXPIRED
+    settle(wallet, now)
+    rejection = _too_much(wallet, unit, amount)
+    if rejection is not None:
+        return rejection
+    expiry, slides = (expires_at, False) if expires_at is not None else unit.terms_from(now)
+    lot = _new_lot(
+        wallet, ids.derived(grant_id, 1), amount, expiry, slides, funder, grant_id, account_id, merchant, now
+    )
+    made = Movement(
+        grant_id, wallet.member_id, account_id, domain, EntryKind.GRANT, wallet.unit, amount, now, reference
+    )
+    wallet.put_lot(lot)
+    wallet.book(EntryKind.GRANT, amount, funder_account(funder), now, grant_id, account_id)
+    wallet.movements.append(made)
+    pay_debt(wallet, now)
+    return Granted(made, lot)
+
+
+def _new_lot(
+    wallet: Wallet,
+    lot_id: UUID,
+    amount: int,
+    expires_at: datetime | None,
+    slides: bool,
+    funder: str,
+    source_id: UUID,
+    account_id: UUID,
+    merchant: str | None,
+    now: datetime,
+) -> Lot:
+    return Lot(
+        wallet.member_id,
+        lot_id,
+        wallet.unit,
+        amount,
+        amount,
+        0,
+        0,
+        now,
+        expires_at,
+        funder,
+        source_id,
+        account_id,
+        slides,
+        merchant=merchant,
+    )
+
+
+def forfeit(
+    wallet: Wallet, forfeit_id: UUID, amount: int, reason: str, reference: str, now: datetime
+) -> Movement | Rejection | None:
+    """Take what is there and not held, whether or not it can be spent yet, wherever; what a debt waits for stays.
+
+    0 means all of it; None when that is nothing.
+    """
+    settle(wallet, now)
+    there = max(0, sum(lot.remaining for lot in wallet.lots.values()) - wallet.balance.debt)
+    if amount > there:
+        return errors.insufficient_points(available(wallet, now), amount, held(wallet), pending(wallet, now))
+    amount = amount or there
+    if amount == 0:
+        return None
+    left, uses = amount, []
+    for lot in in_burn_order(wallet.lots.values(), wallet.balance):
+        taken = min(left, lot.remaining)
+        if taken:
+            wallet.put_lot(lot._replace(remaining=lot.remaining - taken, expired=lot.expired + taken))
+            uses.append(LotUse(lot.lot_id, taken))
+            left -= taken
+    made = Movement(
+        movement_id=forfeit_id,
+        member_id=wallet.member_id,
+        account_id=None,
+        domain="",
+        kind=EntryKind.FORFEIT,
+        unit=wallet.unit,
+        amount=amount,
+        moved_at=now,
+        reference=reference,
+        reason=reason,
+        uses=tuple(uses),
+    )
+    wallet.book(EntryKind.FORFEIT, -amount, FORFEITURE, now, forfeit_id, None)
+    wallet.movements.append(made)
+    return made
+
+
+class Converted(NamedTuple):
+    """What converting did: each part that was taken, and the lot it became (none where it came to less than one)."""
+
+    conversion: Movement
+    parts: Sequence[tuple[LotUse, Lot | None]]
+
+
+def cap_key(conversion: Conversion, member_id: UUID, at: datetime) -> CapKey | None:
+    """The cap of a conversion at an instant, in civil periods of the unit converted from; None when it has none."""
+    if conversion.cap is None:
+        return None
+    start = period_start(civil_day(at, conversion.source.zone), conversion.cap.period)
+    return CapKey(member_id, f"conversion:{conversion.code}", start)
+
+
+def convert(
+    source: Wallet,
+    target: Wallet,
+    conversion: Conversion,
+    conversion_id: UUID,
+    account_id: UUID,
+    domain: str,
+    amount: int,
+    reference: str,
+    used: int,
+    now: datetime,
+) -> Converted | Rejection:
+    """Take the least that makes as much as `amount` makes, and give that; `used` is drawn on the cap already."""
+    credited = floor(amount * conversion.rate)
+    least = max(conversion.minimum, ceil(1 / conversion.rate))
+    if amount < least:
+        return errors.conversion_below_minimum(least, amount)
+    debited = ceil(credited / conversion.rate)
+    settle(source, now)
+    settle(target, now)
+    rejection = _not_convertible(source, target, conversion, amount, debited, credited, used, now)
+    if rejection is not None:
+        return rejection
+    uses = burn(source, debited, now)
+    source.book(EntryKind.CONVERT_OUT, -debited, exchange_account(conversion.code), now, conversion_id, account_id)
+    lots = _lots_of(source, target, conversion, conversion_id, account_id, uses, credited, now)
+    target.book(EntryKind.CONVERT_IN, credited, exchange_account(conversion.code), now, conversion_id, account_id)
+    pay_debt(target, now)
+    made = Movement(
+        movement_id=conversion_id,
+        member_id=source.member_id,
+        account_id=account_id,
+        domain=domain,
+        kind=EntryKind.CONVERT_OUT,
+        unit=source.unit,
+        amount=debited,
+        moved_at=now,
+        reference=reference,
+        conversion=conversion.code,
+        credited=credited,
+        uses=uses,
+    )
+    source.movements.append(made)
+    key = cap_key(conversion, source.member_id, now)
+    if key is not None:
+        source.cap_uses[key] = used + debited
+    return Converted(made, list(zip(uses, lots, strict=True)))
+
+
+def _not_convertible(
+    source: Wallet,
+    target: Wallet,
+    conversion: Conversion,
+    amount: int,
+    debited: int,
+    credited: int,
+    used: int,
+    now: datetime,
+) -> Rejection | None:
+    """Why a conversion is refused, with the figures; None when it is not."""
+    there = available(source, now)
+    if amount > there:
+        return errors.insufficient_points(there, amount, held(source), pending(source, now))
+    if conversion.cap is not None and used + debited > conversion.cap.amount:
+        limit = conversion.cap.amount
+        return errors.conversion_cap_exceeded(limit, max(0, limit - used), debited)
+    return _too_much(target, conversion.target, credited)
+
+
+def _lots_of(
+    source: Wallet,
+    target: Wallet,
+    conversion: Conversion,
+    conversion_id: UUID,
+    account_id: UUID,
+    uses: Sequence[LotUse],
+    credited: int,
+    now: datetime,
+) -> list[Lot | None]:
+    """Open a lot for each part that was taken, of the same funder; none for a part that comes to less than one."""
+    lots: list[Lot | None] = []
+    for number, (use, share) in enumerate(zip(uses, shares(credited, [use.amount for use in uses]), strict=True), 1):
+        if share == 0:
+            lots.append(None)
+            continue
+        origin = source.lots[use.lot_id]
+        expires_at, slides = _expiry_of_converted(conversion, expiry_of(origin, source.balance), now)
+        lot_id = ids.derived(conversion_id, number)
+        lot = _new_lot(target, lot_id, share, expires_at, slides, origin.funder, conversion_id, account_id, None, now)
+        target.put_lot(lot)
+        lots.append(lot)
+    return lots
+
+
+def _expiry_of_converted(conversion: Conversion, original: datetime, now: datetime) -> tuple[datetime | None, bool]:
+    """When a lot made of one that expires at `original` does, and whether activity moves that."""
+    if conversion.keeps_expiry:
+        return (None if original == NEVER else original), False
+    expires_at, slides = conversion.target.terms_from(now)
+    return (expires_at, slides) if (expires_at or NEVER) <= original else (original, False)
+
+
+def shares(total: int, weights: Sequence[int]) -> list[int]:
+    """A total in parts as the weights, by largest remainder, ties to the earliest (cases.md default 10)."""
+    whole = sum(weights)
+    parts = [total * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda n: -(total * weights[n] % whole))
+    for number in by_remainder[: total - sum(parts)]:
+        parts[number] += 1
+    return parts
