@@ -61,7 +61,8 @@ POOLED_LOTS = """
                 OFFSET 0
             ) AS of_unit
         ), ranked AS (
-            SELECT dated.*, later AND dense_rank() OVER (PARTITION BY unit, merchant, later ORDER BY gone_at) > $5::int AS is_far
+            SELECT dated.*,
+                   later AND dense_rank() OVER (PARTITION BY unit, merchant, later ORDER BY gone_at) > $5::int AS is_far
             FROM dated
             CROSS JOIN LATERAL (
                 SELECT lot_id IS NULL AND available_at IS NULL AND gone_at > $4 AS later
