@@ -131,7 +131,7 @@ class UnitSpec(Spec):
     gift: GiftSpec | None = None
     approval_above: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
     max_balance: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
-    """What grants and conversions may bring a balance to; what activities earn is not limited by it."""
+    """What grants, conversions and gifts may bring a balance to; what activities earn is not limited by it."""
     spend: SpendLimitsSpec | None = None
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.chassis.documents import Document, DocumentErrors
 from services.points.documents import compile_documents
-from services.points.movements.rules import shares
+from services.points.shares import split
 from tessera.points.v1 import movement_pb2
 from tests.points.builders import (
     SCORE,
@@ -174,7 +174,7 @@ def test_a_conversion_is_between_two_units_that_can_be_spent() -> None:
 
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 10**6), min_size=1, max_size=20))
 def test_shares_come_to_the_whole_and_are_less_than_one_off(total: int, weights: list[int]) -> None:
-    parts = shares(total, weights)
+    parts = split(total, weights)
     assert sum(parts) == total
     for part, weight in zip(parts, weights, strict=True):
         assert abs(part - Fraction(total * weight, sum(weights))) < 1

@@ -19,6 +19,7 @@ from tests.points.builders import (
     capture,
     connections,
     decline,
+    extend,
     give,
     local,
     open_shop,
@@ -183,6 +184,15 @@ class TestLimits:
             assert refusal.reason == "AMOUNT_OUT_OF_RANGE"
             assert await shop.available(giver) == 9 * 10**18
 
+    async def test_nobody_receives_more_than_the_unit_lets_anybody_have(self) -> None:
+        async with open_shop(unit(gift={}, max_balance=100), rule()) as shop:
+            giver, receiver = await two(shop)
+            await shop.earn(giver, 150)
+            refusal = await refusal_of(shop.points.Gift(give(giver, receiver, 101)))
+            assert refusal.reason == "BALANCE_LIMIT_EXCEEDED"
+            assert refusal.metadata == {"limit": "100", "balance": "0", "amount": "101"}
+            await shop.points.Gift(give(giver, receiver, 100))
+
     @pytest.mark.parametrize("side", ["giver", "receiver"])
     async def test_both_must_be_known_and_active(self, side: str) -> None:
         async with open_shop(unit(gift={}), rule()) as shop:
@@ -274,6 +284,7 @@ class TestAcceptance:
             for wrong in (
                 shop.points.CaptureHold(capture(hold_id)),
                 shop.points.ReleaseHold(release(hold_id)),
+                shop.points.ExtendHold(extend(hold_id, local("2026-06-30"))),
             ):
                 assert (await refusal_of(wrong)).reason == "HOLD_UNKNOWN"
 

@@ -8,6 +8,7 @@ from grpc import StatusCode
 from tessera.points.v1 import movement_pb2
 from tests.points.builders import (
     SCORE,
+    adjust,
     grant,
     hold,
     local,
@@ -176,3 +177,16 @@ async def test_a_restricted_lot_expires_like_any_other() -> None:
         assert (await shop.balance(member, at=until - timedelta(seconds=1))).restricted[0].available == 40
         await shop.go_to("2026-01-11")
         assert await shop.entries(member) == [("grant", 40), ("expire", -40)]
+
+
+async def test_what_slides_is_gone_one_term_later_where_nothing_else_ever_slid() -> None:
+    sliding = unit(expiry={"policy": "sliding", "days": 10}, approval_above=100)
+    async with open_shop(sliding, rule(), at="2026-06-01") as shop:
+        for request, give in ((grant, shop.points.Grant), (adjust, shop.points.Adjust)):
+            member = await shop.enrol()
+            await give(request(member, 40))
+            assert await shop.available(member, at=local("2026-06-10 23:59")) == 40
+            assert await shop.available(member, at=local("2026-06-11")) == 0
+        await shop.go_to("2026-06-12")
+        assert await shop.entries(member) == [("adjust", 40), ("expire", -40)]
+        assert await shop.findings() == []

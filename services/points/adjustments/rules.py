@@ -12,7 +12,7 @@ from services.points import errors
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
 from services.points.values import ADJUSTMENT, Adjustment, EntryKind, Lot, Wallet
-from services.points.wallets.lots import burn, pay_debt, settle
+from services.points.wallets.lots import burn, open_lot, pay_debt, settle
 from services.points.wallets.rules import insufficient
 
 _LOT_ORDINAL = 1
@@ -48,9 +48,9 @@ def apply(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> 
 def _add(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> Rejection | None:
     if wallet.balance.balance + adjustment.amount > MAX_AMOUNT:
         return errors.amount_out_of_range(f"the balance of {wallet.unit}")
-    if unit.slides and wallet.balance.slides_to is None:
-        wallet.balance = wallet.balance._replace(slides_to=unit.slides_to(now))
-    wallet.put_lot(
+    expires_at, slides = unit.terms_from(now)
+    open_lot(
+        wallet,
         Lot(
             member_id=wallet.member_id,
             lot_id=ids.derived(adjustment.adjustment_id, _LOT_ORDINAL),
@@ -60,11 +60,11 @@ def _add(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> R
             held=0,
             expired=0,
             available_at=now,
-            expires_at=unit.expires_at(now),
+            expires_at=expires_at,
             funder=adjustment.funder,
             source_id=adjustment.adjustment_id,
             account_id=adjustment.account_id,
-            slides=unit.slides,
-        )
+            slides=slides,
+        ),
     )
     return None

@@ -81,7 +81,7 @@ def _give(states: StateByPartition, command: Give, moment: Moment[PointsConfig])
     if spec.acceptance == "required":
         gift = rules.offer(giver, unit, spec.acceptance_days, wanted)
     else:
-        gift = rules.give(giver, receiver, wanted)
+        gift = rules.give(giver, receiver, unit, wanted)
     if isinstance(gift, Rejection):
         return gift
     given = (key, given_today + gift.amount) if spec.max_per_day is not None else None
@@ -137,7 +137,8 @@ def _accept(states: StateByPartition, command: AcceptGift, moment: Moment[Points
         return rejection
     giver = _state_of(states, gift.member_id, moment).wallet(gift.member_id, gift.unit)
     receiver = receiver_state.wallet(gift.to_member_id, gift.unit)
-    accepted = rules.accept(giver, receiver, gift, moment.at)
+    unit = moment.config.units.get(gift.unit)
+    accepted = rules.accept(giver, receiver, unit, gift, moment.at)
     if isinstance(accepted, Rejection):
         return accepted
     return Decision(Changed(accepted, (giver, receiver)), lambda: wire.accept_response(accepted, receiver, moment))

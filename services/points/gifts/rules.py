@@ -13,11 +13,11 @@ from services.chassis import ids
 from services.chassis.civil import civil_day, start_of_day
 from services.chassis.errors import Rejection
 from services.points import errors
-from services.points.specs import MAX_AMOUNT, GiftSpec
+from services.points.specs import GiftSpec
 from services.points.units import Unit
 from services.points.values import CLEARING, GIFT_HOLDS, EntryKind, Gift, Hold, Lot, LotUse, Wallet
-from services.points.wallets.lots import burn, expiry_of, pay_debt, settle
-from services.points.wallets.rules import insufficient, place_hold, release
+from services.points.wallets.lots import NEVER, burn, expiry_of, open_lot, pay_debt, settle
+from services.points.wallets.rules import insufficient, place_hold, release, too_much
 
 _HOLD_ORDINAL = 1
 """Which of the IDs derived from a gift's is the one of the hold that offers it."""
@@ -53,18 +53,18 @@ def offer(giver: Wallet, unit: Unit, days: int, gift: Gift) -> Gift | Rejection:
     return replace(gift, state="offered", expires_at=until)
 
 
-def give(giver: Wallet, receiver: Wallet, gift: Gift) -> Gift | Rejection:
+def give(giver: Wallet, receiver: Wallet, unit: Unit, gift: Gift) -> Gift | Rejection:
     """Move the points at once."""
     now = gift.given_at
     settle(giver, now)
     rejection = insufficient(giver, gift.amount, now)
     if rejection is not None:
         return rejection
-    return _move(giver, receiver, gift, burn(giver, gift.amount, now), now)
+    return _move(giver, receiver, unit, gift, burn(giver, gift.amount, now), now)
 
 
-def accept(giver: Wallet, receiver: Wallet, gift: Gift, now: datetime) -> Gift | Rejection:
-    """Move what was offered."""
+def accept(giver: Wallet, receiver: Wallet, unit: Unit | None, gift: Gift, now: datetime) -> Gift | Rejection:
+    """Move what was offered, also of a unit that is configured no more."""
     hold = _open_hold(giver, gift, now)
     if isinstance(hold, Rejection):
         return hold
@@ -72,7 +72,7 @@ def accept(giver: Wallet, receiver: Wallet, gift: Gift, now: datetime) -> Gift |
         lot = giver.lots[use.lot_id]
         giver.put_lot(lot._replace(held=lot.held - use.amount))
     giver.put_hold(replace(hold, state="captured", captured=hold.amount, closed_at=now))
-    return _move(giver, receiver, gift, hold.uses, now)
+    return _move(giver, receiver, unit, gift, hold.uses, now)
 
 
 def cancel(giver: Wallet, gift: Gift, state: str, now: datetime) -> tuple[Gift, int] | Rejection:
@@ -99,23 +99,25 @@ def _open_hold(giver: Wallet, gift: Gift, now: datetime) -> Hold | Rejection:
     return giver.holds[hold_of(gift.gift_id)] if state == "offered" else errors.gift_not_open(state)
 
 
-def _move(giver: Wallet, receiver: Wallet, gift: Gift, uses: tuple[LotUse, ...], now: datetime) -> Gift | Rejection:
+def _move(
+    giver: Wallet, receiver: Wallet, unit: Unit | None, gift: Gift, uses: tuple[LotUse, ...], now: datetime
+) -> Gift | Rejection:
     """Both halves: what leaves the giver's lots arrives in lots of the receiver's, of the same funders and expiries."""
     settle(receiver, now)
-    if receiver.balance.balance + gift.amount > MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the receiver's balance of {gift.unit}")
+    rejection = too_much(receiver, unit, gift.amount)
+    if rejection is not None:
+        return rejection
     giver.book(EntryKind.GIFT_OUT, -gift.amount, CLEARING, now, gift.gift_id, gift.account_id)
-    if receiver.balance.slides_to is None and giver.balance.slides_to is not None:
-        receiver.balance = receiver.balance._replace(slides_to=giver.balance.slides_to)
     for number, use in enumerate(uses):
-        receiver.put_lot(_received(giver.lots[use.lot_id], use.amount, gift, number, now))
+        lot = giver.lots[use.lot_id]
+        open_lot(receiver, _received(lot, expiry_of(lot, giver.balance), use.amount, gift, number, now))
     receiver.book(EntryKind.GIFT_IN, gift.amount, CLEARING, now, gift.gift_id, gift.to_account_id)
     pay_debt(receiver, now)
     return replace(gift, state="accepted", closed_at=now, uses=uses)
 
 
-def _received(lot: Lot, amount: int, gift: Gift, number: int, now: datetime) -> Lot:
-    """The receiver's lot for a part of one of the giver's."""
+def _received(lot: Lot, gone_at: datetime, amount: int, gift: Gift, number: int, now: datetime) -> Lot:
+    """The receiver's lot for a part of one of the giver's, which it outlives only where it slides."""
     return lot._replace(
         member_id=gift.to_member_id,
         lot_id=received_lot(gift, number),
@@ -124,6 +126,7 @@ def _received(lot: Lot, amount: int, gift: Gift, number: int, now: datetime) -> 
         held=0,
         expired=0,
         available_at=now,
+        expires_at=None if gone_at == NEVER else gone_at,
         source_id=gift.gift_id,
         account_id=gift.to_account_id,
         origin_lot=None,

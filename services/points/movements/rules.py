@@ -15,7 +15,7 @@ from services.chassis.civil import civil_day, period_start
 from services.chassis.errors import Rejection
 from services.points import errors
 from services.points.movements.conversions import Conversion
-from services.points.specs import MAX_AMOUNT
+from services.points.shares import split
 from services.points.units import Unit
 from services.points.values import (
     FORFEITURE,
@@ -35,18 +35,12 @@ from services.points.wallets.lots import (
     expiry_of,
     held,
     in_burn_order,
+    open_lot,
     pay_debt,
     pending,
     settle,
 )
-
-
-def _too_much(wallet: Wallet, unit: Unit, amount: int) -> Rejection | None:
-    """Why a wallet cannot take so much more."""
-    balance, limit = wallet.balance.balance, unit.spec.max_balance
-    if limit is not None and balance + amount > limit:
-        return errors.balance_limit_exceeded(limit, balance, amount)
-    return errors.amount_out_of_range(f"the balance of {wallet.unit}") if balance + amount > MAX_AMOUNT else None
+from services.points.wallets.rules import too_much
 
 
 class Granted(NamedTuple):
@@ -73,7 +67,7 @@ def grant(
     if expires_at is not None and expires_at <= now:
         return errors.GRANT_EXPIRED
     settle(wallet, now)
-    rejection = _too_much(wallet, unit, amount)
+    rejection = too_much(wallet, unit, amount)
     if rejection is not None:
         return rejection
     expiry, slides = (expires_at, False) if expires_at is not None else unit.terms_from(now)
@@ -83,7 +77,7 @@ def grant(
     made = Movement(
         grant_id, wallet.member_id, account_id, domain, EntryKind.GRANT, wallet.unit, amount, now, reference
     )
-    wallet.put_lot(lot)
+    open_lot(wallet, lot)
     wallet.book(EntryKind.GRANT, amount, funder_account(funder), now, grant_id, account_id)
     wallet.movements.append(made)
     pay_debt(wallet, now)
@@ -240,7 +234,7 @@ def _not_convertible(
     if conversion.cap is not None and used + debited > conversion.cap.amount:
         limit = conversion.cap.amount
         return errors.conversion_cap_exceeded(limit, max(0, limit - used), debited)
-    return _too_much(target, conversion.target, credited)
+    return too_much(target, conversion.target, credited)
 
 
 def _lots_of(
@@ -255,7 +249,7 @@ def _lots_of(
 ) -> list[Lot | None]:
     """Open a lot for each part that was taken, of the same funder; none for a part that comes to less than one."""
     lots: list[Lot | None] = []
-    for number, (use, share) in enumerate(zip(uses, shares(credited, [use.amount for use in uses]), strict=True), 1):
+    for number, (use, share) in enumerate(zip(uses, split(credited, [use.amount for use in uses]), strict=True), 1):
         if share == 0:
             lots.append(None)
             continue
@@ -263,7 +257,7 @@ def _lots_of(
         expires_at, slides = _expiry_of_converted(conversion, expiry_of(origin, source.balance), now)
         lot_id = ids.derived(conversion_id, number)
         lot = _new_lot(target, lot_id, share, expires_at, slides, origin.funder, conversion_id, account_id, None, now)
-        target.put_lot(lot)
+        open_lot(target, lot)
         lots.append(lot)
     return lots
 
@@ -274,13 +268,3 @@ def _expiry_of_converted(conversion: Conversion, original: datetime, now: dateti
         return (None if original == NEVER else original), False
     expires_at, slides = conversion.target.terms_from(now)
     return (expires_at, slides) if (expires_at or NEVER) <= original else (original, False)
-
-
-def shares(total: int, weights: Sequence[int]) -> list[int]:
-    """A total in parts as the weights, by largest remainder, ties to the earliest (cases.md default 10)."""
-    whole = sum(weights)
-    parts = [total * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda n: -(total * weights[n] % whole))
-    for number in by_remainder[: total - sum(parts)]:
-        parts[number] += 1
-    return parts

@@ -27,10 +27,12 @@ _LOT = """
       AND l.lot_id = $3
 """
 # What took points out of a wallet, by the ID under which it keeps its uses; entries that are not the first of what
-# caused them, and what other tables say better, are left out (expire 4, refund-expired 5, clawback 6).
+# caused them, and what other tables say better, are left out (expire 4, refund-expired 5, clawback 6). What is
+# forfeited (21) counts as expired in its lot.
 _USED = """
     WITH users AS (
-        SELECT 'entry' AS what, kind, source_id AS user_id, source_id, effective_at AS used_at, false AS is_open
+        SELECT CASE kind WHEN 21 THEN 'forfeit' ELSE 'entry' END AS what, kind, source_id AS user_id, source_id,
+               effective_at AS used_at, false AS is_open
         FROM entries
         WHERE partition = $1
           AND member_id = $2
@@ -141,7 +143,7 @@ async def uses(
 
 
 async def sums(connection: Connection, partition: int, member_id: UUID, lot_id: UUID) -> dict[str, int]:
-    """How much of a lot was used and did not come back: by entries, clawbacks, holds, and lots restored from it."""
+    """How much of a lot was used and did not come back: by what table says so; `lot` is what was restored."""
     rows = await connection.fetch(_SUMS, partition, member_id, lot_id)
     return {row["what"]: row["amount"] for row in rows}
 

@@ -21,6 +21,13 @@ def expiry_of(lot: Lot, balance: Balance) -> datetime:
     return lot.expires_at or NEVER
 
 
+def open_lot(wallet: Wallet, lot: Lot) -> None:
+    """Put a new lot into a wallet. One that slides, where nothing ever has, is the first by which the wallet does."""
+    if lot.slides and wallet.balance.slides_to is None:
+        wallet.balance = wallet.balance._replace(slides_to=lot.expires_at)
+    wallet.put_lot(lot)
+
+
 def in_burn_order(lots: Iterable[Lot], balance: Balance) -> list[Lot]:
     """Lots of a wallet in the order in which they burn: restricted, then earliest expiry, then oldest, then by ID."""
     return sorted(lots, key=lambda lot: (lot.merchant is None, expiry_of(lot, balance), lot.available_at, lot.lot_id))

@@ -144,7 +144,7 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
 
 
 def _known_hold(state: PointsState, hold_id: UUID) -> Hold | None:
-    """A hold that may be captured or released: one that offers a gift is the gift's."""
+    """A hold that may be captured, released or extended: one that offers a gift is the gift's."""
     hold = state.holds.get(hold_id)
     return None if hold is None or hold.domain.startswith(GIFT_HOLDS) else hold
 
@@ -182,7 +182,7 @@ def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConf
 
 
 def _extend(state: PointsState, command: ExtendHold, moment: Moment[PointsConfig]) -> Decided:
-    hold = state.holds.get(command.hold_id)
+    hold = _known_hold(state, command.hold_id)
     if hold is None:
         return errors.hold_unknown(wire.hold_id(command.hold_id))
     if not command.caller.may_act_in(hold.domain):

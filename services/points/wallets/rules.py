@@ -58,6 +58,14 @@ def insufficient(wallet: Wallet, needed: int, now: datetime, merchant: str | Non
     return errors.insufficient_points(there, needed, held(wallet), pending(wallet, now))
 
 
+def too_much(wallet: Wallet, unit: Unit | None, amount: int) -> Rejection | None:
+    """The rejection for more than a wallet may come to; None when it can take the amount."""
+    balance, limit = wallet.balance.balance, None if unit is None else unit.spec.max_balance
+    if limit is not None and balance + amount > limit:
+        return errors.balance_limit_exceeded(limit, balance, amount)
+    return errors.amount_out_of_range(f"the balance of {wallet.unit}") if balance + amount > MAX_AMOUNT else None
+
+
 def spend(
     wallet: Wallet,
     spend_id: UUID,
