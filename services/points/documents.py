@@ -16,11 +16,12 @@ from services.points.units import Unit
 
 
 class Factor(NamedTuple):
-    """An exact rate × multiplier, and the multiplier as it is shown."""
+    """An exact rate × multiplier, the multiplier and the product as they are shown."""
 
     numerator: int
     denominator: int
     multiplier: str
+    exact: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +137,4 @@ def _conditions(
 
 def _factor(rate: Fraction, multiplier: Fraction) -> Factor:
     product = rate * multiplier
-    return Factor(product.numerator, product.denominator, str(multiplier))
+    return Factor(product.numerator, product.denominator, str(multiplier), str(product))

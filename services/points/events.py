@@ -9,7 +9,7 @@ from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
 from services.points.commands import RecordActivity
-from services.points.values import ActivityRow, Booked, Clawback, Entry, Hold, Lot, LotUse, Spend
+from services.points.values import ActivityRow, Booked, Clawback, Entry, Hold, Lot, LotUse, RefundRow, Spend
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -124,6 +124,20 @@ def activity_reversed(activity_id: UUID, member_id: UUID, effective_at: datetime
             member_id=member_id.bytes,
             effective_at_us=to_microseconds(effective_at),
             reversed_at_us=to_microseconds(reversed_at),
+        )
+    ).SerializeToString()
+
+
+def activity_refunded(refund: RefundRow, effective_at: datetime) -> bytes:
+    """An activity came back, in whole or in part."""
+    return pb.Event(
+        activity_refunded=pb.ActivityRefunded(
+            activity_id=refund.activity_id.bytes,
+            ordinal=refund.ordinal,
+            member_id=refund.member_id.bytes,
+            effective_at_us=to_microseconds(effective_at),
+            refunded_at_us=to_microseconds(refund.refunded_at),
+            digest=digest_of(refund.fingerprint + digest_of(refund.reference.encode()) + refund.answer),
         )
     ).SerializeToString()
 

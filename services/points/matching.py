@@ -117,19 +117,16 @@ class LineCondition:
         """The condition of a rule's lines. Raises cel.ExpressionError."""
         return cls(_LINE_CONDITIONS.compile(source))
 
-    def matching(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
-        """The lines for which it holds."""
+    def matching(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[int]:
+        """The numbers of the lines for which it holds."""
         memory = self._memory
         try:
             answers = memory.about(activity, level)
-            asked = [
-                (line, values, answers.get(values))
-                for line, values in zip(lines, map(memory.of_line, lines), strict=True)
-            ]
+            asked = [(values, answers.get(values)) for values in map(memory.of_line, lines)]
         except TypeError:
-            return [line for line in lines if memory.ask_afresh(line, activity, level)]
+            return [number for number, line in enumerate(lines) if memory.ask_afresh(line, activity, level)]
         return [
-            line
-            for line, values, answer in asked
-            if (memory.ask(answers, values, line, activity, level) if answer is None else answer)
+            number
+            for number, (values, answer) in enumerate(asked)
+            if (memory.ask(answers, values, lines[number], activity, level) if answer is None else answer)
         ]

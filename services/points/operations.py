@@ -1,6 +1,6 @@
 """The order of steps of points' unit of work: load what a batch needs, decide each command, fold it in."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -12,10 +12,13 @@ from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries
 from services.points.activities import operations as activities
+from services.points.activities import refunds
 from services.points.commands import (
+    ActivityKey,
     CaptureHold,
     PlaceHold,
     RecordActivity,
+    RefundActivity,
     RefundSpend,
     ReleaseHold,
     ReverseActivity,
@@ -30,6 +33,7 @@ from services.points.wallets import operations as wallets
 
 Command = (
     RecordActivity
+    | RefundActivity
     | ReverseActivity
     | Spend
     | PlaceHold
@@ -48,7 +52,8 @@ class _Keys:
     earning: set[UUID] = field(default_factory=set)
     accounts: set[UUID] = field(default_factory=set)
     activities: set[UUID] = field(default_factory=set)
-    reversals: list[UUID] = field(default_factory=list)
+    reversals: set[UUID] = field(default_factory=set)
+    """Activities of which something comes back, by ID or natural key."""
     natural_keys: set[UUID] = field(default_factory=set)
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
@@ -83,9 +88,13 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.holds.add(command.hold_id)
             case RefundSpend():
                 keys.spends.add(command.spend_id)
-            case ReverseActivity():
-                keys.activities.add(command.activity_id)
-                keys.reversals.append(command.activity_id)
+            case ReverseActivity(activity_id=activity_id) | RefundActivity(activity=UUID() as activity_id):
+                keys.activities.add(activity_id)
+                keys.reversals.add(activity_id)
+            case RefundActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
+                keys.natural_keys.add(natural_key)
+                keys.reversals.add(natural_key)
+                keys.wallets.add(member_id)
             case SettleWallets():
                 keys.wallets.update(command.member_ids)
             case FeedBatch():
@@ -108,7 +117,7 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
     if keys.holds or keys.spends or keys.reversals:
         await reading.run()
     reversing = _rows_reversed(keys.reversals, state)
-    keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
+    keys.caps.extend(key for row in reversing for key in refunds.cap_keys_of(row))
     for named in (reversing, state.spends.values(), state.holds.values()):
         keys.wallets.update(row.member_id for row in named)
     if state.config.sliding_units:
@@ -122,7 +131,7 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
 
 def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
     """What commands name by its ID."""
-    if keys.activities:
+    if keys.activities or keys.natural_keys:
         queries.read_activities(reading, keys.activities, keys.natural_keys, state)
     if keys.holds:
         queries.read_holds(reading, keys.holds, state)
@@ -155,6 +164,7 @@ def _read_lots(
     if burnt:
         queries.read_lots(reading, sorted(burnt), state)
     if reversing:
+        queries.read_refunds(reading, [row.activity_id for row in reversing], state)
         queries.read_lots_of_activities(reading, [(row.member_id, row.activity_id) for row in reversing], state)
 
 
@@ -168,13 +178,20 @@ def _read_debts(reading: Reading, wallets: Collection[UUID], state: PointsState)
         queries.read_open_lots(reading, paying, state)
 
 
-def _rows_reversed(reversals: Iterable[UUID], state: PointsState) -> list[ActivityRow]:
-    return [row for activity_id in reversals if (row := state.activities.get(activity_id)) is not None]
+def _rows_reversed(reversals: set[UUID], state: PointsState) -> list[ActivityRow]:
+    if not reversals:
+        return []
+    return [row for row in state.activities.values() if {row.activity_id, row.natural_key} & reversals]
 
 
 def _recorded_and_reversed(commands: Sequence[Command]) -> set[UUID]:
     """Members whose activity is recorded and reversed in one batch: its ID was known beforehand, from a dry run."""
     reversed_ids = {command.activity_id for command in commands if isinstance(command, ReverseActivity)}
+    reversed_ids |= {
+        command.activity
+        for command in commands
+        if isinstance(command, RefundActivity) and isinstance(command.activity, UUID)
+    }
     if not reversed_ids:
         return set()
     return {c.member_id for c in commands if isinstance(c, RecordActivity) and c.activity_id in reversed_ids}
@@ -193,7 +210,9 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
         case RecordActivity():
             return activities.record(state, command, moment)
         case ReverseActivity():
-            return activities.reverse(state, command, moment)
+            return refunds.reverse(state, command, moment)
+        case RefundActivity():
+            return refunds.refund(state, command, moment)
         case FeedBatch():
             heard = tuple(event for record in command.records for event in record.events)
             return Decision(_Followed(heard), lambda: b"")
@@ -204,7 +223,7 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
 def apply(state: PointsState, outcome: object, moment: Moment[PointsConfig]) -> None:
     """Fold an outcome into the state."""
     match outcome:
-        case activities.Recorded() | activities.Reversed():
+        case activities.Recorded() | refunds.Refunded():
             outcome.apply(state, moment)
         case _Followed():
             for event in outcome.events:

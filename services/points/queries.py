@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.chassis.reading import Reading
 from services.points.state import PointsState
-from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Hold, Lot, LotUse, Spend
+from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Hold, Lot, LotUse, RefundRow, Spend
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -86,6 +86,18 @@ _ACTIVITIES = f"""
           AND natural_key = wanted.key
         OFFSET 0
     ) AS found
+"""
+_REFUNDS = """
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (activity_id)
+    CROSS JOIN LATERAL (
+        SELECT activity_id, ordinal, member_id, reference, fingerprint, answer, refunded_at
+        FROM refunds
+        WHERE partition = $1
+          AND activity_id = wanted.activity_id
+        OFFSET 0
+    ) AS found
+    ORDER BY found.activity_id, found.ordinal
 """
 _BALANCES = """
     SELECT member_id, unit, balance, debt, slides_to
@@ -212,6 +224,16 @@ def read_activities(
             state.add_activity(ActivityRow(*row))
 
     reading.add(_ACTIVITIES, list(activity_ids), list(natural_keys), take=take)
+
+
+def read_refunds(reading: Reading, activity_ids: Iterable[UUID], state: PointsState) -> None:
+    """What came back of activities, in order."""
+
+    def take(rows: Rows) -> None:
+        for row in map(RefundRow._make, rows):
+            state.refunds[row.activity_id].append(row)
+
+    reading.add(_REFUNDS, list(activity_ids), take=take)
 
 
 def read_balances(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:

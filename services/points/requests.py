@@ -9,9 +9,11 @@ from services.chassis.access import Caller, require_domain
 from services.chassis.errors import FieldViolation, Refused, invalid_argument
 from services.chassis.instants import checked_instant
 from services.points.commands import (
+    ActivityKey,
     CaptureHold,
     PlaceHold,
     RecordActivity,
+    RefundActivity,
     RefundSpend,
     ReleaseHold,
     ReverseActivity,
@@ -19,7 +21,9 @@ from services.points.commands import (
 )
 from services.points.errors import amount_out_of_range
 from services.points.specs import MAX_AMOUNT
+from services.points.wire import returned_of
 from tessera.points.v1 import points_service_pb2 as pb
+from tessera.points.v1 import refund_pb2
 
 MAX_ACTIVITY_BYTES = 256 * 1024
 """An activity is kept as it was sent: a thousand lines of ordinary length fit, and a batch of large ones is small."""
@@ -88,6 +92,34 @@ def reverse_activity(request: pb.ReverseActivityRequest, caller: Caller) -> Reve
         caller=caller,
         validate_only=validate_only,
     )
+
+
+def refund_activity(request: refund_pb2.RefundActivityRequest, caller: Caller) -> RefundActivity:
+    """The command to refund an activity."""
+    validate_only = request.validate_only
+    body = request.refund.SerializeToString(deterministic=True)
+    named: UUID | ActivityKey
+    if request.HasField("key"):
+        named = _activity_key(request.key, caller)
+    else:
+        named = decode("activity", request.activity_id, "activity_id")
+    return RefundActivity(
+        request=idempotency.identify(caller.name, "points.RefundActivity", request),
+        activity=named,
+        reference=request.refund.reference,
+        returned=returned_of(request.refund),
+        body=body,
+        fingerprint=idempotency.digest_of(body),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def _activity_key(key: refund_pb2.ActivityKey, caller: Caller) -> ActivityKey:
+    require_domain(caller, key.domain)
+    member_id = decode("member", key.member_id, "key.member_id")
+    named = natural_key(member_id, key.domain, key.type, key.reference)
+    return ActivityKey(member_id, key.domain, key.type, key.reference, named)
 
 
 def spend(request: pb.SpendRequest, caller: Caller) -> Spend:

@@ -14,6 +14,7 @@ from services.points.documents import PointsConfig
 from services.points.ledger.servicer import LedgerReads
 from services.points.wallets.servicer import WalletReads
 from tessera.points.v1 import points_service_pb2 as pb
+from tessera.points.v1 import refund_pb2
 
 ERROR_DOMAIN = "points.tessera"
 
@@ -46,6 +47,19 @@ class PointsServicer(WalletReads, LedgerReads):
         """Reverse one activity."""
         await self._platform.at_least.wait(request.at_least, call)
         return await self._one(requests.reverse_activity(request, call.caller), call)
+
+    async def RefundActivity(self, request: refund_pb2.RefundActivityRequest, call: Call) -> Serialised:
+        """Refund one activity."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.refund_activity(request, call.caller), call)
+
+    async def BulkRefundActivities(self, request: refund_pb2.BulkRefundActivitiesRequest, call: Call) -> Serialised:
+        """Refund many."""
+
+        def to_command(item: refund_pb2.RefundActivityRequest) -> Command:
+            return requests.refund_activity(item, call.caller)
+
+        return await self._many(request, to_command, call)
 
     async def Spend(self, request: pb.SpendRequest, call: Call) -> Serialised:
         """Spend once."""

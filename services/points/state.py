@@ -21,6 +21,7 @@ from services.points.values import (
     Hold,
     Lot,
     LotUse,
+    RefundRow,
     Spend,
     Wallet,
 )
@@ -64,6 +65,7 @@ class PointsState:
         self.accounts: dict[UUID, Account] = {}
         self.activities: dict[UUID, ActivityRow] = {}
         self.activity_by_natural_key: dict[UUID, UUID] = {}
+        self.refunds: dict[UUID, list[RefundRow]] = defaultdict(list)
         self.balances: dict[tuple[UUID, str], Balance] = {}
         self.lots: dict[tuple[UUID, str], dict[UUID, Lot]] = defaultdict(dict)
         self.holds: dict[UUID, Hold] = {}
@@ -158,6 +160,11 @@ class PointsState:
         """An activity that was not there."""
         self.add_activity(row)
         self._put(NEW_ACTIVITIES, row.activity_id, row)
+
+    def put_new_refund(self, row: RefundRow) -> None:
+        """A refund that was not there."""
+        self.refunds[row.activity_id].append(row)
+        self._put("refunds", row[:2], row)
 
     def put_cap_use(self, key: CapKey, used: int) -> None:
         """How much of a cap is used, as it becomes."""

@@ -65,6 +65,20 @@ ACTIVITIES = sa.Table(
     sa.Index("activities_natural_key", "partition", "natural_key", unique=True),
     info=UPSERT,
 )
+# What came back of activities. `answer` is the serialised RefundActivityResponse: the lines, and what was taken back.
+REFUNDS = sa.Table(
+    "refunds",
+    METADATA,
+    _partition(),
+    sa.Column("activity_id", sa.Uuid, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    # As the domain calls it, unique for its activity; empty for a reversal.
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("refunded_at", _TIME, nullable=False),
+)
 ENTRIES = sa.Table(
     "entries",
     METADATA,

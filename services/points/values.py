@@ -186,6 +186,21 @@ class ActivityRow(NamedTuple):
     reversed_at: datetime | None
 
 
+class RefundRow(NamedTuple):
+    """A recorded refund of an activity, the `ordinal`-th from 0: a row of its table, in the table's order.
+
+    `answer` is the first answer, and what is kept of it; `reference` is empty for a reversal.
+    """
+
+    activity_id: UUID
+    ordinal: int
+    member_id: UUID
+    reference: str
+    fingerprint: bytes
+    answer: bytes
+    refunded_at: datetime
+
+
 @dataclass(slots=True)
 class Wallet:
     """A member's wallet of one unit while a command is decided on it: what it was, and what it becomes.

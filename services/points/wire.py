@@ -1,10 +1,11 @@
 """Messages of the contract to values, and values to messages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
+from fractions import Fraction
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,15 +13,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment
+from services.points.activities.returns import Asked, Line, Part, RecordedRule, Returned
 from services.points.activities.rules import Earned, RuleOutcome
 from services.points.commands import RecordActivity
 from services.points.values import Balance, Booked, Hold, LotUse, Spend
 from services.points.wallets.rules import Captured, Refunded, Released
-from tessera.points.v1 import activity_pb2
+from tessera.points.v1 import activity_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tessera.type.v1 import position_pb2
 
 SERVICE = "points"
+_ROUNDING, _BASE = "floor", "cash_minor"
+"""How a rule rounds, and what of a line it looks at, unless it is said otherwise."""
 
 
 def member_id(value: UUID) -> str:
@@ -128,20 +132,19 @@ def _fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
     message.base_minor = outcome.base_minor
     message.multiplier = outcome.multiplier
     message.verdict = outcome.verdict  # type: ignore[assignment]  # the numbers are those of the contract
+    message.factor = outcome.factor
+    if outcome.rule.rounding != _ROUNDING:
+        message.rounding = outcome.rule.rounding
+    if outcome.rule.base_field != _BASE:
+        message.base = outcome.rule.base_field
+    if outcome.lines:
+        message.lines.extend(outcome.lines)
     if outcome.level:
         message.level = outcome.level
     if outcome.capped:
         message.capped = outcome.capped
     if outcome.cap_key is not None:
         message.cap_period = outcome.cap_key.period_start.isoformat()
-
-
-class RecordedCap(NamedTuple):
-    """What a rule drew on its cap, in the period that begins with a day."""
-
-    rule: str
-    period_start: date
-    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ class RecordedEffect:
     funder: str
     lot_id: UUID | None
     """The lot that it opened; None for a score."""
-    caps: tuple[RecordedCap, ...]
+    rules: tuple[RecordedRule, ...]
+    """The rules that gave it."""
 
 
 def recorded_effects(answer: bytes) -> list[RecordedEffect]:
@@ -164,27 +168,91 @@ def recorded_effects(answer: bytes) -> list[RecordedEffect]:
             earning.amount,
             earning.funder,
             ids.decode("lot", earning.lot_id) if earning.lot_id else None,
-            tuple(
-                RecordedCap(rule.rule, date.fromisoformat(rule.cap_period), rule.amount)
-                for rule in earning.rules
-                if rule.cap_period and rule.amount
-            ),
+            tuple(_recorded_rule(rule) for rule in earning.rules if rule.amount),
         )
         for earning in pb.RecordActivityResponse.FromString(answer).earnings
         if earning.amount
     ]
 
 
+def _recorded_rule(outcome: activity_pb2.RuleOutcome) -> RecordedRule:
+    factor = Fraction(outcome.factor) if outcome.factor else None
+    return RecordedRule(
+        rule=outcome.rule,
+        amount=outcome.amount,
+        capped=outcome.capped,
+        cap_period=date.fromisoformat(outcome.cap_period) if outcome.cap_period else None,
+        factor=(factor.numerator, factor.denominator) if factor is not None else None,
+        rounding=outcome.rounding or _ROUNDING,
+        base_field=outcome.base or _BASE,
+        lines=tuple(outcome.lines),
+    )
+
+
+def lines_of(activity: activity_pb2.Activity) -> list[Line]:
+    """The lines of an activity, as far as they can come back."""
+    return [Line(line.quantity, line.gross_minor, line.cash_minor, line.points_minor) for line in activity.lines]
+
+
+def returned_of(refund: refund_pb2.ActivityRefund) -> Returned:
+    """What is to come back."""
+    match refund.WhichOneof("returned"):
+        case "lines":
+            return [Asked(line.line, line.cash_minor, line.quantity) for line in refund.lines.lines]
+        case "amount_minor":
+            return refund.amount_minor
+        case _:
+            return None
+
+
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What reversing took back of one unit."""
+    """What a refund took back of what an activity had earned of one unit from one funder, and what is `kept` of it."""
 
     unit: str
+    funder: str
     earned: int
+    kept: int
     taken: int
     forgiven: int
     deducted: int
     balance_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRefund:
+    """What came back of an activity at once, and what that took back of each recorded effect, in their order."""
+
+    parts: Sequence[Part]
+    taken_back: Sequence[TakenBack]
+
+
+def recorded_refund(answer: bytes) -> RecordedRefund:
+    """What a refund was recorded to have done, from its first answer."""
+    response = refund_pb2.RefundActivityResponse.FromString(answer)
+    return RecordedRefund(
+        [
+            Part(line.line, Line(line.quantity, line.gross_minor, line.cash_minor, line.points_minor))
+            for line in response.lines
+        ],
+        [TakenBack(**{name: getattr(clawback, name) for name in _TAKEN_BACK}) for clawback in response.clawbacks],
+    )
+
+
+_TAKEN_BACK = [field.name for field in fields(TakenBack)]
+
+
+def refund_activity_response(
+    activity: UUID, refunded: RecordedRefund, position: position_pb2.Position, *, is_whole: bool
+) -> bytes:
+    """What refunding an activity did, which is also what is kept of it."""
+    response = refund_pb2.RefundActivityResponse(activity_id=activity_id(activity), is_whole=is_whole)
+    for number, part in refunded.parts:
+        response.lines.add(line=number, **part._asdict())
+    for clawback in refunded.taken_back:
+        response.clawbacks.add(**asdict(clawback))
+    response.position.CopyFrom(position)
+    return response.SerializeToString()
 
 
 def reverse_response(clawbacks: Sequence[TakenBack], position: position_pb2.Position) -> bytes:

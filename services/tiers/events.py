@@ -42,7 +42,7 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
-    """An activity was reversed. What that takes back of each unit stands beside it in the same record."""
+    """An activity came back, in whole or in part. What that takes back of each unit stands beside it in its record."""
 
     activity_id: bytes
     counted_at: datetime
@@ -95,6 +95,9 @@ def parse_points(raw: bytes) -> HeardOfPoints | None:
         case "activity_reversed":
             reversal = event.activity_reversed
             return Reversed(reversal.activity_id, _instant(reversal.effective_at_us))
+        case "activity_refunded":
+            refund = event.activity_refunded
+            return Reversed(refund.activity_id, _instant(refund.effective_at_us))
         case _:
             return None
 

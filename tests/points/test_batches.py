@@ -19,6 +19,7 @@ from services.points.commands import (
     CaptureHold,
     PlaceHold,
     RecordActivity,
+    RefundActivity,
     RefundSpend,
     ReleaseHold,
     ReverseActivity,
@@ -26,7 +27,7 @@ from services.points.commands import (
     Spend,
 )
 from tessera.events.v1 import journal_pb2
-from tessera.points.v1 import event_pb2
+from tessera.points.v1 import event_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
 from tests.points.builders import Member, Shop, activity, record, someone
@@ -41,7 +42,10 @@ Drawn = tuple[str, int, int, int, str, int]
 drawn_commands = st.lists(
     st.tuples(
         st.sampled_from(
-            ["record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"]
+            [
+                *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "settle"),
+                *("reverse", "return", "return by key"),
+            ]
         ),
         st.integers(0, 7),
         st.sampled_from([0, 1, 5, 10, 40]),
@@ -96,11 +100,28 @@ class Life:
             case "refund":
                 request = builders.refund(self._one("spend", number), amount // 10, **fields)
                 return requests.refund_spend(request, CALLER)
+            case "return":
+                request = builders.returning(self._one("activity", number), **self._returned(number, amount), **fields)
+                return requests.refund_activity(request, CALLER)
+            case "return by key":
+                purchase = activity(member, 0, now, reference=f"{self._number} {number}")
+                returned = self._returned(number, amount)
+                request = builders.returning(key=builders.key_of(purchase), **returned, **fields)
+                return requests.refund_activity(request, CALLER)
             case "reverse":
                 request = builders.reverse(self._one("activity", number), **fields)
                 return requests.reverse_activity(request, CALLER)
             case _:
                 return SettleWallets(0, [member.uuid])
+
+    def _returned(self, number: int, amount: int) -> dict[str, Any]:
+        """What comes back, and how that refund is called: now and then like another one."""
+        returned: dict[str, Any] = {"reference": f"return {number % 3} {amount}"}
+        if amount == 1:
+            return returned
+        if amount == 5:
+            return {**returned, "lines": [builders.part(0, 3 + number)]}
+        return {**returned, "amount_minor": max(1, amount // 2)}
 
     def _make(self, what: str, command: Any) -> Any:
         self._made[what].append(getattr(command, f"{what}_id"))
@@ -143,6 +164,7 @@ class Service:
         ]
         for event in events:
             event.activity_recorded.ClearField("digest")
+            event.activity_refunded.ClearField("digest")
             event.entry_booked.ClearField("ordinal")
             for earned in event.activity_recorded.earned:
                 earned.ClearField("ordinal")
@@ -163,6 +185,9 @@ TABLES = {
     "activities": """
         SELECT activity_id, natural_key, member_id, effective_at, fingerprint, body, lines, reversed_at
         FROM activities WHERE member_id = ANY($1) ORDER BY activity_id""",
+    "refunds": """
+        SELECT activity_id, ordinal, member_id, reference, fingerprint, refunded_at
+        FROM refunds WHERE member_id = ANY($1) ORDER BY activity_id, ordinal""",
     "entries": """
         SELECT member_id, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
                source_id, level
@@ -191,6 +216,7 @@ ANSWERS = {
     ReleaseHold: pb.ReleaseHoldResponse,
     RefundSpend: pb.RefundSpendResponse,
     ReverseActivity: pb.ReverseActivityResponse,
+    RefundActivity: refund_pb2.RefundActivityResponse,
 }
 
 

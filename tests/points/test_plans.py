@@ -13,6 +13,7 @@ OF_A_BATCH = [
     "_ACCOUNTS",
     "_STANDINGS",
     "_ACTIVITIES",
+    "_REFUNDS",
     "_BALANCES",
     "_OPEN_LOTS",
     "_LOTS",
@@ -60,6 +61,8 @@ async def test_the_past_is_read_by_member() -> None:
         "entries_pkey",
         "lots_pkey",
         "activities_pkey",
+        "clawbacks_pkey",
+        "lot_uses_pkey",
         "holds_of_member",
     ], plan
     assert all(" AND " in condition for condition in re.findall(r"Index Cond: (.*)", plan)), plan

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.chassis.civil import civil_day, period_start
-from services.points.documents import EarnRule, Factor
+from services.points.documents import EarnRule
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
 from services.points.values import CapKey
@@ -30,6 +30,10 @@ class RuleOutcome(NamedTuple):
     capped: int
     verdict: int
     cap_key: CapKey | None
+    factor: str = ""
+    """The exact factor by which it came from its base; empty where it is not so simple."""
+    lines: Sequence[int] = ()
+    """The numbers of the lines that it looked at; none when it looked at all."""
 
 
 class Earned(NamedTuple):
@@ -65,10 +69,10 @@ def earn(
     for rule in rules:
         if not _concerns(rule, activity, levels, effective_at):
             continue
-        base = _base(rule, activity, lines, levels, bases)
+        base, matching = _base(rule, activity, lines, levels, bases)
         if base == 0 and rule.line_condition is not None:
             continue
-        outcome = _give(rule, base, levels)
+        outcome = _give(rule, base, levels, matching)
         if rule.cap is not None and outcome.amount:
             key = CapKey(member_id, rule.code, cap_period(rule, effective_at))
             outcome = _cap(outcome, key, rule.cap.amount - used.get(key, cap_uses.get(key, 0)))
@@ -86,26 +90,33 @@ def _concerns(rule: EarnRule, activity: Any, levels: Mapping[str, str], at: date
     return rule.condition is None or rule.condition.holds(activity, levels)
 
 
-def _base(rule: EarnRule, activity: Any, lines: Sequence[Any], levels: Mapping[str, str], bases: dict[str, int]) -> int:
-    """The money that a rule looks at, in minor units; sums over all lines are made once an activity."""
+def _base(
+    rule: EarnRule, activity: Any, lines: Sequence[Any], levels: Mapping[str, str], bases: dict[str, int]
+) -> tuple[int, Sequence[int]]:
+    """The money that a rule looks at, in minor units, and the lines that have it, none standing for all.
+
+    Sums over all lines are made once an activity.
+    """
     field = rule.base_field
     if rule.line_condition is not None:
         matching = rule.line_condition.matching(lines, activity, levels)
-        return sum([getattr(line, field) for line in matching])
+        base = sum([getattr(lines[number], field) for number in matching])
+        return base, () if len(matching) == len(lines) else matching
     base = bases.get(field)
     if base is None:
         base = bases[field] = sum([getattr(line, field) for line in lines])
-    return base
+    return base, ()
 
 
-def _give(rule: EarnRule, base: int, levels: Mapping[str, str]) -> RuleOutcome:
+def _give(rule: EarnRule, base: int, levels: Mapping[str, str], lines: Sequence[int]) -> RuleOutcome:
     """What a rule gives for its base, before its cap. Raises OutOfRange."""
     level = levels.get(rule.ladder, "") if rule.ladder else ""
     factor = rule.factors.get(level, rule.factor)
-    amount = rounded(base, factor, rule.rounding)
+    amount = rounded(base, factor.numerator, factor.denominator, rule.rounding)
     if amount > MAX_AMOUNT:
         raise OutOfRange
-    return RuleOutcome(rule, amount, base, level, factor.multiplier, 0, FIRED if amount else BELOW_ONE, None)
+    verdict = FIRED if amount else BELOW_ONE
+    return RuleOutcome(rule, amount, base, level, factor.multiplier, 0, verdict, None, factor.exact, lines)
 
 
 def _cap(outcome: RuleOutcome, key: CapKey, left: int) -> RuleOutcome:
@@ -127,9 +138,8 @@ def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
     return Earned(first.rule.unit, funder, amount, level, outcomes)
 
 
-def rounded(base: int, factor: Factor, rounding: str) -> int:
+def rounded(base: int, numerator: int, denominator: int, rounding: str) -> int:
     """base × factor, exact, rounded once. No floats."""
-    numerator, denominator, _ = factor
     product = base * numerator
     match rounding:
         case "floor":

@@ -100,6 +100,13 @@ _ACTIVITIES = """
 """
 
 
+_REFUNDS = """
+    SELECT activity_id, ordinal, member_id, refunded_at, fingerprint, reference, answer
+    FROM refunds
+    WHERE partition = $1
+"""
+
+
 async def unit_sums(pool: asyncpg.Pool) -> Sequence[Any]:
     """What moved and what is kept, by unit."""
     return await pool.fetch(_UNIT_SUMS)
@@ -164,6 +171,11 @@ def uses(connection: asyncpg.Connection, partition: int) -> Chunks:
 def activities(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All activities."""
     return _chunks(connection, _ACTIVITIES, partition)
+
+
+def refunds(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All refunds of activities."""
+    return _chunks(connection, _REFUNDS, partition)
 
 
 async def _chunks(connection: asyncpg.Connection, query: str, partition: int) -> Chunks:

@@ -42,6 +42,8 @@ class Replayed:
     activities: dict[bytes, Row] = field(default_factory=dict)
     """Member, time of effect, and the digest that proves what else there is."""
     reversed_at: dict[bytes, int | None] = field(default_factory=dict)
+    refunds: dict[tuple[bytes, int], Row] = field(default_factory=dict)
+    """Activity, ordinal, member, time, and the digest that proves what else there is."""
     lots: dict[bytes, Row] = field(default_factory=dict)
     holds: dict[bytes, Row] = field(default_factory=dict)
     spends: dict[bytes, Row] = field(default_factory=dict)
@@ -85,6 +87,15 @@ class Replayed:
             case "activity_reversed":
                 reversal = event.activity_reversed
                 self.reversed_at[reversal.activity_id] = database_time(reversal.reversed_at_us)
+            case "activity_refunded":
+                refund = event.activity_refunded
+                self.refunds[refund.activity_id, refund.ordinal] = (
+                    refund.activity_id,
+                    refund.ordinal,
+                    refund.member_id,
+                    database_time(refund.refunded_at_us),
+                    refund.digest,
+                )
             case "wallet_slid":
                 slid = event.wallet_slid
                 self.slides[slid.member_id, slid.unit] = database_time(slid.until_us)

@@ -32,7 +32,7 @@ MAX_FINDINGS = 100
 
 _PLACE, _KEY = 2, 3
 """An entry's first columns: position and ordinal, and the member that makes them the key of the table."""
-_ID, _USER_AND_ORDINAL = itemgetter(0), itemgetter(0, 1)
+_ID, _OWNER_AND_ORDINAL = itemgetter(0), itemgetter(0, 1)
 
 
 @dataclass(slots=True)
@@ -165,6 +165,10 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
             if not _is_as_told(row, replayed):
                 proof.find(f"activity {text_of(row[0])}: is not as the journal left it")
     _missing(proof, "activity", replayed.activities)
+    async for rows in queries.refunds(connection, partition):
+        told = [(*row[:4], digest_of(row[4] + digest_of(row[5].encode()) + row[6])) for row in rows]
+        _compare(proof, "refund of", replayed.refunds, told, _OWNER_AND_ORDINAL)
+    _missing(proof, "refund of", replayed.refunds)
     async for rows in queries.lots(connection, partition):
         _compare(proof, "lot", replayed.lots, rows)
         books.add_lots(rows)
@@ -182,7 +186,7 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         books.add_clawbacks(rows)
     _missing(proof, "clawback", replayed.clawbacks)
     async for rows in queries.uses(connection, partition):
-        _compare(proof, "use of a lot by", replayed.uses, rows, _USER_AND_ORDINAL)
+        _compare(proof, "use of a lot by", replayed.uses, rows, _OWNER_AND_ORDINAL)
         books.add_uses(rows)
     _missing(proof, "use of a lot by", replayed.uses)
     async for rows in queries.balances(connection, partition):

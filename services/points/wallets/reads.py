@@ -70,19 +70,31 @@ _PAST = f"""
         FROM ({_of_members("member_id, unit, amount", "entries", "effective_at <= $3")}) AS e
         GROUP BY member_id, unit
     ), pending AS (
-        SELECT l.member_id, l.unit, sum(l.amount) AS amount
+        SELECT l.member_id, l.unit, sum(l.amount - coalesce(back.amount, 0)) AS amount
         FROM ({
-    _of_members("partition, member_id, unit, amount, source_id", "lots", "available_at > $3 AND origin_lot IS NULL")
+    _of_members(
+        "partition, member_id, lot_id, unit, amount, source_id", "lots", "available_at > $3 AND origin_lot IS NULL"
+    )
 }) AS l
         CROSS JOIN LATERAL (
-            SELECT effective_at, reversed_at
+            SELECT effective_at
             FROM activities
             WHERE partition = l.partition
               AND activity_id = l.source_id
             OFFSET 0
         ) AS a
+        CROSS JOIN LATERAL (
+            SELECT sum(u.amount) AS amount
+            FROM clawbacks AS c
+            JOIN lot_uses AS u ON u.partition = c.partition AND u.user_id = c.clawback_id
+            WHERE c.partition = l.partition
+              AND c.member_id = l.member_id
+              AND c.activity_id = l.source_id
+              AND c.taken_at <= $3
+              AND u.lot_id = l.lot_id
+            OFFSET 0
+        ) AS back
         WHERE a.effective_at <= $3
-          AND (a.reversed_at IS NULL OR a.reversed_at > $3)
         GROUP BY l.member_id, l.unit
     ), held AS (
         SELECT member_id, unit, sum(amount) AS amount
