@@ -81,6 +81,38 @@ class RefundActivity:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveParkedRefund:
+    """Try a refund again that is parked or dead, or discard it."""
+
+    request: Request
+    parked_refund_id: UUID
+    discard: bool
+    reason: str
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The activity's member."""
+        return (routing_of(self.parked_refund_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class BuryParkedRefunds:
+    """Book of some parked refunds of one partition that their time is over."""
+
+    partition: int
+    parked_refund_ids: Sequence[UUID]
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The partition: its number routes to itself."""
+        return (self.partition,)
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """Spend points."""
 

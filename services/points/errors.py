@@ -178,6 +178,21 @@ def refund_line_unknown(line: int, lines: int) -> Rejection:
     )
 
 
+def parked_refund_unknown(parked_refund_id: str) -> Rejection:
+    """No such parked refund."""
+    return Rejection(
+        "PARKED_REFUND_UNKNOWN",
+        "there is no such parked refund",
+        code=StatusCode.NOT_FOUND,
+        metadata={"parked_refund_id": parked_refund_id},
+    )
+
+
+def parked_refund_closed(state: str) -> Rejection:
+    """Nothing is left to decide."""
+    return Rejection("PARKED_REFUND_CLOSED", f"the parked refund is {state}", metadata={"state": state})
+
+
 def currency_mismatch(currency: str) -> Rejection:
     """Another currency than the rules'."""
     return Rejection(

@@ -9,7 +9,18 @@ from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
 from services.points.commands import RecordActivity
-from services.points.values import ActivityRow, Booked, Clawback, Entry, Hold, Lot, LotUse, RefundRow, Spend
+from services.points.values import (
+    ActivityRow,
+    Booked,
+    Clawback,
+    Entry,
+    Hold,
+    Lot,
+    LotUse,
+    ParkedRefund,
+    RefundRow,
+    Spend,
+)
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
@@ -140,6 +151,25 @@ def activity_refunded(refund: RefundRow, effective_at: datetime) -> bytes:
             digest=digest_of(refund.fingerprint + digest_of(refund.reference.encode()) + refund.answer),
         )
     ).SerializeToString()
+
+
+def parked_refund_changed(parked: ParkedRefund) -> bytes:
+    """A parked refund, as it is now."""
+    event = pb.Event()
+    changed = event.parked_refund_changed
+    changed.parked_refund_id = parked.parked_refund_id.bytes
+    changed.natural_key = parked.natural_key.bytes
+    changed.ordinal = parked.ordinal
+    changed.member_id = parked.member_id.bytes
+    changed.domain = parked.domain
+    changed.type = parked.type
+    changed.state = parked.state
+    changed.parked_at_us = to_microseconds(parked.parked_at)
+    changed.closed_at_us = to_microseconds(parked.closed_at)
+    # The refund's own reference is in its body.
+    told = (parked.activity_reference.encode(), parked.body, parked.answer, parked.reason.encode())
+    changed.digest = digest_of(b"".join(map(digest_of, told)))
+    return event.SerializeToString()
 
 
 def entry_booked(ordinal: int, entry: Entry) -> bytes:

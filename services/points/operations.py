@@ -12,15 +12,18 @@ from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries
 from services.points.activities import operations as activities
-from services.points.activities import refunds
+from services.points.activities import parking, refunds
+from services.points.activities.clawbacks import Refunded, cap_keys_of
 from services.points.commands import (
     ActivityKey,
+    BuryParkedRefunds,
     CaptureHold,
     PlaceHold,
     RecordActivity,
     RefundActivity,
     RefundSpend,
     ReleaseHold,
+    ResolveParkedRefund,
     ReverseActivity,
     SettleWallets,
     Spend,
@@ -35,6 +38,8 @@ Command = (
     RecordActivity
     | RefundActivity
     | ReverseActivity
+    | ResolveParkedRefund
+    | BuryParkedRefunds
     | Spend
     | PlaceHold
     | CaptureHold
@@ -55,6 +60,9 @@ class _Keys:
     reversals: set[UUID] = field(default_factory=set)
     """Activities of which something comes back, by ID or natural key."""
     natural_keys: set[UUID] = field(default_factory=set)
+    refunded_keys: set[UUID] = field(default_factory=set)
+    """Natural keys by which refunds name activities: what they find parked is theirs."""
+    parked: set[UUID] = field(default_factory=set)
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
     spends: set[UUID] = field(default_factory=set)
@@ -93,8 +101,13 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.reversals.add(activity_id)
             case RefundActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
                 keys.natural_keys.add(natural_key)
+                keys.refunded_keys.add(natural_key)
                 keys.reversals.add(natural_key)
                 keys.wallets.add(member_id)
+            case ResolveParkedRefund():
+                keys.parked.add(command.parked_refund_id)
+            case BuryParkedRefunds():
+                keys.parked.update(command.parked_refund_ids)
             case SettleWallets():
                 keys.wallets.update(command.member_ids)
             case FeedBatch():
@@ -114,10 +127,13 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
     keys = _keys(commands, state.config)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
-    if keys.holds or keys.spends or keys.reversals:
+    if keys.holds or keys.spends or keys.reversals or keys.parked:
         await reading.run()
+    resolved = [row for row_id in keys.parked if (row := state.parked.get(row_id)) is not None]
+    keys.reversals.update(row.natural_key for row in resolved)
+    keys.wallets.update(row.member_id for row in resolved)
     reversing = _rows_reversed(keys.reversals, state)
-    keys.caps.extend(key for row in reversing for key in refunds.cap_keys_of(row))
+    keys.caps.extend(key for row in reversing for key in cap_keys_of(row))
     for named in (reversing, state.spends.values(), state.holds.values()):
         keys.wallets.update(row.member_id for row in named)
     if state.config.sliding_units:
@@ -133,6 +149,12 @@ def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
     """What commands name by its ID."""
     if keys.activities or keys.natural_keys:
         queries.read_activities(reading, keys.activities, keys.natural_keys, state)
+    if keys.refunded_keys:
+        queries.read_parked_for(reading, keys.refunded_keys, state)
+    if keys.earning:
+        queries.read_waiting_for(reading, keys.natural_keys, state)
+    if keys.parked:
+        queries.read_parked(reading, keys.parked, state)
     if keys.holds:
         queries.read_holds(reading, keys.holds, state)
     if keys.spends:
@@ -169,11 +191,12 @@ def _read_lots(
 
 
 def _read_debts(reading: Reading, wallets: Collection[UUID], state: PointsState) -> None:
-    """What members owe; the lots of those who did not need them before, since what they earn pays it."""
+    """What members owe; the lots of those who did not need them before: what they earn pays it, or comes back."""
     indebted = {member_id for (member_id, _), balance in state.balances.items() if balance.debt}
     if indebted:
         queries.read_clawbacks(reading, indebted, state)
-    if paying := indebted.difference(wallets):
+    refunded = {row.member_id for row in state.parked.values()}
+    if paying := (indebted | refunded).difference(wallets):
         queries.read_open_holds(reading, paying, state)
         queries.read_open_lots(reading, paying, state)
 
@@ -211,6 +234,10 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
             return activities.record(state, command, moment)
         case ReverseActivity():
             return refunds.reverse(state, command, moment)
+        case ResolveParkedRefund():
+            return parking.resolve(state, command, moment)
+        case BuryParkedRefunds():
+            return parking.bury(state, command, moment)
         case RefundActivity():
             return refunds.refund(state, command, moment)
         case FeedBatch():
@@ -223,7 +250,7 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
 def apply(state: PointsState, outcome: object, moment: Moment[PointsConfig]) -> None:
     """Fold an outcome into the state."""
     match outcome:
-        case activities.Recorded() | refunds.Refunded():
+        case activities.Recorded() | Refunded() | parking.Parked():
             outcome.apply(state, moment)
         case _Followed():
             for event in outcome.events:

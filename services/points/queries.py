@@ -12,7 +12,19 @@ from uuid import UUID
 
 from services.chassis.reading import Reading
 from services.points.state import PointsState
-from services.points.values import Account, ActivityRow, Balance, CapKey, Clawback, Hold, Lot, LotUse, RefundRow, Spend
+from services.points.values import (
+    Account,
+    ActivityRow,
+    Balance,
+    CapKey,
+    Clawback,
+    Hold,
+    Lot,
+    LotUse,
+    ParkedRefund,
+    RefundRow,
+    Spend,
+)
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -98,6 +110,50 @@ _REFUNDS = """
         OFFSET 0
     ) AS found
     ORDER BY found.activity_id, found.ordinal
+"""
+_PARKED_COLUMNS = """
+    parked_refund_id, natural_key, ordinal, member_id, domain, type, activity_reference, reference, body, answer,
+    state, reason, parked_at, closed_at
+"""
+_PARKED = f"""
+    SELECT {_PARKED_COLUMNS}
+    FROM parked_refunds
+    WHERE partition = $1
+      AND parked_refund_id = ANY($2)
+"""
+_PARKED_FOR = f"""
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (key)
+    CROSS JOIN LATERAL (
+        SELECT {_PARKED_COLUMNS}
+        FROM parked_refunds
+        WHERE partition = $1
+          AND natural_key = wanted.key
+        OFFSET 0
+    ) AS found
+"""
+# Nothing is looked up for any activity while nothing in the partition waits.
+_WAITING_FOR = f"""
+    {_PARKED_FOR}
+    WHERE EXISTS (
+        SELECT
+        FROM parked_refunds
+        WHERE partition = $1
+          AND state = 1
+    )
+"""
+_ACTIVITIES_OF_PARKED = f"""
+    SELECT found.*
+    FROM parked_refunds AS p
+    CROSS JOIN LATERAL (
+        SELECT {_ACTIVITY_COLUMNS}
+        FROM activities
+        WHERE partition = $1
+          AND natural_key = p.natural_key
+        OFFSET 0
+    ) AS found
+    WHERE p.partition = $1
+      AND p.parked_refund_id = ANY($2)
 """
 _BALANCES = """
     SELECT member_id, unit, balance, debt, slides_to
@@ -218,12 +274,12 @@ def read_activities(
     reading: Reading, activity_ids: Iterable[UUID], natural_keys: Iterable[UUID], state: PointsState
 ) -> None:
     """Activities by ID or natural key: whether they are recorded, and what they did."""
+    reading.add(_ACTIVITIES, list(activity_ids), list(natural_keys), take=partial(_take_activities, state))
 
-    def take(rows: Rows) -> None:
-        for row in rows:
-            state.add_activity(ActivityRow(*row))
 
-    reading.add(_ACTIVITIES, list(activity_ids), list(natural_keys), take=take)
+def _take_activities(state: PointsState, rows: Rows) -> None:
+    for row in rows:
+        state.add_activity(ActivityRow(*row))
 
 
 def read_refunds(reading: Reading, activity_ids: Iterable[UUID], state: PointsState) -> None:
@@ -234,6 +290,28 @@ def read_refunds(reading: Reading, activity_ids: Iterable[UUID], state: PointsSt
             state.refunds[row.activity_id].append(row)
 
     reading.add(_REFUNDS, list(activity_ids), take=take)
+
+
+def read_parked(reading: Reading, parked_ids: Iterable[UUID], state: PointsState) -> None:
+    """Parked refunds by ID, and their activities if they are recorded by now."""
+    ids = list(parked_ids)
+    reading.add(_PARKED, ids, take=partial(_take_parked, state))
+    reading.add(_ACTIVITIES_OF_PARKED, ids, take=partial(_take_activities, state))
+
+
+def read_parked_for(reading: Reading, natural_keys: Iterable[UUID], state: PointsState) -> None:
+    """All that was ever parked for some activities."""
+    reading.add(_PARKED_FOR, list(natural_keys), take=partial(_take_parked, state))
+
+
+def read_waiting_for(reading: Reading, natural_keys: Iterable[UUID], state: PointsState) -> None:
+    """What waits for activities that are being recorded."""
+    reading.add(_WAITING_FOR, list(natural_keys), take=partial(_take_parked, state))
+
+
+def _take_parked(state: PointsState, rows: Rows) -> None:
+    for row in map(ParkedRefund._make, rows):
+        state.add_parked(row)
 
 
 def read_balances(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:

@@ -16,6 +16,7 @@ from services.points.commands import (
     RefundActivity,
     RefundSpend,
     ReleaseHold,
+    ResolveParkedRefund,
     ReverseActivity,
     Spend,
 )
@@ -120,6 +121,19 @@ def _activity_key(key: refund_pb2.ActivityKey, caller: Caller) -> ActivityKey:
     member_id = decode("member", key.member_id, "key.member_id")
     named = natural_key(member_id, key.domain, key.type, key.reference)
     return ActivityKey(member_id, key.domain, key.type, key.reference, named)
+
+
+def resolve_parked_refund(request: refund_pb2.ResolveParkedRefundRequest, caller: Caller) -> ResolveParkedRefund:
+    """The command to resolve a parked refund."""
+    validate_only = request.validate_only
+    return ResolveParkedRefund(
+        request=idempotency.identify(caller.name, "points.ResolveParkedRefund", request),
+        parked_refund_id=decode("parkedrefund", request.parked_refund_id, "parked_refund_id"),
+        discard=request.resolution == refund_pb2.ResolveParkedRefundRequest.RESOLUTION_DISCARD,
+        reason=request.reason,
+        caller=caller,
+        validate_only=validate_only,
+    )
 
 
 def spend(request: pb.SpendRequest, caller: Caller) -> Spend:

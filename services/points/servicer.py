@@ -10,6 +10,7 @@ from services.chassis.replies import Serialised, bulk_reply, unary_reply
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.points import requests
+from services.points.activities.servicer import ActivityReads
 from services.points.documents import PointsConfig
 from services.points.ledger.servicer import LedgerReads
 from services.points.wallets.servicer import WalletReads
@@ -19,11 +20,12 @@ from tessera.points.v1 import refund_pb2
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(WalletReads, LedgerReads):
+class PointsServicer(WalletReads, ActivityReads, LedgerReads):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
         WalletReads.__init__(self, platform)
+        ActivityReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
         self._platform = platform
 
@@ -60,6 +62,11 @@ class PointsServicer(WalletReads, LedgerReads):
             return requests.refund_activity(item, call.caller)
 
         return await self._many(request, to_command, call)
+
+    async def ResolveParkedRefund(self, request: refund_pb2.ResolveParkedRefundRequest, call: Call) -> Serialised:
+        """Resolve one parked refund."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.resolve_parked_refund(request, call.caller), call)
 
     async def Spend(self, request: pb.SpendRequest, call: Call) -> Serialised:
         """Spend once."""

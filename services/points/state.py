@@ -21,6 +21,7 @@ from services.points.values import (
     Hold,
     Lot,
     LotUse,
+    ParkedRefund,
     RefundRow,
     Spend,
     Wallet,
@@ -66,6 +67,8 @@ class PointsState:
         self.activities: dict[UUID, ActivityRow] = {}
         self.activity_by_natural_key: dict[UUID, UUID] = {}
         self.refunds: dict[UUID, list[RefundRow]] = defaultdict(list)
+        self.parked: dict[UUID, ParkedRefund] = {}
+        self._parked_of: dict[UUID, set[UUID]] = defaultdict(set)
         self.balances: dict[tuple[UUID, str], Balance] = {}
         self.lots: dict[tuple[UUID, str], dict[UUID, Lot]] = defaultdict(dict)
         self.holds: dict[UUID, Hold] = {}
@@ -136,6 +139,18 @@ class PointsState:
         self.activities[row.activity_id] = row
         self.activity_by_natural_key[row.natural_key] = row.activity_id
 
+    def add_parked(self, row: ParkedRefund) -> None:
+        """A parked refund as it was loaded."""
+        self.parked[row.parked_refund_id] = row
+        self._parked_of[row.natural_key].add(row.parked_refund_id)
+
+    def parked_of(self, natural_key: UUID) -> list[ParkedRefund]:
+        """The refunds parked for an activity, as they came."""
+        if not self.parked:
+            return []
+        rows = [self.parked[row_id] for row_id in self._parked_of.get(natural_key, ())]
+        return sorted(rows, key=lambda row: row.ordinal)
+
     # What becomes of it
 
     def put_member(self, member_id: UUID, status: int) -> None:
@@ -165,6 +180,12 @@ class PointsState:
         """A refund that was not there."""
         self.refunds[row.activity_id].append(row)
         self._put("refunds", row[:2], row)
+
+    def put_parked(self, row: ParkedRefund) -> None:
+        """A parked refund as it becomes."""
+        self.add_parked(row)
+        self._put("parked_refunds", row.parked_refund_id, row)
+        self._events.append(events.parked_refund_changed(row))
 
     def put_cap_use(self, key: CapKey, used: int) -> None:
         """How much of a cap is used, as it becomes."""

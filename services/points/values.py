@@ -201,6 +201,38 @@ class RefundRow(NamedTuple):
     refunded_at: datetime
 
 
+class ParkedState(IntEnum):
+    """Where a parked refund stands; the numbers of `tessera.points.v1.ParkedRefundState`."""
+
+    PARKED = 1
+    APPLIED = 2
+    DEAD = 3
+    DISCARDED = 4
+
+
+class ParkedRefund(NamedTuple):
+    """A refund that arrived before its activity, the `ordinal`-th of that: a row of its table, in the table's order.
+
+    `activity_reference` is the domain's name of the activity, `reference` that of the refund, `body` the serialised
+    `ActivityRefund`, `answer` the first answer, `reason` why it stands so.
+    """
+
+    parked_refund_id: UUID
+    natural_key: UUID
+    ordinal: int
+    member_id: UUID
+    domain: str
+    type: str
+    activity_reference: str
+    reference: str
+    body: bytes
+    answer: bytes
+    state: int
+    reason: str
+    parked_at: datetime
+    closed_at: datetime | None
+
+
 @dataclass(slots=True)
 class Wallet:
     """A member's wallet of one unit while a command is decided on it: what it was, and what it becomes.

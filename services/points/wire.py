@@ -194,6 +194,33 @@ def lines_of(activity: activity_pb2.Activity) -> list[Line]:
     return [Line(line.quantity, line.gross_minor, line.cash_minor, line.points_minor) for line in activity.lines]
 
 
+def parked_refund_id(value: UUID) -> str:
+    """A parked refund's ID on the wire."""
+    return ids.encode("parkedrefund", value)
+
+
+def refund_of(body: bytes) -> refund_pb2.ActivityRefund:
+    """A refund as it was asked for."""
+    return refund_pb2.ActivityRefund.FromString(body)
+
+
+def parked_response(parked_id: UUID, position: position_pb2.Position) -> bytes:
+    """What refunding an activity did that is not recorded yet."""
+    return refund_pb2.RefundActivityResponse(
+        parked=True, parked_refund_id=parked_refund_id(parked_id), position=position
+    ).SerializeToString()
+
+
+def resolve_response(state: int, refund: bytes, position: position_pb2.Position) -> bytes:
+    """What resolving a parked refund did; `refund` is the answer of the refund if it was applied."""
+    response = refund_pb2.ResolveParkedRefundResponse(
+        state=refund_pb2.ParkedRefundState.ValueType(state), position=position
+    )
+    if refund:
+        response.refund.MergeFromString(refund)
+    return response.SerializeToString()
+
+
 def returned_of(refund: refund_pb2.ActivityRefund) -> Returned:
     """What is to come back."""
     match refund.WhichOneof("returned"):

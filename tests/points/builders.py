@@ -200,6 +200,17 @@ def key_of(purchase: activity_pb2.Activity) -> refund_pb2.ActivityKey:
     )
 
 
+def resolve(parked_refund_id: str, **fields: Any) -> refund_pb2.ResolveParkedRefundRequest:
+    """A request to resolve a parked refund: to try it again, unless `resolution` says otherwise."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "parked_refund_id": parked_refund_id,
+        "resolution": refund_pb2.ResolveParkedRefundRequest.RESOLUTION_RETRY,
+        "reason": "the shop says so",
+    }
+    return refund_pb2.ResolveParkedRefundRequest(**{**values, **fields})
+
+
 # Refusals
 
 

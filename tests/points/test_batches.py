@@ -15,13 +15,16 @@ from services.chassis import ids
 from services.chassis.access import ALL, Caller
 from services.chassis.verdicts import OK
 from services.points import requests
+from services.points.activities.parking import parked_id_of
 from services.points.commands import (
+    ActivityKey,
     CaptureHold,
     PlaceHold,
     RecordActivity,
     RefundActivity,
     RefundSpend,
     ReleaseHold,
+    ResolveParkedRefund,
     ReverseActivity,
     SettleWallets,
     Spend,
@@ -44,7 +47,7 @@ drawn_commands = st.lists(
         st.sampled_from(
             [
                 *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "settle"),
-                *("reverse", "return", "return by key"),
+                *("reverse", "return", "return by key", "return by key", "resolve"),
             ]
         ),
         st.integers(0, 7),
@@ -67,6 +70,7 @@ class Life:
         self.members = [someone(number=2 * number + n, routing=8 * n) for n in range(2)]
         self._number = number
         self._commands: list[Any] = []
+        self._parked: list[UUID] = []
         self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "activity": []}
 
     def command(self, drawn: Drawn, now: datetime) -> Any:
@@ -107,7 +111,16 @@ class Life:
                 purchase = activity(member, 0, now, reference=f"{self._number} {number}")
                 returned = self._returned(number, amount)
                 request = builders.returning(key=builders.key_of(purchase), **returned, **fields)
-                return requests.refund_activity(request, CALLER)
+                command = requests.refund_activity(request, CALLER)
+                assert isinstance(command.activity, ActivityKey)
+                self._parked.append(parked_id_of(command.activity, command.reference))
+                return command
+            case "resolve":
+                parked_id = self._parked[-1 - number % len(self._parked)] if self._parked else ids.new_id(0)
+                request = builders.resolve(
+                    ids.encode("parkedrefund", parked_id), resolution=1 + (amount == 1), **fields
+                )
+                return requests.resolve_parked_refund(request, CALLER)
             case "reverse":
                 request = builders.reverse(self._one("activity", number), **fields)
                 return requests.reverse_activity(request, CALLER)
@@ -165,6 +178,7 @@ class Service:
         for event in events:
             event.activity_recorded.ClearField("digest")
             event.activity_refunded.ClearField("digest")
+            event.parked_refund_changed.ClearField("digest")
             event.entry_booked.ClearField("ordinal")
             for earned in event.activity_recorded.earned:
                 earned.ClearField("ordinal")
@@ -188,6 +202,10 @@ TABLES = {
     "refunds": """
         SELECT activity_id, ordinal, member_id, reference, fingerprint, refunded_at
         FROM refunds WHERE member_id = ANY($1) ORDER BY activity_id, ordinal""",
+    "parked_refunds": """
+        SELECT parked_refund_id, natural_key, ordinal, member_id, domain, type, activity_reference, reference, body,
+               state, reason, parked_at, closed_at
+        FROM parked_refunds WHERE member_id = ANY($1) ORDER BY parked_refund_id""",
     "entries": """
         SELECT member_id, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
                source_id, level
@@ -217,6 +235,7 @@ ANSWERS = {
     RefundSpend: pb.RefundSpendResponse,
     ReverseActivity: pb.ReverseActivityResponse,
     RefundActivity: refund_pb2.RefundActivityResponse,
+    ResolveParkedRefund: refund_pb2.ResolveParkedRefundResponse,
 }
 
 
@@ -230,6 +249,8 @@ def verdict(command: Any, outcome: Any) -> tuple[int, Any]:
         return OK, outcome.payload
     answer = ANSWERS[type(command)].FromString(outcome.payload)
     answer.ClearField("position")
+    if isinstance(command, ResolveParkedRefund):
+        answer.refund.ClearField("position")
     return OK, str(answer)
 
 

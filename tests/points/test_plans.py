@@ -5,6 +5,8 @@ import re
 import pytest
 
 from services.points import jobs, queries
+from services.points.activities import reads as activity_reads
+from services.points.values import ParkedState
 from services.points.wallets import reads
 from tests.support.plans import BEFORE, check_looks_up, plan_of
 
@@ -14,6 +16,9 @@ OF_A_BATCH = [
     "_STANDINGS",
     "_ACTIVITIES",
     "_REFUNDS",
+    "_PARKED",
+    "_PARKED_FOR",
+    "_ACTIVITIES_OF_PARKED",
     "_BALANCES",
     "_OPEN_LOTS",
     "_LOTS",
@@ -72,3 +77,21 @@ async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:
     plan = await plan_of("points", jobs._DUE)
     indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
     assert indexes == ["lots_due", "holds_due", "balances_due", "lots_open"], plan
+
+
+@pytest.mark.parametrize("state", list(ParkedState))
+async def test_parked_refunds_are_listed_by_where_they_stand(state: ParkedState) -> None:
+    plan = await plan_of("points", activity_reads._PARKED[state])
+    index = "waiting" if state == ParkedState.PARKED else "closed"
+    assert f"using parked_refunds_{index} on" in plan, plan
+
+
+async def test_refunds_that_waited_too_long_are_found_among_those_that_wait() -> None:
+    assert "using parked_refunds_waiting on" in await plan_of("points", activity_reads._OVERDUE)
+
+
+async def test_nothing_is_looked_up_for_an_activity_while_nothing_waits() -> None:
+    plan = await plan_of("points", queries._WAITING_FOR)
+    assert "One-Time Filter: (InitPlan" in plan, plan
+    indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
+    assert indexes == ["parked_refunds_waiting", "parked_refunds_natural_key"], plan

@@ -11,7 +11,7 @@ from services.chassis.ids import derived
 from services.chassis.operations import Decided, Decision, Moment
 from services.chassis.verdicts import accepted
 from services.points import errors, events, wire
-from services.points.activities import rules
+from services.points.activities import parking, rules
 from services.points.commands import RecordActivity
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
@@ -82,6 +82,7 @@ class Recorded(NamedTuple):
         state.tell(events.activity_recorded(self.command, self.row, self.booked, first_ordinal))
         for wallet in self.paying:
             state.put_wallet(wallet)
+        parking.apply_waiting(state, self.row, moment)
 
 
 def record(state: PointsState, command: RecordActivity, moment: Moment[PointsConfig]) -> Decided:

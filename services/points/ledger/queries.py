@@ -106,6 +106,13 @@ _REFUNDS = """
     WHERE partition = $1
 """
 
+_PARKED_REFUNDS = """
+    SELECT parked_refund_id, natural_key, ordinal, member_id, domain, type, state, parked_at, closed_at,
+           activity_reference, reference, body, answer, reason
+    FROM parked_refunds
+    WHERE partition = $1
+"""
+
 
 async def unit_sums(pool: asyncpg.Pool) -> Sequence[Any]:
     """What moved and what is kept, by unit."""
@@ -176,6 +183,11 @@ def activities(connection: asyncpg.Connection, partition: int) -> Chunks:
 def refunds(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All refunds of activities."""
     return _chunks(connection, _REFUNDS, partition)
+
+
+def parked_refunds(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All refunds that arrived before their activity."""
+    return _chunks(connection, _PARKED_REFUNDS, partition)
 
 
 async def _chunks(connection: asyncpg.Connection, query: str, partition: int) -> Chunks:

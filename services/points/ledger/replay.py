@@ -44,6 +44,8 @@ class Replayed:
     reversed_at: dict[bytes, int | None] = field(default_factory=dict)
     refunds: dict[tuple[bytes, int], Row] = field(default_factory=dict)
     """Activity, ordinal, member, time, and the digest that proves what else there is."""
+    parked_refunds: dict[bytes, Row] = field(default_factory=dict)
+    """All that the event says, the digest last."""
     lots: dict[bytes, Row] = field(default_factory=dict)
     holds: dict[bytes, Row] = field(default_factory=dict)
     spends: dict[bytes, Row] = field(default_factory=dict)
@@ -96,6 +98,9 @@ class Replayed:
                     database_time(refund.refunded_at_us),
                     refund.digest,
                 )
+            case "parked_refund_changed":
+                parked = event.parked_refund_changed
+                self.parked_refunds[parked.parked_refund_id] = _parked(parked)
             case "wallet_slid":
                 slid = event.wallet_slid
                 self.slides[slid.member_id, slid.unit] = database_time(slid.until_us)
@@ -145,6 +150,21 @@ class Replayed:
     def _use(self, user_id: bytes, uses: Iterable[pb.LotUse]) -> None:
         for ordinal, use in enumerate(uses):
             self.uses[user_id, ordinal] = (user_id, ordinal, use.lot_id, use.amount, use.refunded)
+
+
+def _parked(parked: pb.ParkedRefundChanged) -> Row:
+    return (
+        parked.parked_refund_id,
+        parked.natural_key,
+        parked.ordinal,
+        parked.member_id,
+        parked.domain,
+        parked.type,
+        parked.state,
+        database_time(parked.parked_at_us),
+        database_time(parked.closed_at_us),
+        parked.digest,
+    )
 
 
 def _booked(entry: pb.EntryBooked, position: int, recorded_at: int) -> Row:

@@ -22,7 +22,7 @@ from services.points.ledger import laws, queries
 from services.points.ledger.queries import CHUNK
 from services.points.ledger.replay import Replayed, Row, Wallet, database_time, text_of
 from services.points.requests import natural_key
-from services.points.wire import activity_of
+from services.points.wire import activity_of, refund_of
 from tessera.events.v1 import journal_pb2
 
 REPORT_EVERY = 200
@@ -169,6 +169,9 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         told = [(*row[:4], digest_of(row[4] + digest_of(row[5].encode()) + row[6])) for row in rows]
         _compare(proof, "refund of", replayed.refunds, told, _OWNER_AND_ORDINAL)
     _missing(proof, "refund of", replayed.refunds)
+    async for rows in queries.parked_refunds(connection, partition):
+        _compare(proof, "parked refund", replayed.parked_refunds, [_parked_as_told(row) for row in rows])
+    _missing(proof, "parked refund", replayed.parked_refunds)
     async for rows in queries.lots(connection, partition):
         _compare(proof, "lot", replayed.lots, rows)
         books.add_lots(rows)
@@ -208,6 +211,14 @@ def _is_as_told(row: Row, replayed: Replayed) -> bool:
     activity = activity_of(body)
     key = natural_key(from_bytes(member_id), activity.domain, activity.type, activity.reference)
     return (natural, lines) == (key.bytes, len(activity.lines)) and reversed_at == replayed.reversed_at.get(activity_id)
+
+
+def _parked_as_told(row: Row) -> Row:
+    """The row with the digest that the journal tells; none where its reference is not that of its body."""
+    activity_reference, reference, body, answer, reason = row[9:]
+    told = (activity_reference.encode(), body, answer, reason.encode())
+    is_named = refund_of(body).reference == reference
+    return (*row[:9], digest_of(b"".join(map(digest_of, told))) if is_named else b"")
 
 
 def _with_digests(rows: Sequence[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What comes back of activities."""
+"""What comes back of activities, and refunds that wait for theirs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Keep each refund of an activity with its first answer, which says what it took back."""
+    """Keep each refund of an activity with its first answer, which says what it took back; and those that wait."""
     op.create_table(
         "refunds",
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
@@ -20,4 +20,36 @@ def upgrade() -> None:
         sa.Column("answer", sa.LargeBinary(), nullable=False),
         sa.Column("refunded_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("partition", "activity_id", "ordinal"),
+    )
+    op.create_table(
+        "parked_refunds",
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("parked_refund_id", sa.Uuid(), nullable=False),
+        sa.Column("natural_key", sa.Uuid(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("activity_reference", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("parked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("partition", "parked_refund_id"),
+    )
+    op.create_index("parked_refunds_natural_key", "parked_refunds", ["partition", "natural_key"])
+    op.create_index(
+        "parked_refunds_waiting",
+        "parked_refunds",
+        ["partition", "parked_at", "parked_refund_id"],
+        postgresql_where=sa.text("state = 1"),
+    )
+    op.create_index(
+        "parked_refunds_closed",
+        "parked_refunds",
+        ["partition", "state", "parked_at", "parked_refund_id"],
+        postgresql_where=sa.text("state <> 1"),
     )
