@@ -81,6 +81,22 @@ class RefundActivity:
 
 
 @dataclass(frozen=True, slots=True)
+class CompleteActivity:
+    """Complete an activity, named by its ID or by its natural key."""
+
+    request: Request
+    activity: UUID | ActivityKey
+    completed_at: datetime
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The activity's member."""
+        return (routing_of(self.activity.member_id if isinstance(self.activity, ActivityKey) else self.activity),)
+
+
+@dataclass(frozen=True, slots=True)
 class ResolveParkedRefund:
     """Try a refund again that is parked or dead, or discard it."""
 

@@ -41,6 +41,7 @@ class EarnRule:
     funder: str
     valid_from: datetime | None
     valid_until: datetime | None
+    until_completed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mi
         funder=spec.funder,
         valid_from=spec.valid_from,
         valid_until=spec.valid_until,
+        until_completed=spec.pending == "until-completed",
     )
 
 

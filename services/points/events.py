@@ -13,6 +13,7 @@ from services.points.values import (
     ActivityRow,
     Booked,
     Clawback,
+    Completion,
     Entry,
     Hold,
     Lot,
@@ -139,7 +140,9 @@ def activity_reversed(activity_id: UUID, member_id: UUID, effective_at: datetime
     ).SerializeToString()
 
 
-def activity_refunded(refund: RefundRow, effective_at: datetime) -> bytes:
+def activity_refunded(
+    refund: RefundRow, effective_at: datetime, completion: Completion | None, completed_units: Sequence[str]
+) -> bytes:
     """An activity came back, in whole or in part."""
     return pb.Event(
         activity_refunded=pb.ActivityRefunded(
@@ -149,6 +152,19 @@ def activity_refunded(refund: RefundRow, effective_at: datetime) -> bytes:
             effective_at_us=to_microseconds(effective_at),
             refunded_at_us=to_microseconds(refund.refunded_at),
             digest=digest_of(refund.fingerprint + digest_of(refund.reference.encode()) + refund.answer),
+            completed_at_us=to_microseconds(completion.completed_at if completion is not None else None),
+            completed_units=completed_units,
+        )
+    ).SerializeToString()
+
+
+def activity_completed(completion: Completion) -> bytes:
+    """An activity was completed."""
+    return pb.Event(
+        activity_completed=pb.ActivityCompleted(
+            activity_id=completion.activity_id.bytes,
+            member_id=completion.member_id.bytes,
+            completed_at_us=to_microseconds(completion.completed_at),
         )
     ).SerializeToString()
 

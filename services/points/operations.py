@@ -11,13 +11,14 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries
+from services.points.activities import completion, parking, refunds
 from services.points.activities import operations as activities
-from services.points.activities import parking, refunds
 from services.points.activities.clawbacks import Refunded, cap_keys_of
 from services.points.commands import (
     ActivityKey,
     BuryParkedRefunds,
     CaptureHold,
+    CompleteActivity,
     PlaceHold,
     RecordActivity,
     RefundActivity,
@@ -38,6 +39,7 @@ Command = (
     RecordActivity
     | RefundActivity
     | ReverseActivity
+    | CompleteActivity
     | ResolveParkedRefund
     | BuryParkedRefunds
     | Spend
@@ -102,6 +104,13 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
             case RefundActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
                 keys.natural_keys.add(natural_key)
                 keys.refunded_keys.add(natural_key)
+                keys.reversals.add(natural_key)
+                keys.wallets.add(member_id)
+            case CompleteActivity(activity=UUID() as activity_id):
+                keys.activities.add(activity_id)
+                keys.reversals.add(activity_id)
+            case CompleteActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
+                keys.natural_keys.add(natural_key)
                 keys.reversals.add(natural_key)
                 keys.wallets.add(member_id)
             case ResolveParkedRefund():
@@ -186,7 +195,9 @@ def _read_lots(
     if burnt:
         queries.read_lots(reading, sorted(burnt), state)
     if reversing:
-        queries.read_refunds(reading, [row.activity_id for row in reversing], state)
+        activity_ids = [row.activity_id for row in reversing]
+        queries.read_refunds(reading, activity_ids, state)
+        queries.read_completions(reading, activity_ids, state)
         queries.read_lots_of_activities(reading, [(row.member_id, row.activity_id) for row in reversing], state)
 
 
@@ -213,7 +224,7 @@ def _recorded_and_reversed(commands: Sequence[Command]) -> set[UUID]:
     reversed_ids |= {
         command.activity
         for command in commands
-        if isinstance(command, RefundActivity) and isinstance(command.activity, UUID)
+        if isinstance(command, RefundActivity | CompleteActivity) and isinstance(command.activity, UUID)
     }
     if not reversed_ids:
         return set()
@@ -234,6 +245,8 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
             return activities.record(state, command, moment)
         case ReverseActivity():
             return refunds.reverse(state, command, moment)
+        case CompleteActivity():
+            return completion.complete(state, command, moment)
         case ResolveParkedRefund():
             return parking.resolve(state, command, moment)
         case BuryParkedRefunds():
@@ -250,7 +263,7 @@ def decide(state: PointsState, command: Command, moment: Moment[PointsConfig]) -
 def apply(state: PointsState, outcome: object, moment: Moment[PointsConfig]) -> None:
     """Fold an outcome into the state."""
     match outcome:
-        case activities.Recorded() | Refunded() | parking.Parked():
+        case activities.Recorded() | Refunded() | parking.Parked() | completion.Completing():
             outcome.apply(state, moment)
         case _Followed():
             for event in outcome.events:

@@ -18,6 +18,7 @@ from services.points.values import (
     Balance,
     CapKey,
     Clawback,
+    Completion,
     Hold,
     Lot,
     LotUse,
@@ -110,6 +111,12 @@ _REFUNDS = """
         OFFSET 0
     ) AS found
     ORDER BY found.activity_id, found.ordinal
+"""
+_COMPLETIONS = """
+    SELECT activity_id, member_id, completed_at
+    FROM completions
+    WHERE partition = $1
+      AND activity_id = ANY($2)
 """
 _PARKED_COLUMNS = """
     parked_refund_id, natural_key, ordinal, member_id, domain, type, activity_reference, reference, body, answer,
@@ -290,6 +297,16 @@ def read_refunds(reading: Reading, activity_ids: Iterable[UUID], state: PointsSt
             state.refunds[row.activity_id].append(row)
 
     reading.add(_REFUNDS, list(activity_ids), take=take)
+
+
+def read_completions(reading: Reading, activity_ids: Iterable[UUID], state: PointsState) -> None:
+    """Which activities are completed, and since when."""
+
+    def take(rows: Rows) -> None:
+        for row in map(Completion._make, rows):
+            state.completions[row.activity_id] = row
+
+    reading.add(_COMPLETIONS, list(activity_ids), take=take)
 
 
 def read_parked(reading: Reading, parked_ids: Iterable[UUID], state: PointsState) -> None:

@@ -11,6 +11,7 @@ from services.chassis.instants import checked_instant
 from services.points.commands import (
     ActivityKey,
     CaptureHold,
+    CompleteActivity,
     PlaceHold,
     RecordActivity,
     RefundActivity,
@@ -23,8 +24,8 @@ from services.points.commands import (
 from services.points.errors import amount_out_of_range
 from services.points.specs import MAX_AMOUNT
 from services.points.wire import returned_of
+from tessera.points.v1 import completion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
-from tessera.points.v1 import refund_pb2
 
 MAX_ACTIVITY_BYTES = 256 * 1024
 """An activity is kept as it was sent: a thousand lines of ordinary length fit, and a batch of large ones is small."""
@@ -99,11 +100,7 @@ def refund_activity(request: refund_pb2.RefundActivityRequest, caller: Caller) -
     """The command to refund an activity."""
     validate_only = request.validate_only
     body = request.refund.SerializeToString(deterministic=True)
-    named: UUID | ActivityKey
-    if request.HasField("key"):
-        named = _activity_key(request.key, caller)
-    else:
-        named = decode("activity", request.activity_id, "activity_id")
+    named = _named(request, caller)
     return RefundActivity(
         request=idempotency.identify(caller.name, "points.RefundActivity", request),
         activity=named,
@@ -114,6 +111,28 @@ def refund_activity(request: refund_pb2.RefundActivityRequest, caller: Caller) -
         caller=caller,
         validate_only=validate_only,
     )
+
+
+def complete_activity(request: completion_pb2.CompleteActivityRequest, caller: Caller) -> CompleteActivity:
+    """The command to complete an activity."""
+    validate_only = request.validate_only
+    named = _named(request, caller)
+    return CompleteActivity(
+        request=idempotency.identify(caller.name, "points.CompleteActivity", request),
+        activity=named,
+        completed_at=checked_instant(request.completed_at, "completed_at"),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def _named(
+    request: refund_pb2.RefundActivityRequest | completion_pb2.CompleteActivityRequest, caller: Caller
+) -> UUID | ActivityKey:
+    """The activity that a request names."""
+    if request.HasField("key"):
+        return _activity_key(request.key, caller)
+    return decode("activity", request.activity_id, "activity_id")
 
 
 def _activity_key(key: refund_pb2.ActivityKey, caller: Caller) -> ActivityKey:

@@ -14,8 +14,8 @@ from services.points.activities.servicer import ActivityReads
 from services.points.documents import PointsConfig
 from services.points.ledger.servicer import LedgerReads
 from services.points.wallets.servicer import WalletReads
+from tessera.points.v1 import completion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
-from tessera.points.v1 import refund_pb2
 
 ERROR_DOMAIN = "points.tessera"
 
@@ -60,6 +60,21 @@ class PointsServicer(WalletReads, ActivityReads, LedgerReads):
 
         def to_command(item: refund_pb2.RefundActivityRequest) -> Command:
             return requests.refund_activity(item, call.caller)
+
+        return await self._many(request, to_command, call)
+
+    async def CompleteActivity(self, request: completion_pb2.CompleteActivityRequest, call: Call) -> Serialised:
+        """Complete one activity."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.complete_activity(request, call.caller), call)
+
+    async def BulkCompleteActivities(
+        self, request: completion_pb2.BulkCompleteActivitiesRequest, call: Call
+    ) -> Serialised:
+        """Complete many."""
+
+        def to_command(item: completion_pb2.CompleteActivityRequest) -> Command:
+            return requests.complete_activity(item, call.caller)
 
         return await self._many(request, to_command, call)
 

@@ -91,7 +91,10 @@ class CapSpec(Spec):
 
 
 class EarnRuleSpec(Spec):
-    """What activities earn of a unit: rate × base × multiplier, rounded once for the whole activity, then capped."""
+    """What activities earn of a unit: rate × base × multiplier, rounded once for the whole activity, then capped.
+
+    What is `pending` until the activity is completed (a stay is over) is neither spent nor scored before.
+    """
 
     unit: Code
     condition: str = ""
@@ -102,6 +105,7 @@ class EarnRuleSpec(Spec):
     multiplier: MultiplierSpec | None = None
     cap: CapSpec | None = None
     funder: Code = DEFAULT_FUNDER
+    pending: Literal["until-completed"] | None = None
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
 

@@ -17,6 +17,7 @@ from services.points.values import (
     Balance,
     CapKey,
     Clawback,
+    Completion,
     Entry,
     Hold,
     Lot,
@@ -67,6 +68,7 @@ class PointsState:
         self.activities: dict[UUID, ActivityRow] = {}
         self.activity_by_natural_key: dict[UUID, UUID] = {}
         self.refunds: dict[UUID, list[RefundRow]] = defaultdict(list)
+        self.completions: dict[UUID, Completion] = {}
         self.parked: dict[UUID, ParkedRefund] = {}
         self._parked_of: dict[UUID, set[UUID]] = defaultdict(set)
         self.balances: dict[tuple[UUID, str], Balance] = {}
@@ -180,6 +182,12 @@ class PointsState:
         """A refund that was not there."""
         self.refunds[row.activity_id].append(row)
         self._put("refunds", row[:2], row)
+
+    def put_completion(self, row: Completion) -> None:
+        """An activity that is completed."""
+        self.completions[row.activity_id] = row
+        self._put("completions", row.activity_id, row)
+        self._events.append(events.activity_completed(row))
 
     def put_parked(self, row: ParkedRefund) -> None:
         """A parked refund as it becomes."""

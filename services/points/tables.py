@@ -79,6 +79,15 @@ REFUNDS = sa.Table(
     sa.Column("answer", sa.LargeBinary, nullable=False),
     sa.Column("refunded_at", _TIME, nullable=False),
 )
+# Activities that were completed, so that what was pending until then is released.
+COMPLETIONS = sa.Table(
+    "completions",
+    METADATA,
+    _partition(),
+    sa.Column("activity_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("completed_at", _TIME, nullable=False),
+)
 # Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer.
 PARKED_REFUNDS = sa.Table(
     "parked_refunds",

@@ -1,7 +1,7 @@
 """The plain values that points reckons with."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -49,6 +49,10 @@ class Balance(NamedTuple):
 
 
 EMPTY_BALANCE = Balance()
+
+
+UNTIL_COMPLETED = datetime(9999, 1, 1, tzinfo=UTC)
+"""When a lot can be spent that waits for its activity to be completed: after anything that can be asked for."""
 
 
 class Lot(NamedTuple):
@@ -199,6 +203,14 @@ class RefundRow(NamedTuple):
     fingerprint: bytes
     answer: bytes
     refunded_at: datetime
+
+
+class Completion(NamedTuple):
+    """That an activity was completed: a row of its table, in the table's order."""
+
+    activity_id: UUID
+    member_id: UUID
+    completed_at: datetime
 
 
 class ParkedState(IntEnum):

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,9 +16,9 @@ from services.chassis.operations import Moment
 from services.points.activities.returns import Asked, Line, Part, RecordedRule, Returned
 from services.points.activities.rules import Earned, RuleOutcome
 from services.points.commands import RecordActivity
-from services.points.values import Balance, Booked, Hold, LotUse, Spend
+from services.points.values import UNTIL_COMPLETED, Balance, Booked, Hold, LotUse, Spend
 from services.points.wallets.rules import Captured, Refunded, Released
-from tessera.points.v1 import activity_pb2, refund_pb2
+from tessera.points.v1 import activity_pb2, completion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tessera.type.v1 import position_pb2
 
@@ -106,7 +106,9 @@ def record_response(
         message.unit = earned.unit.code
         message.amount = earned.amount
         message.funder = earned.funder
-        if earned.amount:
+        if earned.until_completed:
+            message.until_completed = True
+        if earned.amount and not earned.is_booked_later:
             _fill_booked(message, next(bookings), effective_at)
         for outcome in earned.rules:
             _fill_rule(message.rules.add(), outcome)
@@ -119,6 +121,8 @@ def _fill_booked(message: activity_pb2.Earning, booked: Booked, effective_at: da
     if lot is None:
         return
     message.lot_id = lot_id(lot.lot_id)
+    if lot.available_at == UNTIL_COMPLETED:
+        return
     if lot.available_at != effective_at:
         message.available_at.CopyFrom(_civil(lot.available_at))
     expires_at = balance.slides_to if lot.slides else lot.expires_at
@@ -158,6 +162,7 @@ class RecordedEffect:
     """The lot that it opened; None for a score."""
     rules: tuple[RecordedRule, ...]
     """The rules that gave it."""
+    until_completed: bool
 
 
 def recorded_effects(answer: bytes) -> list[RecordedEffect]:
@@ -169,6 +174,7 @@ def recorded_effects(answer: bytes) -> list[RecordedEffect]:
             earning.funder,
             ids.decode("lot", earning.lot_id) if earning.lot_id else None,
             tuple(_recorded_rule(rule) for rule in earning.rules if rule.amount),
+            earning.until_completed,
         )
         for earning in pb.RecordActivityResponse.FromString(answer).earnings
         if earning.amount
@@ -192,6 +198,40 @@ def _recorded_rule(outcome: activity_pb2.RuleOutcome) -> RecordedRule:
 def lines_of(activity: activity_pb2.Activity) -> list[Line]:
     """The lines of an activity, as far as they can come back."""
     return [Line(line.quantity, line.gross_minor, line.cash_minor, line.points_minor) for line in activity.lines]
+
+
+class Completed(NamedTuple):
+    """What completing an activity released of one unit from one funder; a score has no lot."""
+
+    unit: str
+    funder: str
+    amount: int
+    lot_id: UUID | None
+    expires_at: datetime | None
+    balance_after: int
+
+
+def complete_response(
+    activity: UUID, completed_at: datetime | None, released: Sequence[Completed], position: position_pb2.Position | None
+) -> bytes:
+    """What completing an activity did; it is void without `completed_at`, and nothing changed without `position`."""
+    response = completion_pb2.CompleteActivityResponse(
+        activity_id=activity_id(activity),
+        state=completion_pb2.COMPLETION_STATE_VOID,
+        position=position,
+    )
+    if completed_at is not None:
+        response.state = completion_pb2.COMPLETION_STATE_COMPLETED
+        response.completed_at.CopyFrom(timestamp(completed_at))
+    for one in released:
+        message = response.released.add(
+            unit=one.unit, funder=one.funder, amount=one.amount, balance_after=one.balance_after
+        )
+        if one.lot_id is not None:
+            message.lot_id = lot_id(one.lot_id)
+        if one.expires_at is not None:
+            message.expires_at.CopyFrom(timestamp(one.expires_at))
+    return response.SerializeToString()
 
 
 def parked_refund_id(value: UUID) -> str:

@@ -20,7 +20,7 @@ from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import timestamp
 from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
 from tessera.config.v1 import config_service_pb2
-from tessera.points.v1 import activity_pb2, points_service_pb2_grpc, refund_pb2
+from tessera.points.v1 import activity_pb2, points_service_pb2_grpc
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.support.suite import Suite, channel_to, start_suite
 
@@ -171,44 +171,6 @@ def refund(spend_id: str, amount: int = 0, **fields: Any) -> pb.RefundSpendReque
 def reverse(activity_id: str, **fields: Any) -> pb.ReverseActivityRequest:
     """A request to reverse an activity."""
     return pb.ReverseActivityRequest(**{"request_id": request_id(), "activity_id": activity_id, **fields})
-
-
-def returning(activity_id: str = "", **fields: Any) -> refund_pb2.RefundActivityRequest:
-    """A request to refund an activity: the whole, unless `lines` or `amount_minor` is given; by its ID, or by `key`."""
-    values: dict[str, Any] = {"request_id": request_id()}
-    if activity_id:
-        values["activity_id"] = activity_id
-    told: dict[str, Any] = {"reference": fields.pop("reference", None) or reference()}
-    if "lines" in fields:
-        told["lines"] = refund_pb2.ReturnedLines(lines=fields.pop("lines"))
-    elif "amount_minor" in fields:
-        told["amount_minor"] = fields.pop("amount_minor")
-    else:
-        told["whole"] = True
-    return refund_pb2.RefundActivityRequest(**{**values, "refund": refund_pb2.ActivityRefund(**told), **fields})
-
-
-def part(number: int, cash_minor: int = 0, quantity: int = 0) -> refund_pb2.ReturnedLine:
-    """A part of a line that comes back; all that is left of it unless it is said how much."""
-    return refund_pb2.ReturnedLine(line=number, cash_minor=cash_minor, quantity=quantity)
-
-
-def key_of(purchase: activity_pb2.Activity) -> refund_pb2.ActivityKey:
-    """How a domain names an activity."""
-    return refund_pb2.ActivityKey(
-        member_id=purchase.member_id, domain=purchase.domain, type=purchase.type, reference=purchase.reference
-    )
-
-
-def resolve(parked_refund_id: str, **fields: Any) -> refund_pb2.ResolveParkedRefundRequest:
-    """A request to resolve a parked refund: to try it again, unless `resolution` says otherwise."""
-    values: dict[str, Any] = {
-        "request_id": request_id(),
-        "parked_refund_id": parked_refund_id,
-        "resolution": refund_pb2.ResolveParkedRefundRequest.RESOLUTION_RETRY,
-        "reason": "the shop says so",
-    }
-    return refund_pb2.ResolveParkedRefundRequest(**{**values, **fields})
 
 
 # Refusals

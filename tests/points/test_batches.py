@@ -19,6 +19,7 @@ from services.points.activities.parking import parked_id_of
 from services.points.commands import (
     ActivityKey,
     CaptureHold,
+    CompleteActivity,
     PlaceHold,
     RecordActivity,
     RefundActivity,
@@ -30,14 +31,19 @@ from services.points.commands import (
     Spend,
 )
 from tessera.events.v1 import journal_pb2
-from tessera.points.v1 import event_pb2, refund_pb2
+from tessera.points.v1 import completion_pb2, event_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
-from tests.points import builders
+from tests.points import builders, returns
 from tests.points.builders import Member, Shop, activity, record, someone
 from tests.points.terms import DOCUMENTS
 
 CALLER = Caller("operator", frozenset(), ALL)
-UNITS = ("lasting", "never", "sliding")
+UNITS = ("lasting", "never", "sliding", "stays")
+STAYS = [
+    builders.unit("stays", expiry={"policy": "sliding", "days": 6}),
+    builders.unit("nights", "qualifying"),
+    *(builders.rule(f"later-{code}", code, pending="until-completed") for code in ("stays", "nights", "lasting")),
+]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
 Drawn = tuple[str, int, int, int, str, int]
@@ -47,7 +53,7 @@ drawn_commands = st.lists(
         st.sampled_from(
             [
                 *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "settle"),
-                *("reverse", "return", "return by key", "return by key", "resolve"),
+                *("reverse", "return", "return by key", "return by key", "resolve", "complete"),
             ]
         ),
         st.integers(0, 7),
@@ -105,21 +111,23 @@ class Life:
                 request = builders.refund(self._one("spend", number), amount // 10, **fields)
                 return requests.refund_spend(request, CALLER)
             case "return":
-                request = builders.returning(self._one("activity", number), **self._returned(number, amount), **fields)
+                request = returns.returning(self._one("activity", number), **self._returned(number, amount), **fields)
                 return requests.refund_activity(request, CALLER)
             case "return by key":
                 purchase = activity(member, 0, now, reference=f"{self._number} {number}")
                 returned = self._returned(number, amount)
-                request = builders.returning(key=builders.key_of(purchase), **returned, **fields)
+                request = returns.returning(key=returns.key_of(purchase), **returned, **fields)
                 command = requests.refund_activity(request, CALLER)
                 assert isinstance(command.activity, ActivityKey)
                 self._parked.append(parked_id_of(command.activity, command.reference))
                 return command
+            case "complete":
+                at = now - timedelta(hours=number)
+                request = returns.complete(self._one("activity", amount % 4), at, **fields)
+                return requests.complete_activity(request, CALLER)
             case "resolve":
                 parked_id = self._parked[-1 - number % len(self._parked)] if self._parked else ids.new_id(0)
-                request = builders.resolve(
-                    ids.encode("parkedrefund", parked_id), resolution=1 + (amount == 1), **fields
-                )
+                request = returns.resolve(ids.encode("parkedrefund", parked_id), resolution=1 + (amount == 1), **fields)
                 return requests.resolve_parked_refund(request, CALLER)
             case "reverse":
                 request = builders.reverse(self._one("activity", number), **fields)
@@ -133,7 +141,7 @@ class Life:
         if amount == 1:
             return returned
         if amount == 5:
-            return {**returned, "lines": [builders.part(0, 3 + number)]}
+            return {**returned, "lines": [returns.part(0, 3 + number)]}
         return {**returned, "amount_minor": max(1, amount // 2)}
 
     def _make(self, what: str, command: Any) -> Any:
@@ -202,6 +210,8 @@ TABLES = {
     "refunds": """
         SELECT activity_id, ordinal, member_id, reference, fingerprint, refunded_at
         FROM refunds WHERE member_id = ANY($1) ORDER BY activity_id, ordinal""",
+    "completions": """
+        SELECT * FROM completions WHERE member_id = ANY($1) ORDER BY activity_id""",
     "parked_refunds": """
         SELECT parked_refund_id, natural_key, ordinal, member_id, domain, type, activity_reference, reference, body,
                state, reason, parked_at, closed_at
@@ -235,6 +245,7 @@ ANSWERS = {
     RefundSpend: pb.RefundSpendResponse,
     ReverseActivity: pb.ReverseActivityResponse,
     RefundActivity: refund_pb2.RefundActivityResponse,
+    CompleteActivity: completion_pb2.CompleteActivityResponse,
     ResolveParkedRefund: refund_pb2.ResolveParkedRefundResponse,
 }
 
@@ -283,7 +294,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, at="2026-01-20 12:00")
+    opening = builders.open_shop(*DOCUMENTS, *STAYS, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop

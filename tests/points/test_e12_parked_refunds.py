@@ -4,23 +4,21 @@ from typing import Any
 
 from grpc import StatusCode
 
+from tessera.points.v1 import refund_pb2
 from tests.points.builders import (
     SCORE,
     Member,
     Shop,
     activity,
-    key_of,
     open_shop,
     record,
-    refund_pb2,
     refusal_of,
     request_id,
-    resolve,
-    returning,
     rule,
     spend,
     unit,
 )
+from tests.points.returns import key_of, resolve, returning
 
 STATES = refund_pb2.ParkedRefundState
 DISCARD = refund_pb2.ResolveParkedRefundRequest.RESOLUTION_DISCARD

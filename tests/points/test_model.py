@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from services.chassis.instants import timestamp
 from tessera.points.v1 import points_service_pb2 as pb
-from tests.points import builders
+from tests.points import builders, returns
 from tests.points.builders import Member, Shop, activity, record, refusal_in, refusal_of
 from tests.points.model import Hold, Terms, Wallet, day_of, last_day, midnight
 from tests.points.terms import CAP, DOCUMENTS, SPECS
@@ -191,7 +191,7 @@ class Life(RuleBasedStateMachine):
     def give_back(self, which: float, share: float) -> None:
         number = min(int(which * len(self.activities)), len(self.activities) - 1)
         done, amount = self.activities[number], share_of(self.activities[number].left, share)
-        request = builders.returning(done.activity_id, amount_minor=amount)
+        request = returns.returning(done.activity_id, amount_minor=amount)
         if amount > done.left:
             refusal = self.run(refusal_of(self.shop.points.RefundActivity(request)))
             assert refusal.reason == "REFUND_EXCEEDS_ACTIVITY"

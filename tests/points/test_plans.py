@@ -16,6 +16,7 @@ OF_A_BATCH = [
     "_STANDINGS",
     "_ACTIVITIES",
     "_REFUNDS",
+    "_COMPLETIONS",
     "_PARKED",
     "_PARKED_FOR",
     "_ACTIVITIES_OF_PARKED",

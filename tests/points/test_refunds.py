@@ -12,27 +12,25 @@ from hypothesis import strategies as st
 
 from services.points.activities import returns
 from services.points.activities.returns import Asked, Line, Part, RecordedRule
+from tessera.points.v1 import refund_pb2
 from tests.points.builders import (
     SCORE,
     activity,
     connections,
-    key_of,
     line,
     local,
     open_shop,
-    part,
     programme,
     record,
     refund,
-    refund_pb2,
     refusal_in,
     refusal_of,
-    returning,
     reverse,
     rule,
     spend,
     unit,
 )
+from tests.points.returns import key_of, part, returning
 
 PER_HUNDRED = rule(rate="0.01")
 

@@ -18,23 +18,33 @@ from tests.points.builders import (
     activity,
     capture,
     hold,
-    key_of,
     local,
     open_shop,
     record,
     refund,
     refusal_of,
     release,
-    returning,
     reverse,
     rule,
     spend,
     unit,
 )
+from tests.points.returns import complete, key_of, returning
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TABLES = (
-    *("activities", "refunds", "parked_refunds", "entries", "lots", "holds", "spends", "clawbacks", "lot_uses"),
+    *(
+        "activities",
+        "refunds",
+        "completions",
+        "parked_refunds",
+        "entries",
+        "lots",
+        "holds",
+        "spends",
+        "clawbacks",
+        "lot_uses",
+    ),
     *("balances", "journal"),
 )
 NOT_PROVEN = {"partition"}
@@ -63,6 +73,7 @@ async def shop() -> Any:
         for share in (10, 25):
             await opened.points.RefundActivity(returning(key=key_of(waited_for), amount_minor=share))
         await opened.points.RecordActivity(record(waited_for))
+        await opened.points.CompleteActivity(complete(key=key_of(waited_for)))
         await opened.go_to("2026-08-01")
         await opened.points.RefundSpend(refund(spent.spend_id))
         yield opened

@@ -36,6 +36,8 @@ class Refunded(NamedTuple):
     caps: Sequence[tuple[CapKey, int]]
     """What each cap gets back."""
     is_whole: bool
+    completed_units: Sequence[str]
+    """The units whose scores counted from the activity's completion on."""
 
     def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
         """Fold it in."""
@@ -44,7 +46,8 @@ class Refunded(NamedTuple):
         for key, amount in self.caps:
             state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
         state.put_new_refund(self.refund)
-        state.tell(events.activity_refunded(self.refund, self.row.effective_at))
+        completion = state.completions.get(self.row.activity_id)
+        state.tell(events.activity_refunded(self.refund, self.row.effective_at, completion, self.completed_units))
         if self.is_whole:
             row = self.row
             state.mark_reversed(row.activity_id, moment.at)
@@ -72,6 +75,13 @@ class _Coming(NamedTuple):
     is_whole: bool
     effects: Sequence[wire.RecordedEffect]
     earlier: Sequence[wire.RecordedRefund]
+    is_completed: bool
+
+    def completed_units(self) -> list[str]:
+        """The units whose scores counted from its completion on."""
+        if not self.is_completed:
+            return []
+        return sorted({effect.unit for effect in self.effects if effect.until_completed and effect.lot_id is None})
 
     def kept(self, rule: RecordedRule) -> int:
         """What of a rule's points the member keeps."""
@@ -111,7 +121,8 @@ def take_back(
     left = returns.left_of(before, parts)
     is_whole = all(map(returns.is_back, lines, left))
     account_id = wire.decode_account(activity.account_id)
-    coming = _Coming(row, account_id, lines, before, left, is_whole, wire.recorded_effects(row.answer), earlier)
+    effects, is_completed = wire.recorded_effects(row.answer), row.activity_id in state.completions
+    coming = _Coming(row, account_id, lines, before, left, is_whole, effects, earlier, is_completed)
     wallets: dict[str, Wallet] = {}
     taken_back: list[wire.TakenBack] = []
     for number, effect in enumerate(coming.effects):
@@ -123,7 +134,7 @@ def take_back(
     refunded = wire.RecordedRefund(parts, taken_back)
     answer = wire.refund_activity_response(row.activity_id, refunded, wire.position_of(moment), is_whole=is_whole)
     made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
-    return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), is_whole)
+    return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), is_whole, coming.completed_units())
 
 
 def _take_back(
@@ -137,7 +148,8 @@ def _take_back(
     before = [refund.taken_back[number] for refund in coming.earlier]
     kept = sum(map(coming.kept, effect.rules))
     if effect.lot_id is None:
-        taken = (before[-1].kept if before else effect.amount) - kept
+        is_booked = coming.is_completed or not effect.until_completed
+        taken = (before[-1].kept if before else effect.amount) - kept if is_booked else 0
         refused = wallet_rules.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
         balance = wallet.balance.balance
         return refused or wire.TakenBack(effect.unit, effect.funder, effect.amount, kept, taken, 0, 0, balance)

@@ -18,6 +18,7 @@ from services.points.members import member_rejection
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
 from services.points.values import (
+    UNTIL_COMPLETED,
     ActivityRow,
     Balance,
     Booked,
@@ -184,7 +185,7 @@ def _book(
     member_id, account_id, activity_id = command.member_id, command.account_id, command.activity_id
     balances = {code: wallet.balance for code, wallet in settled.items()}
     for earned in earnings:
-        if earned.amount == 0:
+        if earned.amount == 0 or earned.is_booked_later:
             continue
         code = earned.unit.code
         before = balances.get(code) or state.balance(member_id, code)
@@ -215,9 +216,13 @@ def _lot(command: RecordActivity, earned: rules.Earned, effective_at: datetime, 
     unit = earned.unit
     if not unit.is_spendable:
         return None
-    available = unit.available_at(effective_at)
     activity_id, amount = command.activity_id, earned.amount
-    lot_id, expires_at = derived(activity_id, ordinal), unit.expires_at(available)
+    lot_id = derived(activity_id, ordinal)
+    if earned.until_completed:
+        available, expires_at = UNTIL_COMPLETED, UNTIL_COMPLETED if unit.slides else None
+    else:
+        available = unit.available_at(effective_at)
+        expires_at = unit.expires_at(available)
     wallet, left = (command.member_id, lot_id, unit.code), (amount, amount, 0, 0)
     return Lot(*wallet, *left, available, expires_at, earned.funder, activity_id, command.account_id, unit.slides)
 

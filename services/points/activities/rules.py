@@ -37,13 +37,22 @@ class RuleOutcome(NamedTuple):
 
 
 class Earned(NamedTuple):
-    """What an activity earns of one unit from one funder; `level` is the one its multiplier was chosen by, if any."""
+    """What an activity earns of one unit from one funder; `level` is the one its multiplier was chosen by, if any.
+
+    What is `until_completed` stands by itself, and is pending until the activity is completed.
+    """
 
     unit: Unit
     funder: str
     amount: int
     level: str
     rules: list[RuleOutcome]
+    until_completed: bool = False
+
+    @property
+    def is_booked_later(self) -> bool:
+        """Whether nothing is booked of it yet: a score counts only once its activity is completed."""
+        return self.until_completed and not self.unit.is_spendable
 
 
 class OutOfRange(Exception):
@@ -59,13 +68,13 @@ def earn(
     effective_at: datetime,
     cap_uses: Mapping[CapKey, int],
 ) -> list[Earned]:
-    """What the rules give for an activity and its `lines`, by unit and funder in the order of the rules.
+    """What the rules give for an activity and its `lines`, by unit and funder, pending or not, in the order of rules.
 
     Raises OutOfRange.
     """
     bases: dict[str, int] = {}
     used: dict[CapKey, int] = {}
-    by_funder: dict[tuple[str, str], list[RuleOutcome]] = {}
+    by_funder: dict[tuple[str, str, bool], list[RuleOutcome]] = {}
     for rule in rules:
         if not _concerns(rule, activity, levels, effective_at):
             continue
@@ -77,8 +86,8 @@ def earn(
             key = CapKey(member_id, rule.code, cap_period(rule, effective_at))
             outcome = _cap(outcome, key, rule.cap.amount - used.get(key, cap_uses.get(key, 0)))
             used[key] = used.get(key, cap_uses.get(key, 0)) + outcome.amount
-        by_funder.setdefault((rule.unit.code, rule.funder), []).append(outcome)
-    return [_earned(funder, outcomes) for (_, funder), outcomes in by_funder.items()]
+        by_funder.setdefault((rule.unit.code, rule.funder, rule.until_completed), []).append(outcome)
+    return [_earned(funder, outcomes) for (_, funder, _), outcomes in by_funder.items()]
 
 
 def _concerns(rule: EarnRule, activity: Any, levels: Mapping[str, str], at: datetime) -> bool:
@@ -130,12 +139,12 @@ def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
     """What rules of one unit and funder give together. Raises OutOfRange."""
     first = outcomes[0]
     if len(outcomes) == 1:
-        return Earned(first.rule.unit, funder, first.amount, first.level, outcomes)
+        return Earned(first.rule.unit, funder, first.amount, first.level, outcomes, first.rule.until_completed)
     amount = sum([outcome.amount for outcome in outcomes])
     if amount > MAX_AMOUNT:
         raise OutOfRange
     level = next((outcome.level for outcome in outcomes if outcome.level), "")
-    return Earned(first.rule.unit, funder, amount, level, outcomes)
+    return Earned(first.rule.unit, funder, amount, level, outcomes, first.rule.until_completed)
 
 
 def rounded(base: int, numerator: int, denominator: int, rounding: str) -> int:

@@ -106,6 +106,11 @@ _REFUNDS = """
     WHERE partition = $1
 """
 
+_COMPLETIONS = """
+    SELECT activity_id, member_id, completed_at
+    FROM completions
+    WHERE partition = $1
+"""
 _PARKED_REFUNDS = """
     SELECT parked_refund_id, natural_key, ordinal, member_id, domain, type, state, parked_at, closed_at,
            activity_reference, reference, body, answer, reason
@@ -188,6 +193,11 @@ def refunds(connection: asyncpg.Connection, partition: int) -> Chunks:
 def parked_refunds(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All refunds that arrived before their activity."""
     return _chunks(connection, _PARKED_REFUNDS, partition)
+
+
+def completions(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All activities that were completed."""
+    return _chunks(connection, _COMPLETIONS, partition)
 
 
 async def _chunks(connection: asyncpg.Connection, query: str, partition: int) -> Chunks:

@@ -44,6 +44,7 @@ class Replayed:
     reversed_at: dict[bytes, int | None] = field(default_factory=dict)
     refunds: dict[tuple[bytes, int], Row] = field(default_factory=dict)
     """Activity, ordinal, member, time, and the digest that proves what else there is."""
+    completions: dict[bytes, Row] = field(default_factory=dict)
     parked_refunds: dict[bytes, Row] = field(default_factory=dict)
     """All that the event says, the digest last."""
     lots: dict[bytes, Row] = field(default_factory=dict)
@@ -98,6 +99,10 @@ class Replayed:
                     database_time(refund.refunded_at_us),
                     refund.digest,
                 )
+            case "activity_completed":
+                completed = event.activity_completed
+                completed_at = database_time(completed.completed_at_us)
+                self.completions[completed.activity_id] = (completed.activity_id, completed.member_id, completed_at)
             case "parked_refund_changed":
                 parked = event.parked_refund_changed
                 self.parked_refunds[parked.parked_refund_id] = _parked(parked)

@@ -169,6 +169,9 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         told = [(*row[:4], digest_of(row[4] + digest_of(row[5].encode()) + row[6])) for row in rows]
         _compare(proof, "refund of", replayed.refunds, told, _OWNER_AND_ORDINAL)
     _missing(proof, "refund of", replayed.refunds)
+    async for rows in queries.completions(connection, partition):
+        _compare(proof, "completion of", replayed.completions, rows)
+    _missing(proof, "completion of", replayed.completions)
     async for rows in queries.parked_refunds(connection, partition):
         _compare(proof, "parked refund", replayed.parked_refunds, [_parked_as_told(row) for row in rows])
     _missing(proof, "parked refund", replayed.parked_refunds)

@@ -18,7 +18,7 @@ from services.chassis.validation import item_rejection
 from services.points import errors, wire
 from services.points.documents import PointsConfig
 from services.points.requests import decode
-from services.points.values import Lot, Wallet
+from services.points.values import UNTIL_COMPLETED, Lot, Wallet
 from services.points.wallets import reads
 from services.points.wallets.balances import (
     FIRST_PLACE,
@@ -247,8 +247,11 @@ def _fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime) -> None:
     message.amount = lot.amount
     message.remaining = lot.remaining
     message.held = lot.held
-    message.available_at.CopyFrom(timestamp(lot.available_at))
-    if gone_at != NEVER:
+    if lot.available_at == UNTIL_COMPLETED:
+        message.until_completed = True
+    else:
+        message.available_at.CopyFrom(timestamp(lot.available_at))
+    if gone_at not in (NEVER, UNTIL_COMPLETED):
         message.expires_at.CopyFrom(timestamp(gone_at))
     message.funder = lot.funder
     message.activity_id = wire.activity_id(lot.source_id)

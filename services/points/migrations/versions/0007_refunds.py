@@ -1,4 +1,4 @@
-"""What comes back of activities, and refunds that wait for theirs."""
+"""What comes back of activities, and refunds that wait for theirs; what waits for a completion."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -52,4 +52,12 @@ def upgrade() -> None:
         "parked_refunds",
         ["partition", "state", "parked_at", "parked_refund_id"],
         postgresql_where=sa.text("state <> 1"),
+    )
+    op.create_table(
+        "completions",
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("activity_id", sa.Uuid(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("partition", "activity_id"),
     )
