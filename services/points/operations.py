@@ -11,7 +11,7 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries
-from services.points.activities import completion, parking, refunds
+from services.points.activities import completion, loading, parking, refunds
 from services.points.activities import operations as activities
 from services.points.activities.clawbacks import Refunded, cap_keys_of
 from services.points.commands import (
@@ -159,11 +159,12 @@ def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
     if keys.activities or keys.natural_keys:
         queries.read_activities(reading, keys.activities, keys.natural_keys, state)
     if keys.refunded_keys:
-        queries.read_parked_for(reading, keys.refunded_keys, state)
+        loading.read_parked_for(reading, keys.refunded_keys, state)
     if keys.earning:
-        queries.read_waiting_for(reading, keys.natural_keys, state)
+        loading.read_waiting_for(reading, keys.natural_keys, state)
     if keys.parked:
-        queries.read_parked(reading, keys.parked, state)
+        loading.read_parked(reading, keys.parked, state)
+        queries.read_activities_of_parked(reading, keys.parked, state)
     if keys.holds:
         queries.read_holds(reading, keys.holds, state)
     if keys.spends:
@@ -196,8 +197,8 @@ def _read_lots(
         queries.read_lots(reading, sorted(burnt), state)
     if reversing:
         activity_ids = [row.activity_id for row in reversing]
-        queries.read_refunds(reading, activity_ids, state)
-        queries.read_completions(reading, activity_ids, state)
+        loading.read_refunds(reading, activity_ids, state)
+        loading.read_completions(reading, activity_ids, state)
         queries.read_lots_of_activities(reading, [(row.member_id, row.activity_id) for row in reversing], state)
 
 

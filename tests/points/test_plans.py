@@ -5,6 +5,7 @@ import re
 import pytest
 
 from services.points import jobs, queries
+from services.points.activities import loading
 from services.points.activities import reads as activity_reads
 from services.points.values import ParkedState
 from services.points.wallets import reads
@@ -15,10 +16,6 @@ OF_A_BATCH = [
     "_ACCOUNTS",
     "_STANDINGS",
     "_ACTIVITIES",
-    "_REFUNDS",
-    "_COMPLETIONS",
-    "_PARKED",
-    "_PARKED_FOR",
     "_ACTIVITIES_OF_PARKED",
     "_BALANCES",
     "_OPEN_LOTS",
@@ -30,6 +27,7 @@ OF_A_BATCH = [
     "_SPENDS",
     "_CAP_USES",
 ]
+OF_ACTIVITIES = ["_REFUNDS", "_COMPLETIONS", "_PARKED", "_PARKED_FOR"]
 OF_WALLETS = ["_MEMBERS", "_BALANCES", "_OPEN_LOTS", "_OPEN_HOLDS", "_OPEN_CLAWBACKS", "_USES_OF_OPEN_HOLDS"]
 
 
@@ -37,6 +35,12 @@ OF_WALLETS = ["_MEMBERS", "_BALANCES", "_OPEN_LOTS", "_OPEN_HOLDS", "_OPEN_CLAWB
 @pytest.mark.parametrize("name", OF_A_BATCH)
 async def test_no_query_of_a_batch_reads_a_whole_partition(name: str, before: str) -> None:
     check_looks_up(await plan_of("points", getattr(queries, name), before))
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("name", OF_ACTIVITIES)
+async def test_nothing_that_came_back_is_looked_for_in_a_whole_partition(name: str, before: str) -> None:
+    check_looks_up(await plan_of("points", getattr(loading, name), before))
 
 
 @pytest.mark.parametrize("name", OF_WALLETS)
@@ -92,7 +96,7 @@ async def test_refunds_that_waited_too_long_are_found_among_those_that_wait() ->
 
 
 async def test_nothing_is_looked_up_for_an_activity_while_nothing_waits() -> None:
-    plan = await plan_of("points", queries._WAITING_FOR)
+    plan = await plan_of("points", loading._WAITING_FOR)
     assert "One-Time Filter: (InitPlan" in plan, plan
     indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
     assert indexes == ["parked_refunds_waiting", "parked_refunds_natural_key"], plan
