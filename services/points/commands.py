@@ -9,6 +9,7 @@ from uuid import UUID
 from services.chassis.access import Caller
 from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of
+from services.points.activities.returns import Returned
 
 
 class RecordActivity(NamedTuple):
@@ -45,6 +46,86 @@ class ReverseActivity:
     def owners(self) -> tuple[int, ...]:
         """The activity's member."""
         return (routing_of(self.activity_id),)
+
+
+class ActivityKey(NamedTuple):
+    """What makes an activity unique for its member."""
+
+    member_id: UUID
+    domain: str
+    type: str
+    reference: str
+    natural_key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RefundActivity:
+    """Refund an activity, named by its ID or by its natural key, in whole or in part.
+
+    `body` is the serialised `tessera.points.v1.ActivityRefund`, its digest the `fingerprint`.
+    """
+
+    request: Request
+    activity: UUID | ActivityKey
+    reference: str
+    returned: Returned
+    body: bytes
+    fingerprint: bytes
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The activity's member."""
+        return (routing_of(self.activity.member_id if isinstance(self.activity, ActivityKey) else self.activity),)
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteActivity:
+    """Complete an activity, named by its ID or by its natural key."""
+
+    request: Request
+    activity: UUID | ActivityKey
+    completed_at: datetime
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The activity's member."""
+        return (routing_of(self.activity.member_id if isinstance(self.activity, ActivityKey) else self.activity),)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveParkedRefund:
+    """Try a refund again that is parked or dead, or discard it."""
+
+    request: Request
+    parked_refund_id: UUID
+    discard: bool
+    reason: str
+    caller: Caller
+    validate_only: bool
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The activity's member."""
+        return (routing_of(self.parked_refund_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class BuryParkedRefunds:
+    """Book of some parked refunds of one partition that their time is over."""
+
+    partition: int
+    parked_refund_ids: Sequence[UUID]
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The partition: its number routes to itself."""
+        return (self.partition,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from services.chassis import cel
 from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
-from services.points.giving import Giving, giving_of
+from services.points.giving import Exact, Giving, giving_of
 from services.points.matching import ActivityCondition, LineCondition, ladders_in
 from services.points.movements.conversions import Conversion, compile_conversions
 from services.points.multipliers import Applied, ByLevel, Campaign, Stack, by_level_alone
@@ -39,6 +39,8 @@ class EarnRule:
     chooses_lines: bool
     base_field: str
     giving: Giving
+    rate: Exact | None
+    """What it gives for each minor unit of its base before multipliers, where it is as simple as that."""
     is_per_line: bool
     rounding: str
     stack: Stack
@@ -52,6 +54,7 @@ class EarnRule:
     """Programme and code: of the rules of one group only the first that gives something gives."""
     valid_from: datetime | None
     valid_until: datetime | None
+    until_completed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mi
         chooses_lines=line_condition is not None or excluded is not None,
         base_field=_BASE_FIELDS[spec.base],
         giving=giving,
+        rate=giving.rate if spec.rounded_per == "activity" else None,
         is_per_line=spec.rounded_per == "line",
         rounding=spec.rounding,
         stack=stack,
@@ -151,6 +155,7 @@ def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mi
         exclusive_group=(unit.programme, spec.exclusive_group) if spec.exclusive_group else None,
         valid_from=spec.valid_from,
         valid_until=spec.valid_until,
+        until_completed=spec.pending == "until-completed",
     )
 
 

@@ -261,6 +261,51 @@ def refund_exceeds_spend(refundable: int, requested: int) -> Rejection:
     )
 
 
+def refund_already_recorded(reference: str) -> Rejection:
+    """The same reference was recorded with another body."""
+    return Rejection(
+        "REFUND_ALREADY_RECORDED",
+        "a refund of this reference is recorded for the activity with another body",
+        code=StatusCode.ALREADY_EXISTS,
+        metadata={"reference": reference},
+    )
+
+
+def refund_exceeds_activity(of: str, left: int, requested: int, line: int | None = None) -> Rejection:
+    """More than is left: of the money ("minor") or the quantity, of a line or of the whole."""
+    metadata = {f"left_{of}": str(left), f"requested_{of}": str(requested)}
+    return Rejection(
+        "REFUND_EXCEEDS_ACTIVITY",
+        f"{left} can still come back, {requested} were asked for",
+        metadata=metadata if line is None else {**metadata, "line": str(line)},
+    )
+
+
+def refund_line_unknown(line: int, lines: int) -> Rejection:
+    """No such line."""
+    return Rejection(
+        "REFUND_LINE_UNKNOWN",
+        f"the activity has {lines} lines, counted from 0",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"line": str(line), "lines": str(lines)},
+    )
+
+
+def parked_refund_unknown(parked_refund_id: str) -> Rejection:
+    """No such parked refund."""
+    return Rejection(
+        "PARKED_REFUND_UNKNOWN",
+        "there is no such parked refund",
+        code=StatusCode.NOT_FOUND,
+        metadata={"parked_refund_id": parked_refund_id},
+    )
+
+
+def parked_refund_closed(state: str) -> Rejection:
+    """Nothing is left to decide."""
+    return Rejection("PARKED_REFUND_CLOSED", f"the parked refund is {state}", metadata={"state": state})
+
+
 def unit_not_transferable(unit: str) -> Rejection:
     """Not for giving."""
     return Rejection("UNIT_NOT_TRANSFERABLE", f"members cannot give {unit} to each other", metadata={"unit": unit})

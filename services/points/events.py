@@ -16,12 +16,15 @@ from services.points.values import (
     Adjustment,
     Booked,
     Clawback,
+    Completion,
     Entry,
     Gift,
     Hold,
     Lot,
     LotUse,
     Movement,
+    ParkedRefund,
+    RefundRow,
     Spend,
 )
 from tessera.identity.v1 import event_pb2 as identity_pb
@@ -140,6 +143,54 @@ def activity_reversed(activity_id: UUID, member_id: UUID, effective_at: datetime
             reversed_at_us=to_microseconds(reversed_at),
         )
     ).SerializeToString()
+
+
+def activity_refunded(
+    refund: RefundRow, effective_at: datetime, completion: Completion | None, completed_units: Sequence[str]
+) -> bytes:
+    """An activity came back, in whole or in part."""
+    return pb.Event(
+        activity_refunded=pb.ActivityRefunded(
+            activity_id=refund.activity_id.bytes,
+            ordinal=refund.ordinal,
+            member_id=refund.member_id.bytes,
+            effective_at_us=to_microseconds(effective_at),
+            refunded_at_us=to_microseconds(refund.refunded_at),
+            digest=digest_of(refund.fingerprint + digest_of(refund.reference.encode()) + refund.answer),
+            completed_at_us=to_microseconds(completion.completed_at if completion is not None else None),
+            completed_units=completed_units,
+        )
+    ).SerializeToString()
+
+
+def activity_completed(completion: Completion) -> bytes:
+    """An activity was completed."""
+    return pb.Event(
+        activity_completed=pb.ActivityCompleted(
+            activity_id=completion.activity_id.bytes,
+            member_id=completion.member_id.bytes,
+            completed_at_us=to_microseconds(completion.completed_at),
+        )
+    ).SerializeToString()
+
+
+def parked_refund_changed(parked: ParkedRefund) -> bytes:
+    """A parked refund, as it is now."""
+    event = pb.Event()
+    changed = event.parked_refund_changed
+    changed.parked_refund_id = parked.parked_refund_id.bytes
+    changed.natural_key = parked.natural_key.bytes
+    changed.ordinal = parked.ordinal
+    changed.member_id = parked.member_id.bytes
+    changed.domain = parked.domain
+    changed.type = parked.type
+    changed.state = parked.state
+    changed.parked_at_us = to_microseconds(parked.parked_at)
+    changed.closed_at_us = to_microseconds(parked.closed_at)
+    # The refund's own reference is in its body.
+    told = (parked.activity_reference.encode(), parked.body, parked.answer, parked.reason.encode())
+    changed.digest = digest_of(b"".join(map(digest_of, told)))
+    return event.SerializeToString()
 
 
 def entry_booked(ordinal: int, entry: Entry) -> bytes:

@@ -36,6 +36,8 @@ class Giving:
     __slots__ = ()
     needs_money = True
     """It gives nothing where nothing was paid."""
+    rate: Exact | None = None
+    """What it gives for each minor unit of base, where it is in proportion to it."""
 
     def exact(self, base: int, line: Any, subject: Subject) -> Exact:
         """What it gives for a base of money: of one line, or (None) of all together. Raises NotGiven."""
@@ -49,10 +51,10 @@ class Giving:
 class Proportional(Giving):
     """So much for each minor unit of base."""
 
-    __slots__ = ("_denominator", "_numerator")
+    __slots__ = ("_denominator", "_numerator", "rate")
 
     def __init__(self, rate: Fraction) -> None:
-        self._numerator, self._denominator = rate.numerator, rate.denominator
+        self.rate = self._numerator, self._denominator = rate.numerator, rate.denominator
 
     def exact(self, base: int, line: Any, subject: Subject) -> Exact:
         """The rate times the base."""

@@ -1,4 +1,7 @@
-"""What time does to points: holds release themselves, lots expire. Reads do not wait for it; jobs only book it."""
+"""What time does to points: holds release themselves, lots expire, refunds wait in vain.
+
+Reads do not wait for it; jobs only book it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,19 +9,28 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import structlog
+from prometheus_client import Gauge
 
 from services.chassis.app import Platform
 from services.chassis.civil import next_midnight
 from services.chassis.errors import Refused, from_status
 from services.chassis.jobs import Job
+from services.chassis.operations import Command
 from services.chassis.verdicts import OK, Verdict
-from services.points.commands import SettleWallets
+from services.points.activities import reads
+from services.points.activities.parking import PARK_LIMIT
+from services.points.commands import BuryParkedRefunds, SettleWallets
 from services.points.documents import PointsConfig
+from services.points.wire import parked_refund_id
 
 MAX_MEMBERS = 500
 MAX_PARTS = 2_000
 """What one command settles: so many members at most, with so many lots and holds due (one member's more than that go
 together). A batch is bounded in rows, not only in commands."""
+MAX_REFUNDS = 500
+"""Parked refunds of a partition that one command buries."""
+_LOG = structlog.stdlib.get_logger(__name__)
 
 # Each part in the order of its index, and behind a fence: so a plan made while the tables are young gains nothing by
 # another index, which has all that ever was in the partition.
@@ -109,7 +121,17 @@ def jobs(platform: Platform[PointsConfig]) -> list[Job[PointsConfig]]:
     async def run(instant: datetime) -> None:
         await settle_everybody(platform, instant)
 
-    return [Job("settle-wallets", _next_settlement, run)]
+    dead = Gauge(
+        "points_dead_refunds",
+        "Refunds whose activity was not recorded in time, or that it refused: somebody has to look at them.",
+        registry=platform.telemetry.registry,
+    )
+
+    async def bury(instant: datetime) -> None:
+        await bury_refunds(platform, instant)
+        dead.set(await reads.dead_refunds(platform.pool, range(platform.settings.partitions)))
+
+    return [Job("settle-wallets", _next_settlement, run), Job("bury-parked-refunds", _next_settlement, bury)]
 
 
 def _next_settlement(config: PointsConfig, after: datetime) -> datetime | None:
@@ -132,8 +154,21 @@ async def settle_everybody(platform: Platform[PointsConfig], instant: datetime) 
                 commands.append(SettleWallets(partition, due.members))
             if due.are_all:
                 del reached[partition]
-        for outcome in await platform.lanes.submit(commands):
-            if not isinstance(outcome, Verdict):
-                raise outcome
-            if outcome.code != OK:
-                raise Refused(from_status(outcome.status()))
+        await _submit(platform, commands)
+
+
+async def bury_refunds(platform: Platform[PointsConfig], instant: datetime) -> None:
+    """Book of every refund whose activity was not recorded within PARK_LIMIT that it is dead, in chunks."""
+    partitions = range(platform.settings.partitions)
+    while overdue := await reads.overdue_refunds(platform.pool, partitions, instant - PARK_LIMIT, MAX_REFUNDS):
+        await _submit(platform, [BuryParkedRefunds(partition, refunds) for partition, refunds in overdue.items()])
+        buried = [parked_refund_id(refund) for refunds in overdue.values() for refund in refunds]
+        _LOG.warning("refunds are dead: their activities were not recorded in time", parked_refund_ids=buried)
+
+
+async def _submit(platform: Platform[PointsConfig], commands: Sequence[Command]) -> None:
+    for outcome in await platform.lanes.submit(commands):
+        if not isinstance(outcome, Verdict):
+            raise outcome
+        if outcome.code != OK:
+            raise Refused(from_status(outcome.status()))

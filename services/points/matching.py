@@ -136,28 +136,18 @@ class LineCondition:
         """Why it cannot be evaluated on the first line on which it cannot; empty when it can on all."""
         return next((found for line in lines if (found := self._memory.problem(line, activity, level))), "")
 
-    def matching(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
-        """The lines for which it holds."""
-        return [line for line, answer in self._answers(lines, activity, level) if answer]
-
-    def others(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[Any]:
-        """The lines for which it does not hold."""
-        return [line for line, answer in self._answers(lines, activity, level) if not answer]
-
-    def _answers(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[tuple[Any, bool]]:
-        """Each line, and whether it holds for it."""
+    def matching(self, lines: Sequence[Any], activity: Any, level: Mapping[str, str]) -> list[int]:
+        """The numbers of the lines for which it holds."""
         memory = self._memory
         try:
             answers = memory.about(activity, level)
-            asked = [
-                (line, values, answers.get(values))
-                for line, values in zip(lines, map(memory.of_line, lines), strict=True)
-            ]
+            asked = [(values, answers.get(values)) for values in map(memory.of_line, lines)]
         except TypeError:
-            return [(line, memory.ask_afresh(line, activity, level)) for line in lines]
+            return [number for number, line in enumerate(lines) if memory.ask_afresh(line, activity, level)]
         return [
-            (line, memory.ask(answers, values, line, activity, level) if answer is None else answer)
-            for line, values, answer in asked
+            number
+            for number, (values, answer) in enumerate(asked)
+            if (memory.ask(answers, values, lines[number], activity, level) if answer is None else answer)
         ]
 
 

@@ -1,6 +1,6 @@
 """The order of steps of points' unit of work: load what a batch needs, decide each command, fold it in."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -10,13 +10,18 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries, values
+from services.points.activities import completion, loading, parking, refunds
 from services.points.activities import operations as activities
+from services.points.activities.clawbacks import Refunded, cap_keys_of
 from services.points.adjustments import operations as adjustments
 from services.points.commands import (
     AcceptGift,
+    ActivityKey,
     Adjust,
+    BuryParkedRefunds,
     CancelGift,
     CaptureHold,
+    CompleteActivity,
     Convert,
     ExtendHold,
     Forfeit,
@@ -24,9 +29,11 @@ from services.points.commands import (
     Grant,
     PlaceHold,
     RecordActivity,
+    RefundActivity,
     RefundSpend,
     ReleaseHold,
     ResolveAdjustment,
+    ResolveParkedRefund,
     ReverseActivity,
     SettleWallets,
     Spend,
@@ -42,7 +49,11 @@ from services.points.wallets import operations as wallets
 
 CommandOfOne = (
     RecordActivity
+    | RefundActivity
     | ReverseActivity
+    | CompleteActivity
+    | ResolveParkedRefund
+    | BuryParkedRefunds
     | Spend
     | PlaceHold
     | CaptureHold
@@ -68,8 +79,12 @@ class _Keys:
     earning: set[UUID] = field(default_factory=set)
     accounts: set[UUID] = field(default_factory=set)
     activities: set[UUID] = field(default_factory=set)
-    reversals: list[UUID] = field(default_factory=list)
+    reversals: set[UUID] = field(default_factory=set)
+    """Activities of which something comes back, by ID or natural key."""
     natural_keys: set[UUID] = field(default_factory=set)
+    refunded_keys: set[UUID] = field(default_factory=set)
+    """Natural keys by which refunds name activities: what they find parked is theirs."""
+    parked: set[UUID] = field(default_factory=set)
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
     spends: set[UUID] = field(default_factory=set)
@@ -126,9 +141,25 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.gifts.add(command.gift_id)
             case ResolveAdjustment():
                 keys.adjustments.add(command.adjustment_id)
-            case ReverseActivity():
-                keys.activities.add(command.activity_id)
-                keys.reversals.append(command.activity_id)
+            case ReverseActivity(activity_id=activity_id) | RefundActivity(activity=UUID() as activity_id):
+                keys.activities.add(activity_id)
+                keys.reversals.add(activity_id)
+            case RefundActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
+                keys.natural_keys.add(natural_key)
+                keys.refunded_keys.add(natural_key)
+                keys.reversals.add(natural_key)
+                keys.wallets.add(member_id)
+            case CompleteActivity(activity=UUID() as activity_id):
+                keys.activities.add(activity_id)
+                keys.reversals.add(activity_id)
+            case CompleteActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
+                keys.natural_keys.add(natural_key)
+                keys.reversals.add(natural_key)
+                keys.wallets.add(member_id)
+            case ResolveParkedRefund():
+                keys.parked.add(command.parked_refund_id)
+            case BuryParkedRefunds():
+                keys.parked.update(command.parked_refund_ids)
             case SettleWallets():
                 keys.wallets.update(command.member_ids)
             case FeedBatch():
@@ -155,10 +186,13 @@ async def load_partition(
     keys = _keys(commands, state.config)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
-    if keys.holds or keys.spends or keys.gifts or keys.adjustments or keys.reversals:
+    if keys.holds or keys.spends or keys.gifts or keys.adjustments or keys.reversals or keys.parked:
         await reading.run()
+    resolved = [row for row_id in keys.parked if (row := state.parked.get(row_id)) is not None]
+    keys.reversals.update(row.natural_key for row in resolved)
+    keys.wallets.update(row.member_id for row in resolved)
     reversing = _rows_reversed(keys.reversals, state)
-    keys.caps.extend(key for row in reversing for key in activities.cap_keys_of(row))
+    keys.caps.extend(key for row in reversing for key in cap_keys_of(row))
     used: list[values.Spend | values.Hold] = [*state.spends.values(), *state.holds.values()]
     keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
     loaded = (state.spends, state.holds, state.gifts, state.adjustments)
@@ -175,8 +209,15 @@ async def load_partition(
 
 def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
     """What commands name by its ID."""
-    if keys.activities:
+    if keys.activities or keys.natural_keys:
         queries.read_activities(reading, keys.activities, keys.natural_keys, state)
+    if keys.refunded_keys:
+        loading.read_parked_for(reading, keys.refunded_keys, state)
+    if keys.earning:
+        loading.read_waiting_for(reading, keys.natural_keys, state)
+    if keys.parked:
+        loading.read_parked(reading, keys.parked, state)
+        queries.read_activities_of_parked(reading, keys.parked, state)
     if keys.holds:
         queries.read_holds(reading, keys.holds, state)
     if keys.spends:
@@ -212,26 +253,37 @@ def _read_lots(
     if burnt:
         queries.read_lots(reading, sorted(burnt), state)
     if reversing:
+        activity_ids = [row.activity_id for row in reversing]
+        loading.read_refunds(reading, activity_ids, state)
+        loading.read_completions(reading, activity_ids, state)
         queries.read_lots_of_activities(reading, [(row.member_id, row.activity_id) for row in reversing], state)
 
 
 def _read_debts(reading: Reading, wallets: Collection[UUID], state: PointsState) -> None:
-    """What members owe; the lots of those who did not need them before, since what they earn pays it."""
+    """What members owe; the lots of those who did not need them before: what they earn pays it, or comes back."""
     indebted = {member_id for (member_id, _), balance in state.balances.items() if balance.debt}
     if indebted:
         queries.read_clawbacks(reading, indebted, state)
-    if paying := indebted.difference(wallets):
+    refunded = {row.member_id for row in state.parked.values()}
+    if paying := (indebted | refunded).difference(wallets):
         queries.read_open_holds(reading, paying, state)
         queries.read_open_lots(reading, paying, state)
 
 
-def _rows_reversed(reversals: Iterable[UUID], state: PointsState) -> list[ActivityRow]:
-    return [row for activity_id in reversals if (row := state.activities.get(activity_id)) is not None]
+def _rows_reversed(reversals: set[UUID], state: PointsState) -> list[ActivityRow]:
+    if not reversals:
+        return []
+    return [row for row in state.activities.values() if {row.activity_id, row.natural_key} & reversals]
 
 
 def _recorded_and_reversed(commands: Sequence[Command]) -> set[UUID]:
     """Members whose activity is recorded and reversed in one batch: its ID was known beforehand, from a dry run."""
     reversed_ids = {command.activity_id for command in commands if isinstance(command, ReverseActivity)}
+    reversed_ids |= {
+        command.activity
+        for command in commands
+        if isinstance(command, RefundActivity | CompleteActivity) and isinstance(command.activity, UUID)
+    }
     if not reversed_ids:
         return set()
     return {c.member_id for c in commands if isinstance(c, RecordActivity) and c.activity_id in reversed_ids}
@@ -261,7 +313,15 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
         case RecordActivity():
             return activities.record(state, command, moment)
         case ReverseActivity():
-            return activities.reverse(state, command, moment)
+            return refunds.reverse(state, command, moment)
+        case CompleteActivity():
+            return completion.complete(state, command, moment)
+        case ResolveParkedRefund():
+            return parking.resolve(state, command, moment)
+        case BuryParkedRefunds():
+            return parking.bury(state, command, moment)
+        case RefundActivity():
+            return refunds.refund(state, command, moment)
         case Adjust() | ResolveAdjustment():
             return adjustments.decide(state, command, moment)
         case Grant() | Forfeit() | Convert():
@@ -276,8 +336,8 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
 def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig]) -> None:
     """Fold an outcome into the states of the partitions that it concerns."""
     match outcome:
-        case activities.Recorded() | activities.Reversed():
-            outcome.apply(states.of(moment.partition_of(outcome.row.member_id.int)), moment)
+        case activities.Recorded() | Refunded() | parking.Parked() | completion.Completing():
+            outcome.apply(states.of(moment.partition_of(outcome.member_id.int)), moment)
         case gifts.Changed():
             outcome.apply(states, moment)
         case adjustments.Adjusted():

@@ -99,6 +99,19 @@ _ACTIVITIES = f"""
         OFFSET 0
     ) AS found
 """
+_ACTIVITIES_OF_PARKED = f"""
+    SELECT found.*
+    FROM parked_refunds AS p
+    CROSS JOIN LATERAL (
+        SELECT {_ACTIVITY_COLUMNS}
+        FROM activities
+        WHERE partition = $1
+          AND natural_key = p.natural_key
+        OFFSET 0
+    ) AS found
+    WHERE p.partition = $1
+      AND p.parked_refund_id = ANY($2)
+"""
 _BALANCES = """
     SELECT member_id, unit, balance, debt, slides_to
     FROM balances
@@ -234,12 +247,17 @@ def read_activities(
     reading: Reading, activity_ids: Iterable[UUID], natural_keys: Iterable[UUID], state: PointsState
 ) -> None:
     """Activities by ID or natural key: whether they are recorded, and what they did."""
+    reading.add(_ACTIVITIES, list(activity_ids), list(natural_keys), take=partial(_take_activities, state))
 
-    def take(rows: Rows) -> None:
-        for row in rows:
-            state.add_activity(ActivityRow(*row))
 
-    reading.add(_ACTIVITIES, list(activity_ids), list(natural_keys), take=take)
+def _take_activities(state: PointsState, rows: Rows) -> None:
+    for row in rows:
+        state.add_activity(ActivityRow(*row))
+
+
+def read_activities_of_parked(reading: Reading, parked_ids: Iterable[UUID], state: PointsState) -> None:
+    """The activities of parked refunds, if they are recorded by now."""
+    reading.add(_ACTIVITIES_OF_PARKED, list(parked_ids), take=partial(_take_activities, state))
 
 
 def read_balances(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:

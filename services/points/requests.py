@@ -10,21 +10,26 @@ from services.chassis.errors import FieldViolation, Refused, invalid_argument
 from services.chassis.instants import checked_instant, timestamp
 from services.chassis.validation import item_rejection
 from services.points.commands import (
+    ActivityKey,
     CaptureHold,
+    CompleteActivity,
     Convert,
     ExtendHold,
     Forfeit,
     Grant,
     PlaceHold,
     RecordActivity,
+    RefundActivity,
     RefundSpend,
     ReleaseHold,
+    ResolveParkedRefund,
     ReverseActivity,
     Spend,
 )
 from services.points.errors import amount_out_of_range
 from services.points.specs import DEFAULT_FUNDER, MAX_AMOUNT
-from tessera.points.v1 import activity_pb2, movement_pb2
+from services.points.wire import returned_of
+from tessera.points.v1 import activity_pb2, completion_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 
 MAX_ACTIVITY_BYTES = 256 * 1024
@@ -109,6 +114,65 @@ def reverse_activity(request: pb.ReverseActivityRequest, caller: Caller) -> Reve
     return ReverseActivity(
         request=idempotency.identify(caller.name, "points.ReverseActivity", request),
         activity_id=decode("activity", request.activity_id, "activity_id"),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def refund_activity(request: refund_pb2.RefundActivityRequest, caller: Caller) -> RefundActivity:
+    """The command to refund an activity."""
+    validate_only = request.validate_only
+    body = request.refund.SerializeToString(deterministic=True)
+    named = _named(request, caller)
+    return RefundActivity(
+        request=idempotency.identify(caller.name, "points.RefundActivity", request),
+        activity=named,
+        reference=request.refund.reference,
+        returned=returned_of(request.refund),
+        body=body,
+        fingerprint=idempotency.digest_of(body),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def complete_activity(request: completion_pb2.CompleteActivityRequest, caller: Caller) -> CompleteActivity:
+    """The command to complete an activity."""
+    validate_only = request.validate_only
+    named = _named(request, caller)
+    return CompleteActivity(
+        request=idempotency.identify(caller.name, "points.CompleteActivity", request),
+        activity=named,
+        completed_at=checked_instant(request.completed_at, "completed_at"),
+        caller=caller,
+        validate_only=validate_only,
+    )
+
+
+def _named(
+    request: refund_pb2.RefundActivityRequest | completion_pb2.CompleteActivityRequest, caller: Caller
+) -> UUID | ActivityKey:
+    """The activity that a request names."""
+    if request.HasField("key"):
+        return _activity_key(request.key, caller)
+    return decode("activity", request.activity_id, "activity_id")
+
+
+def _activity_key(key: refund_pb2.ActivityKey, caller: Caller) -> ActivityKey:
+    require_domain(caller, key.domain)
+    member_id = decode("member", key.member_id, "key.member_id")
+    named = natural_key(member_id, key.domain, key.type, key.reference)
+    return ActivityKey(member_id, key.domain, key.type, key.reference, named)
+
+
+def resolve_parked_refund(request: refund_pb2.ResolveParkedRefundRequest, caller: Caller) -> ResolveParkedRefund:
+    """The command to resolve a parked refund."""
+    validate_only = request.validate_only
+    return ResolveParkedRefund(
+        request=idempotency.identify(caller.name, "points.ResolveParkedRefund", request),
+        parked_refund_id=decode("parkedrefund", request.parked_refund_id, "parked_refund_id"),
+        discard=request.resolution == refund_pb2.ResolveParkedRefundRequest.RESOLUTION_DISCARD,
+        reason=request.reason,
         caller=caller,
         validate_only=validate_only,
     )

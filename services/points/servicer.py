@@ -11,6 +11,7 @@ from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.points import requests
 from services.points.activities.servicer import ActivityReads
+from services.points.activities.simulation import Simulations
 from services.points.adjustments import requests as adjustment_requests
 from services.points.adjustments.servicer import AdjustmentReads
 from services.points.documents import PointsConfig
@@ -20,16 +21,17 @@ from services.points.ledger.servicer import LedgerReads
 from services.points.reports.servicer import Reports
 from services.points.traces.servicer import Traces
 from services.points.wallets.servicer import WalletReads
-from tessera.points.v1 import movement_pb2
+from tessera.points.v1 import completion_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads, Traces, Reports):
+class PointsServicer(Simulations, ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads, Traces, Reports):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
+        Simulations.__init__(self, platform)
         ActivityReads.__init__(self, platform)
         WalletReads.__init__(self, platform)
         GiftReads.__init__(self, platform)
@@ -59,6 +61,39 @@ class PointsServicer(ActivityReads, WalletReads, GiftReads, AdjustmentReads, Led
         """Reverse one activity."""
         await self._platform.at_least.wait(request.at_least, call)
         return await self._one(requests.reverse_activity(request, call.caller), call)
+
+    async def RefundActivity(self, request: refund_pb2.RefundActivityRequest, call: Call) -> Serialised:
+        """Refund one activity."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.refund_activity(request, call.caller), call)
+
+    async def BulkRefundActivities(self, request: refund_pb2.BulkRefundActivitiesRequest, call: Call) -> Serialised:
+        """Refund many."""
+
+        def to_command(item: refund_pb2.RefundActivityRequest) -> Command:
+            return requests.refund_activity(item, call.caller)
+
+        return await self._many(request, to_command, call)
+
+    async def CompleteActivity(self, request: completion_pb2.CompleteActivityRequest, call: Call) -> Serialised:
+        """Complete one activity."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.complete_activity(request, call.caller), call)
+
+    async def BulkCompleteActivities(
+        self, request: completion_pb2.BulkCompleteActivitiesRequest, call: Call
+    ) -> Serialised:
+        """Complete many."""
+
+        def to_command(item: completion_pb2.CompleteActivityRequest) -> Command:
+            return requests.complete_activity(item, call.caller)
+
+        return await self._many(request, to_command, call)
+
+    async def ResolveParkedRefund(self, request: refund_pb2.ResolveParkedRefundRequest, call: Call) -> Serialised:
+        """Resolve one parked refund."""
+        await self._platform.at_least.wait(request.at_least, call)
+        return await self._one(requests.resolve_parked_refund(request, call.caller), call)
 
     async def Spend(self, request: pb.SpendRequest, call: Call) -> Serialised:
         """Spend once."""

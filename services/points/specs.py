@@ -235,6 +235,8 @@ class EarnRuleSpec(Spec):
 
     It gives one of: `rate` × base; `amount`; `amount` for each whole `per` of base; by a `table` of steps of base;
     what a `formula` comes to. With `rounded_per: line` all of this happens for each line that counts, and is summed.
+
+    What is `pending` until the activity is completed (a stay is over) is neither spent nor scored before.
     """
 
     unit: Code
@@ -259,6 +261,7 @@ class EarnRuleSpec(Spec):
     funders: Annotated[Mapping[Code, Share], Field(min_length=1, max_length=MAX_FUNDERS)] | None = None
     priority: Annotated[int, Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY)] = 0
     exclusive_group: Code | None = None
+    pending: Literal["until-completed"] | None = None
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
 

@@ -18,12 +18,15 @@ from services.points.values import (
     Balance,
     CapKey,
     Clawback,
+    Completion,
     Entry,
     Gift,
     Hold,
     Lot,
     LotUse,
     Movement,
+    ParkedRefund,
+    RefundRow,
     Spend,
     Wallet,
 )
@@ -67,6 +70,10 @@ class PointsState:
         self.accounts: dict[UUID, Account] = {}
         self.activities: dict[UUID, ActivityRow] = {}
         self.activity_by_natural_key: dict[UUID, UUID] = {}
+        self.refunds: dict[UUID, list[RefundRow]] = defaultdict(list)
+        self.completions: dict[UUID, Completion] = {}
+        self.parked: dict[UUID, ParkedRefund] = {}
+        self._parked_of: dict[UUID, set[UUID]] = defaultdict(set)
         self.balances: dict[tuple[UUID, str], Balance] = {}
         self.lots: dict[tuple[UUID, str], dict[UUID, Lot]] = defaultdict(dict)
         self.holds: dict[UUID, Hold] = {}
@@ -139,6 +146,18 @@ class PointsState:
         self.activities[row.activity_id] = row
         self.activity_by_natural_key[row.natural_key] = row.activity_id
 
+    def add_parked(self, row: ParkedRefund) -> None:
+        """A parked refund as it was loaded."""
+        self.parked[row.parked_refund_id] = row
+        self._parked_of[row.natural_key].add(row.parked_refund_id)
+
+    def parked_of(self, natural_key: UUID) -> list[ParkedRefund]:
+        """The refunds parked for an activity, as they came."""
+        if not self.parked:
+            return []
+        rows = [self.parked[row_id] for row_id in self._parked_of.get(natural_key, ())]
+        return sorted(rows, key=lambda row: row.ordinal)
+
     # What becomes of it
 
     def put_member(self, member_id: UUID, status: int) -> None:
@@ -163,6 +182,23 @@ class PointsState:
         """An activity that was not there."""
         self.add_activity(row)
         self._put(NEW_ACTIVITIES, row.activity_id, row)
+
+    def put_new_refund(self, row: RefundRow) -> None:
+        """A refund that was not there."""
+        self.refunds[row.activity_id].append(row)
+        self._put("refunds", row[:2], row)
+
+    def put_completion(self, row: Completion) -> None:
+        """An activity that is completed."""
+        self.completions[row.activity_id] = row
+        self._put("completions", row.activity_id, row)
+        self._events.append(events.activity_completed(row))
+
+    def put_parked(self, row: ParkedRefund) -> None:
+        """A parked refund as it becomes."""
+        self.add_parked(row)
+        self._put("parked_refunds", row.parked_refund_id, row)
+        self._events.append(events.parked_refund_changed(row))
 
     def put_cap_use(self, key: CapKey, used: int) -> None:
         """How much of a cap is used, as it becomes."""

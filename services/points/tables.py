@@ -65,6 +65,63 @@ ACTIVITIES = sa.Table(
     sa.Index("activities_natural_key", "partition", "natural_key", unique=True),
     info=UPSERT,
 )
+# What came back of activities. `answer` is the serialised RefundActivityResponse: the lines, and what was taken back.
+REFUNDS = sa.Table(
+    "refunds",
+    METADATA,
+    _partition(),
+    sa.Column("activity_id", sa.Uuid, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    # As the domain calls it, unique for its activity; empty for a reversal.
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("refunded_at", _TIME, nullable=False),
+)
+# Activities that were completed, so that what was pending until then is released.
+COMPLETIONS = sa.Table(
+    "completions",
+    METADATA,
+    _partition(),
+    sa.Column("activity_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("completed_at", _TIME, nullable=False),
+)
+# Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer.
+PARKED_REFUNDS = sa.Table(
+    "parked_refunds",
+    METADATA,
+    _partition(),
+    sa.Column("parked_refund_id", sa.Uuid, primary_key=True),
+    sa.Column("natural_key", sa.Uuid, nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("activity_reference", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("parked_at", _TIME, nullable=False),
+    sa.Column("closed_at", _TIME),
+    sa.Index("parked_refunds_natural_key", "partition", "natural_key"),
+    # Those that wait are few, and asked for by every batch; so neither index serves where a natural key is looked up.
+    sa.Index(
+        "parked_refunds_waiting", "partition", "parked_at", "parked_refund_id", postgresql_where=sa.text("state = 1")
+    ),
+    sa.Index(
+        "parked_refunds_closed",
+        "partition",
+        "state",
+        "parked_at",
+        "parked_refund_id",
+        postgresql_where=sa.text("state <> 1"),
+    ),
+    info=UPSERT,
+)
 ENTRIES = sa.Table(
     "entries",
     METADATA,

@@ -1,7 +1,7 @@
 """The plain values that points reckons with."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -66,6 +66,10 @@ class Balance(NamedTuple):
 
 
 EMPTY_BALANCE = Balance()
+
+
+UNTIL_COMPLETED = datetime(9999, 1, 1, tzinfo=UTC)
+"""When a lot can be spent that waits for its activity to be completed: after anything that can be asked for."""
 
 
 class Lot(NamedTuple):
@@ -281,6 +285,61 @@ class ActivityRow(NamedTuple):
     answer: bytes
     lines: int
     reversed_at: datetime | None
+
+
+class RefundRow(NamedTuple):
+    """A recorded refund of an activity, the `ordinal`-th from 0: a row of its table, in the table's order.
+
+    `answer` is the first answer, and what is kept of it; `reference` is empty for a reversal.
+    """
+
+    activity_id: UUID
+    ordinal: int
+    member_id: UUID
+    reference: str
+    fingerprint: bytes
+    answer: bytes
+    refunded_at: datetime
+
+
+class Completion(NamedTuple):
+    """That an activity was completed: a row of its table, in the table's order."""
+
+    activity_id: UUID
+    member_id: UUID
+    completed_at: datetime
+
+
+class ParkedState(IntEnum):
+    """Where a parked refund stands; the numbers of `tessera.points.v1.ParkedRefundState`."""
+
+    PARKED = 1
+    APPLIED = 2
+    DEAD = 3
+    DISCARDED = 4
+
+
+class ParkedRefund(NamedTuple):
+    """A refund that arrived before its activity, the `ordinal`-th of that: a row of its table, in the table's order.
+
+    `activity_reference` is the domain's name of the activity, `reference` that of the refund, `body` the serialised
+    `ActivityRefund`, `answer` the first answer, `reason` why it stands so.
+    """
+
+    parked_refund_id: UUID
+    natural_key: UUID
+    ordinal: int
+    member_id: UUID
+    domain: str
+    type: str
+    activity_reference: str
+    reference: str
+    body: bytes
+    answer: bytes
+    state: int
+    reason: str
+    parked_at: datetime
+    closed_at: datetime | None
 
 
 @dataclass(slots=True)

@@ -42,10 +42,17 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
-    """An activity was reversed. What that takes back of each unit stands beside it in the same record."""
+    """An activity came back, in whole or in part. What that takes back of each unit stands beside it in its record."""
 
     activity_id: bytes
     counted_at: datetime
+    completed_units: tuple[str, ...] = ()
+    """Units that counted only from when it was completed on."""
+    completed_at: datetime = EPOCH
+
+    def counted(self, unit: str) -> datetime:
+        """When what it scored of a unit counted."""
+        return self.completed_at if unit in self.completed_units else self.counted_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +99,21 @@ def parse_points(raw: bytes) -> HeardOfPoints | None:
                 _instant(booked.effective_at_us),
                 booked.source_id,
             )
+        case "entry_booked" if event.entry_booked.kind == points_pb.ENTRY_KIND_EARN:
+            booked = event.entry_booked
+            score = (booked.unit, booked.amount)
+            return Scored(from_bytes(booked.member_id), _instant(booked.effective_at_us), (score,))
         case "activity_reversed":
             reversal = event.activity_reversed
             return Reversed(reversal.activity_id, _instant(reversal.effective_at_us))
+        case "activity_refunded":
+            refund = event.activity_refunded
+            return Reversed(
+                refund.activity_id,
+                _instant(refund.effective_at_us),
+                tuple(refund.completed_units),
+                _instant(refund.completed_at_us),
+            )
         case _:
             return None
 

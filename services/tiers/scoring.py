@@ -17,7 +17,10 @@ def scores_in(heard: Iterable[HeardOfPoints], config: Config) -> list[Score]:
     from when it is taken back.
     """
     events = list(heard)
-    counted = {event.activity_id: event.counted_at for event in events if isinstance(event, Reversed)}
+    counted: dict[bytes, Reversed] = {}
+    for event in events:
+        if isinstance(event, Reversed) and (event.completed_units or event.activity_id not in counted):
+            counted[event.activity_id] = event
     scores = []
     for event in events:
         match event:
@@ -26,7 +29,9 @@ def scores_in(heard: Iterable[HeardOfPoints], config: Config) -> list[Score]:
                     entry = Entry(at, civil_day(at, config.zone_of(unit)), amount)
                     scores.append(Score(member_id, unit, entry, takes_back=False))
             case TakenBack(member_id, unit, amount, at, activity_id):
-                day = civil_day(counted.get(activity_id, at), config.zone_of(unit))
+                given = counted.get(activity_id)
+                counted_at = given.counted(unit) if given is not None else at
+                day = civil_day(counted_at, config.zone_of(unit))
                 scores.append(Score(member_id, unit, Entry(at, day, amount), takes_back=True))
     return scores
 

@@ -8,6 +8,7 @@ from tests.points.builders import (
     Member,
     Shop,
     accept,
+    activity,
     adjust,
     approve,
     capture,
@@ -19,6 +20,7 @@ from tests.points.builders import (
     grant,
     hold,
     local,
+    record,
     refund,
     release,
     reverse,
@@ -26,6 +28,7 @@ from tests.points.builders import (
     spend,
     unit,
 )
+from tests.points.returns import complete, key_of, returning
 
 OPENING = "2026-05-01 12:00"
 _LASTING: dict[str, Any] = {"refund": "min-validity", "gift": {}}
@@ -67,7 +70,13 @@ async def _until_june(shop: Shop, member: Member) -> str:
     proposed = await points.Adjust(adjust(member, -10))
     await shop.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
     await points.Spend(spend(member, 240))
+    await points.RefundActivity(returning(reversed_later.activity_id, amount_minor=70))
     await points.ReverseActivity(reverse(reversed_later.activity_id))
+    waited_for = activity(member, 30, await shop.now())
+    for share in (10, 25):
+        await points.RefundActivity(returning(key=key_of(waited_for), amount_minor=share))
+    await points.RecordActivity(record(waited_for))
+    await points.CompleteActivity(complete(key=key_of(waited_for)))
     await points.Grant(grant(member, 90, merchant="cafe", reference="sorry"))
     await points.Convert(convert(member, 100, "to-points", reference="order 2"))
     await points.Forfeit(forfeit(member, 30, unit="sliding", reference="case 7"))

@@ -280,18 +280,18 @@ class Wallet:
             self.lots.append(Lot(lot_id, lot.source, given, self.now, restored, lot.slides, merchant=lot.merchant))
         return 0
 
-    def reverse(self, activity: str, earned: int, at: datetime) -> int:
-        """Returns what was taken back."""
+    def come_back(self, activity: str, due: int, taken: int, fallen: int, at: datetime) -> int:
+        """`due` is to be back, `taken` was before; `fallen` is what the cap gets. Returns what was taken back."""
         own = [lot for lot in self.lots if lot.source == activity]
-        owed = left = earned - sum(lot.expired for lot in own)
+        owed = left = max(0, due - sum(lot.expired for lot in own) - taken)
         for lot in [*sorted(own, key=self.order), *self.free()]:
-            taken = min(lot.left, left)
-            lot.left -= taken
-            left -= taken
+            part = min(lot.left, left)
+            lot.left -= part
+            left -= part
         if self.terms.shortage == "allow-negative":
             self.debt += left
         if self.terms.cap is not None:
-            self.caps[first_of_month(day_of(at), 0)] -= earned
+            self.caps[first_of_month(day_of(at), 0)] -= fallen
         return owed
 
 

@@ -14,6 +14,7 @@ from tests.points.builders import (
     Member,
     Shop,
     capture,
+    forfeit,
     hold,
     local,
     open_shop,
@@ -26,6 +27,7 @@ from tests.points.builders import (
     spend,
     unit,
 )
+from tests.points.returns import returning
 
 Figures = tuple[int, int, int]
 
@@ -45,6 +47,24 @@ async def known(shop: Shop, member: Member, recorded_by: datetime, effective_at:
 
 def figures(balance: Any) -> Figures:
     return balance.available, balance.pending, balance.held
+
+
+async def test_what_is_pending_is_known_less_what_came_back_and_was_forfeited_by_then() -> None:
+    async with open_shop(unit(pending_days=9), rule(), at="2026-05-01") as shop:
+        member = await shop.enrol()
+        earned = await shop.earn(member, 100)
+        told = {await shop.now(): figures(await shop.balance(member))}
+        for day, method, request in (
+            ("2026-05-02", "RefundActivity", returning(earned.activity_id, amount_minor=30)),
+            ("2026-05-03", "Forfeit", forfeit(member, 20)),
+            ("2026-05-04", "ReverseActivity", reverse(earned.activity_id)),
+        ):
+            await shop.jump_to(day)
+            await getattr(shop.points, method)(request)
+            told[await shop.now()] = figures(await shop.balance(member))
+        await shop.jump_to("2026-05-06")
+        assert [pending for _, pending, _ in told.values()] == [100, 70, 50, 0]
+        assert {at: await known(shop, member, at) for at in told} == told
 
 
 async def test_a_late_activity_counts_at_its_time_and_was_not_known_then() -> None:

@@ -15,12 +15,15 @@ from services.chassis import ids
 from services.chassis.access import ALL, Caller
 from services.chassis.verdicts import OK
 from services.points import requests
+from services.points.activities.parking import parked_id_of
 from services.points.adjustments import requests as adjustment_requests
 from services.points.commands import (
     AcceptGift,
+    ActivityKey,
     Adjust,
     CancelGift,
     CaptureHold,
+    CompleteActivity,
     Convert,
     ExtendHold,
     Forfeit,
@@ -28,24 +31,26 @@ from services.points.commands import (
     Grant,
     PlaceHold,
     RecordActivity,
+    RefundActivity,
     RefundSpend,
     ReleaseHold,
     ResolveAdjustment,
+    ResolveParkedRefund,
     ReverseActivity,
     SettleWallets,
     Spend,
 )
 from services.points.gifts import requests as gift_requests
 from tessera.events.v1 import journal_pb2
-from tessera.points.v1 import event_pb2, movement_pb2
+from tessera.points.v1 import completion_pb2, event_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
-from tests.points import builders
+from tests.points import builders, returns
 from tests.points.builders import Member, Shop, activity, record, someone
 from tests.points.terms import DOCUMENTS, OF_ALL_KINDS
 
 CALLER = Caller("operator", frozenset(), ALL)
 APPROVER = Caller("approver", frozenset(), ALL)
-UNITS = ("lasting", "never", "sliding", "limited", "shared")
+UNITS = ("lasting", "never", "sliding", "limited", "shared", "stays")
 LIMITS = {
     "max_per_transaction": 30,
     "max_per_day": 40,
@@ -60,6 +65,12 @@ KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
     *("grant", "grant", "forfeit", "convert", "convert", "extend"),
     *("give", "give", "accept", "cancel", "adjust", "resolve"),
+    *("return", "return by key", "return by key", "resolve parked", "complete"),
+]
+STAYS = [
+    builders.unit("stays", expiry={"policy": "sliding", "days": 6}),
+    builders.unit("nights", "qualifying"),
+    *(builders.rule(f"later-{code}", code, pending="until-completed") for code in ("stays", "nights", "lasting")),
 ]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
@@ -88,6 +99,7 @@ class Life:
         self.members = [someone(number=2 * number + n, routing=8 * n) for n in range(2)]
         self._number = number
         self._commands: list[Any] = []
+        self._parked: list[UUID] = []
         self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "gift": [], "adjustment": [], "activity": []}
 
     def command(self, drawn: Drawn, now: datetime) -> Any:
@@ -156,6 +168,25 @@ class Life:
                 resolve = builders.approve if number % 3 else builders.reject
                 request = resolve(self._one("adjustment", number), **fields)
                 return adjustment_requests.resolve_adjustment(request, CALLER if number % 4 == 1 else APPROVER)
+            case "return":
+                request = returns.returning(self._one("activity", number), **self._returned(number, amount), **fields)
+                return requests.refund_activity(request, CALLER)
+            case "return by key":
+                purchase = activity(member, 0, now, reference=f"{self._number} {number}")
+                returned = self._returned(number, amount)
+                request = returns.returning(key=returns.key_of(purchase), **returned, **fields)
+                command = requests.refund_activity(request, CALLER)
+                assert isinstance(command.activity, ActivityKey)
+                self._parked.append(parked_id_of(command.activity, command.reference))
+                return command
+            case "complete":
+                at = now - timedelta(hours=number)
+                request = returns.complete(self._one("activity", amount % 4), at, **fields)
+                return requests.complete_activity(request, CALLER)
+            case "resolve parked":
+                parked_id = self._parked[-1 - number % len(self._parked)] if self._parked else ids.new_id(0)
+                request = returns.resolve(ids.encode("parkedrefund", parked_id), resolution=1 + (amount == 1), **fields)
+                return requests.resolve_parked_refund(request, CALLER)
             case "reverse":
                 request = builders.reverse(self._one("activity", number), **fields)
                 return requests.reverse_activity(request, CALLER)
@@ -164,6 +195,15 @@ class Life:
 
     def _other(self, member: Member) -> Member:
         return self.members[1 - self.members.index(member)]
+
+    def _returned(self, number: int, amount: int) -> dict[str, Any]:
+        """What comes back, and how that refund is called: now and then like another one."""
+        returned: dict[str, Any] = {"reference": f"return {number % 3} {amount}"}
+        if amount == 1:
+            return returned
+        if amount == 5:
+            return {**returned, "lines": [returns.part(0, 3 + number)]}
+        return {**returned, "amount_minor": max(1, amount // 2)}
 
     def _make(self, what: str, command: Any) -> Any:
         self._made[what].append(getattr(command, f"{what}_id"))
@@ -211,6 +251,8 @@ class Service:
         ]
         for event in events:
             event.activity_recorded.ClearField("digest")
+            event.activity_refunded.ClearField("digest")
+            event.parked_refund_changed.ClearField("digest")
             event.entry_booked.ClearField("ordinal")
             for earned in event.activity_recorded.earned:
                 earned.ClearField("ordinal")
@@ -232,6 +274,15 @@ TABLES = {
     "activities": """
         SELECT activity_id, natural_key, member_id, effective_at, fingerprint, body, lines, reversed_at
         FROM activities WHERE member_id = ANY($1) ORDER BY activity_id""",
+    "refunds": """
+        SELECT activity_id, ordinal, member_id, reference, fingerprint, refunded_at
+        FROM refunds WHERE member_id = ANY($1) ORDER BY activity_id, ordinal""",
+    "completions": """
+        SELECT * FROM completions WHERE member_id = ANY($1) ORDER BY activity_id""",
+    "parked_refunds": """
+        SELECT parked_refund_id, natural_key, ordinal, member_id, domain, type, activity_reference, reference, body,
+               state, reason, parked_at, closed_at
+        FROM parked_refunds WHERE member_id = ANY($1) ORDER BY parked_refund_id""",
     "entries": """
         SELECT member_id, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
                source_id, level
@@ -272,6 +323,9 @@ ANSWERS = {
     Grant: movement_pb2.GrantResponse,
     Forfeit: movement_pb2.ForfeitResponse,
     Convert: movement_pb2.ConvertResponse,
+    RefundActivity: refund_pb2.RefundActivityResponse,
+    CompleteActivity: completion_pb2.CompleteActivityResponse,
+    ResolveParkedRefund: refund_pb2.ResolveParkedRefundResponse,
 }
 
 
@@ -287,6 +341,8 @@ def verdict(command: Any, outcome: Any) -> tuple[int, Any]:
     answer.ClearField("position")
     if "to_position" in answer.DESCRIPTOR.fields_by_name:
         answer.ClearField("to_position")
+    if isinstance(command, ResolveParkedRefund):
+        answer.refund.ClearField("position")
     return OK, str(answer)
 
 
@@ -319,7 +375,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, at="2026-01-20 12:00")
+    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop

@@ -50,7 +50,7 @@ def test_a_remembered_answer_is_the_one_given_afresh(source: str) -> None:
     remembering, asked_afresh = LineCondition.compile(source), OF_LINES.compile(source)
     for activity, level in product(ACTIVITIES, LEVELS):
         about: dict[str, Message | dict[str, str]] = {"activity": activity, "level": level}
-        afresh = [line for line in LINES if asked_afresh.holds({**about, "line": line})]
+        afresh = [number for number, line in enumerate(LINES) if asked_afresh.holds({**about, "line": line})]
         assert remembering.matching(LINES, activity, level) == afresh
 
 

@@ -14,8 +14,8 @@ from tests.points import eventful
 from tests.points.builders import Shop, open_shop
 
 TABLES = (
-    *("activities", "entries", "lots", "holds", "spends", "gifts", "adjustments", "clawbacks", "lot_uses", "balances"),
-    *("journal", "requests"),
+    *("activities", "refunds", "completions", "parked_refunds", "entries", "lots", "holds", "spends", "gifts"),
+    *("adjustments", "movements", "clawbacks", "lot_uses", "balances", "journal", "requests"),
 )
 PARTITION = 5
 NOT_PROVEN = {"partition", "created_on"}

@@ -6,7 +6,7 @@ with different terms, in one bulk call.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from services.chassis.instants import timestamp
 from tessera.points.v1 import movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
-from tests.points import builders
+from tests.points import builders, returns
 from tests.points.builders import Member, Shop, activity, record, refusal_in, refusal_of
 from tests.points.model import Hold, Terms, Wallet, day_of, last_day, midnight
 from tests.points.terms import CAP, DOCUMENTS, SPECS
@@ -55,6 +55,9 @@ class Recorded:
     activity_id: str
     at: datetime
     earned: dict[str, int]
+    left: int
+    """What of the money did not come back yet."""
+    taken: dict[str, int] = field(default_factory=dict)
 
 
 def share_of(total: int, share: float) -> int:
@@ -109,7 +112,7 @@ class Life(RuleBasedStateMachine):
             assert earned[code].amount == wallet.capped(paid, at)
             wallet.earn(answer.activity_id, earned[code].lot_id, earned[code].amount, at)
         self.score += paid
-        self.activities.append(Recorded(answer.activity_id, at, {code: e.amount for code, e in earned.items()}))
+        self.activities.append(Recorded(answer.activity_id, at, {code: e.amount for code, e in earned.items()}, paid))
         if hours_ago:
             self.history.clear()
 
@@ -250,10 +253,33 @@ class Life(RuleBasedStateMachine):
     def reverse(self, which: float) -> None:
         done = self.activities.pop(min(int(which * len(self.activities)), len(self.activities) - 1))
         answer = self.call("ReverseActivity", builders.reverse(done.activity_id))
-        taken = {clawback.unit: clawback.taken for clawback in answer.clawbacks}
+        self.take_back(done, 0, {clawback.unit: clawback.taken for clawback in answer.clawbacks})
+
+    @precondition(lambda self: self.activities)
+    @rule(which=SHARES, share=SHARES)
+    def give_back(self, which: float, share: float) -> None:
+        number = min(int(which * len(self.activities)), len(self.activities) - 1)
+        done, amount = self.activities[number], share_of(self.activities[number].left, share)
+        request = returns.returning(done.activity_id, amount_minor=amount)
+        if amount > done.left:
+            refusal = self.run(refusal_of(self.shop.points.RefundActivity(request)))
+            assert refusal.reason == "REFUND_EXCEEDS_ACTIVITY"
+            return
+        answer = self.call("RefundActivity", request)
+        self.take_back(done, done.left - amount, {clawback.unit: clawback.taken for clawback in answer.clawbacks})
+        assert answer.is_whole == (done.left == 0)
+        if answer.is_whole:
+            del self.activities[number]
+
+    def take_back(self, done: Recorded, left: int, taken: dict[str, int]) -> None:
         for code, wallet in self.wallets.items():
-            assert wallet.reverse(done.activity_id, done.earned[code], done.at) == taken.get(code, 0)
+            earned, before = done.earned[code], done.taken.get(code, 0)
+            fallen = min(earned, done.left) - min(earned, left)
+            due = earned - min(earned, left)
+            assert wallet.come_back(done.activity_id, due, before, fallen, done.at) == taken.get(code, 0)
+            done.taken[code] = before + taken.get(code, 0)
         self.score -= taken.get("score", 0)
+        done.left = left
 
     # What happens to it
 

@@ -5,8 +5,11 @@ import re
 import pytest
 
 from services.points import jobs, queries
+from services.points.activities import loading
+from services.points.activities import reads as activity_reads
 from services.points.reports import queries as reports
 from services.points.traces import queries as traces
+from services.points.values import ParkedState
 from services.points.wallets import history, reads
 from tests.support.plans import BEFORE, check_looks_up, plan_of
 
@@ -15,6 +18,7 @@ OF_A_BATCH = [
     "_ACCOUNTS",
     "_STANDINGS",
     "_ACTIVITIES",
+    "_ACTIVITIES_OF_PARKED",
     "_BALANCES",
     "_OPEN_LOTS",
     "_LOTS",
@@ -25,6 +29,7 @@ OF_A_BATCH = [
     "_SPENDS",
     "_CAP_USES",
 ]
+OF_ACTIVITIES = ["_REFUNDS", "_COMPLETIONS", "_PARKED", "_PARKED_FOR"]
 OF_WALLETS = [
     "_MEMBERS",
     "_BALANCES",
@@ -41,6 +46,12 @@ OF_WALLETS = [
 @pytest.mark.parametrize("name", OF_A_BATCH)
 async def test_no_query_of_a_batch_reads_a_whole_partition(name: str, before: str) -> None:
     check_looks_up(await plan_of("points", getattr(queries, name), before))
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("name", OF_ACTIVITIES)
+async def test_nothing_that_came_back_is_looked_for_in_a_whole_partition(name: str, before: str) -> None:
+    check_looks_up(await plan_of("points", getattr(loading, name), before))
 
 
 @pytest.mark.parametrize("name", OF_WALLETS)
@@ -72,6 +83,8 @@ async def test_the_past_is_read_by_member() -> None:
         "entries_pkey",
         "lots_pkey",
         "activities_pkey",
+        "clawbacks_pkey",
+        "lot_uses_pkey",
         "holds_of_member",
     ], plan
     assert all(" AND " in condition for condition in re.findall(r"Index Cond: (.*)", plan)), plan
@@ -99,6 +112,8 @@ async def test_what_was_known_is_read_by_member_and_compared_by_hashes() -> None
         "entries_pkey",
         "lots_pkey",
         "activities_pkey",
+        "clawbacks_pkey",
+        "lot_uses_pkey",
         "balances_pkey",
         "holds_of_member",
     }, plan
@@ -117,3 +132,21 @@ async def test_an_export_reads_the_journal_from_its_place_on() -> None:
     assert "Index Scan using journal_pkey" in plan, plan
     assert "Sort" not in plan, plan
     check_looks_up(plan)
+
+
+@pytest.mark.parametrize("state", list(ParkedState))
+async def test_parked_refunds_are_listed_by_where_they_stand(state: ParkedState) -> None:
+    plan = await plan_of("points", activity_reads._PARKED[state])
+    index = "waiting" if state == ParkedState.PARKED else "closed"
+    assert f"using parked_refunds_{index} on" in plan, plan
+
+
+async def test_refunds_that_waited_too_long_are_found_among_those_that_wait() -> None:
+    assert "using parked_refunds_waiting on" in await plan_of("points", activity_reads._OVERDUE)
+
+
+async def test_nothing_is_looked_up_for_an_activity_while_nothing_waits() -> None:
+    plan = await plan_of("points", loading._WAITING_FOR)
+    assert "One-Time Filter: (InitPlan" in plan, plan
+    indexes = re.findall(r"Scan (?:using|on) (\w+_\w+)", plan)
+    assert indexes == ["parked_refunds_waiting", "parked_refunds_natural_key"], plan

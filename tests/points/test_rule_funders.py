@@ -79,8 +79,8 @@ async def test_a_cap_counts_the_whole_once_and_gets_it_back_once() -> None:
         assert found == {"partner-x": 20, "platform": 31}
         answer = await shop.earn(member, 80)
         assert [(e.funder, e.amount, e.rules[0].capped) for e in answer.earnings] == [
-            ("partner-x", 20, 30),
-            ("platform", 30, 0),
+            ("partner-x", 20, 12),
+            ("platform", 30, 18),
         ]
         assert (await parts(shop, member, 1))[1] == {"partner-x": 0}, "the cap is used up"
         await shop.points.ReverseActivity(reverse(first))

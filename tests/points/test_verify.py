@@ -21,6 +21,9 @@ from tests.points.builders import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TABLES = (
     "activities",
+    "refunds",
+    "completions",
+    "parked_refunds",
     "entries",
     "lots",
     "holds",

@@ -3,14 +3,14 @@
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from services.chassis.instants import timestamp
 from tessera.identity.v1 import identity_service_pb2 as identity_pb
-from tessera.points.v1 import activity_pb2
+from tessera.points.v1 import activity_pb2, completion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as points_pb
 from tessera.tiers.v1 import tiers_service_pb2 as pb
 from tests.support.suite import Suite, start_suite
@@ -58,14 +58,14 @@ class Shopper:
     member_id: str
     account_id: str
 
-    async def buys(self, amount: int, occurred_at: datetime, after: Any = ()) -> Any:
+    async def buys(self, amount: int, occurred_at: datetime, after: Any = (), type: str = "purchase") -> Any:
         """Record a purchase."""
         number = next(_NUMBER)
         activity = activity_pb2.Activity(
             member_id=self.member_id,
             account_id=self.account_id,
             domain="grocery",
-            type="purchase",
+            type=type,
             reference=f"order-{number}",
             occurred_at=timestamp(occurred_at),
             lines=[activity_pb2.ActivityLine(sku="tea", cash_minor=amount)],
@@ -124,6 +124,46 @@ async def test_a_reversed_activity_lowers_the_level_at_the_next_evaluation(suite
     assert (found.level, found.score, found.level_if_idle) == ("gold", 0, "bronze")
     await suite.advance(at(date(2026, 1, 2), 0))
     assert (await member.standing()).level == "bronze"
+
+
+async def test_a_refund_of_a_part_lowers_the_score_of_the_day_of_the_activity(suite: Suite) -> None:
+    member = await shopper(suite)
+    first = await member.buys(350, START)
+    await suite.advance(at(JAN_1, 12))
+    await member.buys(20, at(JAN_1, 12))
+    refund = refund_pb2.ActivityRefund(reference="return 1", amount_minor=60)
+    request = refund_pb2.RefundActivityRequest(request_id="refund", activity_id=first.activity_id, refund=refund)
+    refunded_at = (await suite.points.RefundActivity(request)).position
+    found = await member.standing(after=[refunded_at])
+    assert (found.level, found.score, found.level_if_idle) == ("gold", 310, "gold")
+    refund = refund_pb2.ActivityRefund(reference="return 2", amount_minor=60)
+    request = refund_pb2.RefundActivityRequest(request_id="again", activity_id=first.activity_id, refund=refund)
+    refunded_at = (await suite.points.RefundActivity(request)).position
+    found = await member.standing(after=[refunded_at])
+    assert (found.level, found.score, found.level_if_idle) == ("gold", 250, "silver")
+    await suite.advance(at(JAN_1, 12) + timedelta(days=90))
+    assert (await member.standing()).score == 0, "it counts on the day it was earned, not on that of the refund"
+
+
+async def test_a_stay_scores_on_the_day_it_is_completed_and_comes_back_on_that_day(suite: Suite) -> None:
+    at_once = rule("score", "score", condition='activity.type == "purchase"')
+    stays = rule("stays", "score", condition='activity.type == "stay"', pending="until-completed")
+    await suite.publish("points", at_once, stays)
+    member = await shopper(suite)
+    stay = await member.buys(150, START, type="stay")
+    await suite.advance(at(JAN_1, 12) + timedelta(days=10))
+    completed = timestamp(at(JAN_1, 12) + timedelta(days=10))
+    request = completion_pb2.CompleteActivityRequest(
+        request_id="complete", activity_id=stay.activity_id, completed_at=completed
+    )
+    done = (await suite.points.CompleteActivity(request)).position
+    found = await member.standing(after=[done])
+    assert (found.level, found.score) == ("silver", 150)
+    await suite.advance(at(JAN_1, 12) + timedelta(days=95))
+    assert (await member.standing()).score == 150, "it counts from the completion on"
+    reversal = points_pb.ReverseActivityRequest(request_id="reverse stay", activity_id=stay.activity_id)
+    reversed_at = (await suite.points.ReverseActivity(reversal)).position
+    assert (await member.standing(after=[reversed_at])).score == 0
 
 
 async def test_what_happened_while_tiers_was_away_is_followed_once_it_is_back(suite: Suite) -> None:

@@ -1,11 +1,10 @@
-"""Commands on activities: recording what happened, and reversing it by its recorded effects."""
+"""Commands on activities: recording what happened."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.idempotency import REUSED
@@ -13,14 +12,15 @@ from services.chassis.ids import derived
 from services.chassis.operations import Decided, Decision, Moment
 from services.chassis.verdicts import accepted
 from services.points import errors, events, wire
-from services.points.activities import rules
-from services.points.commands import RecordActivity, ReverseActivity
+from services.points.activities import parking, rules
+from services.points.commands import RecordActivity
 from services.points.documents import PointsConfig
 from services.points.giving import Subject
 from services.points.members import member_rejection
-from services.points.specs import DEFAULT_NEGATIVE_BALANCE, MAX_AMOUNT
+from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
 from services.points.values import (
+    UNTIL_COMPLETED,
     ActivityRow,
     Balance,
     Booked,
@@ -31,7 +31,6 @@ from services.points.values import (
     Wallet,
     funder_account,
 )
-from services.points.wallets import rules as wallet_rules
 from services.points.wallets.lots import settle
 
 
@@ -44,16 +43,6 @@ def cap_keys(command: RecordActivity, config: PointsConfig) -> list[CapKey]:
 def earliest(command: RecordActivity) -> datetime:
     """The earliest instant at which an activity may take effect: one from the future is booked at receipt."""
     return min(command.occurred_at, command.received_at)
-
-
-def cap_keys_of(row: ActivityRow) -> list[CapKey]:
-    """The caps that a recorded activity drew on."""
-    return [key for effect in wire.recorded_effects(row.answer) for key, _ in _caps_of(row.member_id, effect)]
-
-
-def _caps_of(member_id: UUID, effect: wire.RecordedEffect) -> list[tuple[CapKey, int]]:
-    """The caps that one effect drew on, and how much."""
-    return [(CapKey(member_id, cap.rule, cap.period_start), cap.amount) for cap in effect.caps]
 
 
 def ladders_of(commands: Iterable[object], config: PointsConfig) -> Sequence[str]:
@@ -80,6 +69,11 @@ class Recorded(NamedTuple):
     paying: tuple[Wallet, ...]
     """Wallets in which something was owed; what was earned may pay it."""
 
+    @property
+    def member_id(self) -> UUID:
+        """Whose it is."""
+        return self.row.member_id
+
     def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
         """Fold it in."""
         for wallet in self.settled:
@@ -96,6 +90,7 @@ class Recorded(NamedTuple):
         state.tell(events.activity_recorded(self.command, self.row, self.booked, first_ordinal))
         for wallet in self.paying:
             state.put_wallet(wallet)
+        parking.apply_waiting(state, self.row, moment)
 
 
 def record(state: PointsState, command: RecordActivity, moment: Moment[PointsConfig]) -> Decided:
@@ -221,7 +216,7 @@ def _book(
     member_id, account_id, activity_id = command.member_id, command.account_id, command.activity_id
     balances = {code: wallet.balance for code, wallet in settled.items()}
     for earned in earnings:
-        if earned.amount == 0:
+        if earned.amount == 0 or earned.is_booked_later:
             continue
         code = earned.unit.code
         before = balances.get(code) or state.balance(member_id, code)
@@ -252,9 +247,13 @@ def _lot(command: RecordActivity, earned: rules.Earned, effective_at: datetime, 
     unit = earned.unit
     if not unit.is_spendable:
         return None
-    available = unit.available_at(effective_at)
     activity_id, amount = command.activity_id, earned.amount
-    lot_id, expires_at = derived(activity_id, ordinal), unit.expires_at(available)
+    lot_id = derived(activity_id, ordinal)
+    if earned.until_completed:
+        available, expires_at = UNTIL_COMPLETED, UNTIL_COMPLETED if unit.slides else None
+    else:
+        available = unit.available_at(effective_at)
+        expires_at = unit.expires_at(available)
     wallet, left = (command.member_id, lot_id, unit.code), (amount, amount, 0, 0)
     return Lot(*wallet, *left, available, expires_at, earned.funder, activity_id, command.account_id, unit.slides)
 
@@ -281,75 +280,3 @@ def _pay(
     for wallet in paying.values():
         settle(wallet, now)
     return tuple(paying.values())
-
-
-class Reversed(NamedTuple):
-    """A reversed activity: what to write and tell."""
-
-    row: ActivityRow
-    wallets: tuple[Wallet, ...]
-    caps: tuple[tuple[CapKey, int], ...]
-
-    def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
-        """Fold it in."""
-        for wallet in self.wallets:
-            state.put_wallet(wallet)
-        for key, amount in self.caps:
-            state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
-        state.mark_reversed(self.row.activity_id, moment.at)
-        state.tell(events.activity_reversed(self.row.activity_id, self.row.member_id, self.row.effective_at, moment.at))
-
-
-def reverse(state: PointsState, command: ReverseActivity, moment: Moment[PointsConfig]) -> Decided:
-    """Take back what an activity earned, by what was recorded of it; caps get back what it drew on."""
-    row = state.activities.get(command.activity_id)
-    if row is None:
-        return errors.activity_unknown(wire.activity_id(command.activity_id))
-    activity = wire.activity_of(row.body)
-    if not command.caller.may_act_in(activity.domain):
-        return domain_not_allowed(command.caller, activity.domain)
-    if row.reversed_at is not None:
-        return errors.activity_already_reversed(row.reversed_at)
-    account_id = wire.decode_account(activity.account_id)
-    wallets: dict[str, Wallet] = {}
-    told: list[wire.TakenBack] = []
-    caps: list[tuple[CapKey, int]] = []
-    for effect in wire.recorded_effects(row.answer):
-        wallet = wallets.setdefault(effect.unit, state.wallet(row.member_id, effect.unit))
-        taken = _take_back(wallet, effect, row.activity_id, account_id, len(told), moment)
-        if isinstance(taken, Rejection):
-            return taken
-        told.append(taken)
-        caps += _caps_of(row.member_id, effect)
-    outcome = Reversed(row, tuple(wallets.values()), tuple(caps))
-    return Decision(outcome, lambda: wire.reverse_response(told, wire.position_of(moment)))
-
-
-def _take_back(
-    wallet: Wallet,
-    effect: wire.RecordedEffect,
-    activity_id: UUID,
-    account_id: UUID,
-    number: int,
-    moment: Moment[PointsConfig],
-) -> wire.TakenBack | Rejection:
-    """Take back one recorded effect. Only how a shortage is met is asked of the unit as it is configured today."""
-    if effect.lot_id is None:
-        refused = wallet_rules.take_score_back(wallet, activity_id, account_id, effect.funder, effect.amount, moment.at)
-        return refused or wire.TakenBack(effect.unit, effect.amount, effect.amount, 0, 0, wallet.balance.balance)
-    unit = moment.config.units.get(effect.unit)
-    policy = unit.spec.negative_balance if unit is not None else DEFAULT_NEGATIVE_BALANCE
-    clawback = wallet_rules.claw_back(
-        wallet, activity_id, account_id, effect.funder, effect.amount, policy, number, moment.at
-    )
-    if isinstance(clawback, Rejection):
-        return clawback
-    short = clawback.amount - sum(use.amount for use in clawback.uses)
-    return wire.TakenBack(
-        unit=effect.unit,
-        earned=effect.amount,
-        taken=clawback.amount,
-        forgiven=short if policy == "forgive" else 0,
-        deducted=short if policy == "deduct-from-cash" else 0,
-        balance_after=wallet.balance.balance,
-    )

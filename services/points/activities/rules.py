@@ -35,6 +35,10 @@ class RuleOutcome(NamedTuple):
     cap_key: CapKey | None
     applied: tuple[Applied, ...] = ()
     problem: str = ""
+    factor: Exact | None = None
+    """What it gave for each minor unit of its base, multipliers included; None where it is not so simple."""
+    lines: Sequence[int] = ()
+    """The numbers of the lines that it looked at; none when it looked at all."""
 
 
 class Skipped(NamedTuple):
@@ -60,6 +64,12 @@ class Earned(NamedTuple):
     amount: int
     level: str
     rules: list[RuleOutcome]
+    until_completed: bool = False
+
+    @property
+    def is_booked_later(self) -> bool:
+        """Whether nothing is booked of it yet: a score counts only once its activity is completed."""
+        return self.until_completed and not self.unit.is_spendable
 
 
 class OutOfRange(Exception):
@@ -124,10 +134,15 @@ def _outcome(
     """What a rule that concerns the activity gives before its cap, or why it is skipped. Raises OutOfRange."""
     lines = subject.lines
     field = rule.base_field
+    numbers: Sequence[int] = ()
     if rule.chooses_lines:
-        lines = _lines(rule, subject)
-        if not lines and (subject.lines or rule.line_condition is not None):
+        numbers = _chosen(rule, subject)
+        if not numbers and (lines or rule.line_condition is not None):
             return NO_LINE_MATCHES
+        if len(numbers) == len(lines):
+            numbers = ()
+        else:
+            lines = [lines[number] for number in numbers]
         base = sum([getattr(line, field) for line in lines])
         if base == 0 and rule.line_condition is not None and rule.giving.needs_money:
             return NOTHING_PAID
@@ -135,21 +150,25 @@ def _outcome(
         base = bases[field] = sum([getattr(line, field) for line in lines])
     if rule.exclusive_group is not None and rule.exclusive_group in given:
         return Skipped(EXCLUDED_BY_RULE, given[rule.exclusive_group])
-    return _give(rule, base, lines, subject, at)
+    return _give(rule, base, lines, numbers, subject, at)
 
 
-def _lines(rule: EarnRule, subject: Subject) -> Sequence[Any]:
-    """The lines that count."""
-    lines = subject.lines
+def _chosen(rule: EarnRule, subject: Subject) -> Sequence[int]:
+    """The numbers of the lines that count."""
+    activity, lines, levels = subject
+    numbers: Sequence[int] = range(len(lines))
     if rule.line_condition is not None:
-        lines = rule.line_condition.matching(lines, subject.activity, subject.levels)
+        numbers = rule.line_condition.matching(lines, activity, levels)
     if rule.excluded_lines is not None:
-        lines = rule.excluded_lines.others(lines, subject.activity, subject.levels)
-    return lines
+        excluded = set(rule.excluded_lines.matching(lines, activity, levels))
+        numbers = [number for number in numbers if number not in excluded]
+    return numbers
 
 
-def _give(rule: EarnRule, base: int, lines: Sequence[Any], subject: Subject, at: datetime) -> RuleOutcome:
-    """What a rule gives for its base, before its cap. Raises OutOfRange."""
+def _give(
+    rule: EarnRule, base: int, lines: Sequence[Any], numbers: Sequence[int], subject: Subject, at: datetime
+) -> RuleOutcome:
+    """What a rule gives for its base, before its cap; `numbers` are those of its lines. Raises OutOfRange."""
     stack = rule.stack
     level = stack.level(subject.levels) if stack.ladders else ""
     factor = (
@@ -168,7 +187,9 @@ def _give(rule: EarnRule, base: int, lines: Sequence[Any], subject: Subject, at:
         return RuleOutcome(rule, 0, base, level, factor[2], 0, verdict, None, factor[3], why.problem)
     if amount > MAX_AMOUNT:
         raise OutOfRange
-    return RuleOutcome(rule, amount, base, level, factor[2], 0, FIRED if amount else BELOW_ONE, None, factor[3])
+    per_unit = None if rule.rate is None else (rule.rate[0] * factor[0], rule.rate[1] * factor[1])
+    verdict = FIRED if amount else BELOW_ONE
+    return RuleOutcome(rule, amount, base, level, factor[2], 0, verdict, None, factor[3], "", per_unit, numbers)
 
 
 def _sum_of_lines(rule: EarnRule, lines: Sequence[Any], subject: Subject, factor: Factor) -> int:
@@ -186,41 +207,41 @@ def _cap(outcome: RuleOutcome, key: CapKey, left: int) -> RuleOutcome:
 
 
 def earnings(outcomes: Sequence[RuleOutcome]) -> list[Earned]:
-    """What rules give, by unit and funder in the order of the rules. Raises OutOfRange."""
-    by_funder: dict[tuple[str, str], list[RuleOutcome]] = {}
+    """What rules give, by unit and funder, pending or not, in the order of the rules. Raises OutOfRange."""
+    by_funder: dict[tuple[str, str, bool], list[RuleOutcome]] = {}
     for outcome in outcomes:
         rule = outcome.rule
         if rule.shares is None:
-            by_funder.setdefault((rule.unit.code, rule.funder), []).append(outcome)
+            by_funder.setdefault((rule.unit.code, rule.funder, rule.until_completed), []).append(outcome)
         else:
             for funder, part in _parts(outcome, rule.shares):
-                by_funder.setdefault((rule.unit.code, funder), []).append(part)
-    return [_earned(funder, outcomes) for (_, funder), outcomes in by_funder.items()]
+                by_funder.setdefault((rule.unit.code, funder, rule.until_completed), []).append(part)
+    return [_earned(funder, outcomes) for (_, funder, _), outcomes in by_funder.items()]
 
 
 def _parts(outcome: RuleOutcome, shares: Mapping[str, int]) -> Iterator[tuple[str, RuleOutcome]]:
-    """The part of each funder that gives something, the first one if none does; it tells what the cap took of all.
+    """The part of each funder that gives something, the first one if none does.
 
-    Each part says what it drew on the cap, so that together they give back the whole amount once.
+    Each part says what it drew on the cap and what that took of it, so that together they are the whole, once. What a
+    refund leaves of a part is in proportion to it, so it has no factor of its own.
     """
-    amounts = split(outcome.amount, list(shares.values()))
-    parts = [part for part in zip(shares, amounts, strict=True) if part[1]]
-    capped = outcome.capped
-    for funder, amount in parts or [(outcome.rule.funder, 0)]:
-        yield funder, outcome._replace(amount=amount, capped=capped)
-        capped = 0
+    weights = list(shares.values())
+    amounts, capped = split(outcome.amount, weights), split(outcome.capped, weights)
+    parts = [part for part in zip(shares, amounts, capped, strict=True) if part[1]]
+    for funder, amount, cut in parts or [(outcome.rule.funder, 0, outcome.capped)]:
+        yield funder, outcome._replace(amount=amount, capped=cut, factor=None)
 
 
 def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
     """What rules of one unit and funder give together. Raises OutOfRange."""
     first = outcomes[0]
     if len(outcomes) == 1:
-        return Earned(first.rule.unit, funder, first.amount, first.level, outcomes)
+        return Earned(first.rule.unit, funder, first.amount, first.level, outcomes, first.rule.until_completed)
     amount = sum([outcome.amount for outcome in outcomes])
     if amount > MAX_AMOUNT:
         raise OutOfRange
     level = next((outcome.level for outcome in outcomes if outcome.level), "")
-    return Earned(first.rule.unit, funder, amount, level, outcomes)
+    return Earned(first.rule.unit, funder, amount, level, outcomes, first.rule.until_completed)
 
 
 def rounded(exact: Exact, factor: Factor, rounding: str) -> int:

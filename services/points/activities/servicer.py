@@ -1,85 +1,63 @@
-"""Asking of activities without recording them."""
+"""Reading what waits for activities."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
 
 from services.chassis.app import Platform
-from services.chassis.configurations import check_version
-from services.chassis.errors import Refused, Rejection
 from services.chassis.instants import timestamp
-from services.chassis.operations import Moment
-from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
-from services.points import requests, wire
-from services.points.activities import rules
-from services.points.activities.operations import evaluate, levels_of
-from services.points.activities.rules import RuleOutcome
-from services.points.commands import RecordActivity
-from services.points.documents import EarnRule, PointsConfig
-from services.points.giving import Subject
-from services.points.operations import load_partition
-from services.points.state import PointsState
-from tessera.points.v1 import points_service_pb2 as pb
+from services.points import wire
+from services.points.activities import reads
+from services.points.documents import PointsConfig
+from services.points.values import ParkedRefund
+from tessera.points.v1 import refund_pb2
+
+DEFAULT_PAGE = 100
+_FIRST: reads.ParkedPlace = (0, datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 class ActivityReads:
-    """The methods of the contract that ask about activities."""
+    """The methods of the contract that read what concerns activities."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
         self._platform = platform
 
-    async def SimulateActivity(self, request: pb.SimulateActivityRequest, call: Call) -> pb.SimulateActivityResponse:
-        """What an activity would earn, decided as recording decides it, on what a batch would load now."""
+    async def ListParkedRefunds(
+        self, request: refund_pb2.ListParkedRefundsRequest, call: Call
+    ) -> refund_pb2.ListParkedRefundsResponse:
+        """A page of parked refunds."""
         await self._platform.at_least.wait(request.at_least, call)
-        now = await self._platform.clock.now()
-        command = requests.simulate_activity(request, call.caller, now)
-        version, config = await self._configured(request.config_version)
-        moment = Moment(now, config, version, {}, self._platform.settings.partitions - 1)
-        state = await self._state(command, config)
-        levels = {**levels_of(state, command, moment), **request.levels}
-        told: dict[str, rules.Verdict] = {}
-        evaluated = evaluate(state, command, moment, levels, told)
-        if isinstance(evaluated, Rejection):
-            raise Refused(evaluated)
-        response = pb.SimulateActivityResponse(config_version=version)
-        response.booked_at_receipt = command.occurred_at > evaluated.effective_at
-        wire.fill_earnings(response, evaluated.earnings, evaluated.booked, evaluated.effective_at)
-        for earning in response.earnings:
-            earning.ClearField("lot_id")
-        subject = Subject(command.activity, command.lines, levels)
-        for rule in config.rules:
-            report = response.rules.add(rule=rule.code, unit=rule.unit.code)
-            _fill_report(report, rule, told[rule.code], subject)
-            if (at := rules.eligible_at(rule, told[rule.code], evaluated.effective_at)) is not None:
-                report.eligible_at.CopyFrom(timestamp(at))
+        tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
+        after = _place(tokens.decode(request.page_token, call.method, call.caller.name, request))
+        partitions = range(after[0], self._platform.settings.partitions)
+        rows = await reads.parked_refunds(self._platform.pool, partitions, request.state, after, size + 1)
+        response = refund_pb2.ListParkedRefundsResponse()
+        for _, parked in rows[:size]:
+            _fill(response.refunds.add(), parked)
+        if len(rows) > size:
+            partition, last = rows[size - 1]
+            place = (partition, last.parked_at.isoformat(), str(last.parked_refund_id))
+            response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
         return response
 
-    async def _configured(self, version: int) -> tuple[int, PointsConfig]:
-        """A version's configuration, or that of the one in force. Raises Refused (VERSION_UNKNOWN)."""
-        configurations, pool = self._platform.configurations, self._platform.pool
-        if not version:
-            return await configurations.current(pool)
-        await check_version(pool, version)
-        return version, await configurations.at(pool, version)
 
-    async def _state(self, command: RecordActivity, config: PointsConfig) -> PointsState:
-        """What a batch would load for the command, as of one instant."""
-        state = PointsState(config)
-        partition = partition_of(command.member_id, self._platform.settings.partitions)
-        async with (
-            self._platform.pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            await load_partition(connection, partition, [command], state)
-        return state
+def _place(cursor: Sequence[str | int] | None) -> reads.ParkedPlace:
+    if not cursor:
+        return _FIRST
+    partition, parked_at, parked_refund_id = cursor
+    return int(partition), datetime.fromisoformat(str(parked_at)), UUID(str(parked_refund_id))
 
 
-def _fill_report(report: pb.RuleReport, rule: EarnRule, verdict: rules.Verdict, subject: Subject) -> None:
-    """What became of a rule, and why."""
-    if isinstance(verdict, RuleOutcome):
-        wire.fill_rule(report.outcome, verdict)
-        report.problem = verdict.problem
-        return
-    report.problem = rules.problem(rule, verdict, subject)
-    failed = verdict is rules.CONDITION_FALSE and report.problem
-    report.skipped = rules.CONDITION_FAILED if failed else verdict.reason  # type: ignore[assignment]  # as in the contract
-    report.excluded_by = verdict.excluded_by
-    if verdict is rules.NO_LONGER_VALID and rule.valid_until is not None:
-        report.valid_until.CopyFrom(timestamp(rule.valid_until))
+def _fill(message: refund_pb2.ParkedRefund, parked: ParkedRefund) -> None:
+    message.parked_refund_id = wire.parked_refund_id(parked.parked_refund_id)
+    message.key.member_id = wire.member_id(parked.member_id)
+    message.key.domain = parked.domain
+    message.key.type = parked.type
+    message.key.reference = parked.activity_reference
+    message.refund.CopyFrom(wire.refund_of(parked.body))
+    message.state = refund_pb2.ParkedRefundState.ValueType(parked.state)
+    message.reason = parked.reason
+    message.parked_at.CopyFrom(timestamp(parked.parked_at))
+    if parked.closed_at is not None:
+        message.closed_at.CopyFrom(timestamp(parked.closed_at))

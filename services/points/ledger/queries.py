@@ -124,6 +124,23 @@ _ACTIVITIES = """
 """
 
 
+_REFUNDS = """
+    SELECT activity_id, ordinal, member_id, refunded_at, fingerprint, reference, answer
+    FROM refunds
+    WHERE partition = $1
+"""
+
+_COMPLETIONS = """
+    SELECT activity_id, member_id, completed_at
+    FROM completions
+    WHERE partition = $1
+"""
+_PARKED_REFUNDS = """
+    SELECT parked_refund_id, natural_key, ordinal, member_id, domain, type, state, parked_at, closed_at,
+           activity_reference, reference, body, answer, reason
+    FROM parked_refunds
+    WHERE partition = $1
+"""
 _KEPT_VERDICTS = """
     SELECT request_key, fingerprint, code, payload, created_on
     FROM requests
@@ -227,6 +244,21 @@ def uses(connection: asyncpg.Connection, partition: int) -> Chunks:
 def activities(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All activities."""
     return _chunks(connection, _ACTIVITIES, partition)
+
+
+def refunds(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All refunds of activities."""
+    return _chunks(connection, _REFUNDS, partition)
+
+
+def parked_refunds(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All refunds that arrived before their activity."""
+    return _chunks(connection, _PARKED_REFUNDS, partition)
+
+
+def completions(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All activities that were completed."""
+    return _chunks(connection, _COMPLETIONS, partition)
 
 
 async def _chunks(connection: asyncpg.Connection, query: str, partition: int) -> Chunks:

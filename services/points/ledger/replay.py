@@ -42,6 +42,11 @@ class Replayed:
     activities: dict[bytes, Row] = field(default_factory=dict)
     """Member, time of effect, and the digest that proves what else there is."""
     reversed_at: dict[bytes, int | None] = field(default_factory=dict)
+    refunds: dict[tuple[bytes, int], Row] = field(default_factory=dict)
+    """Activity, ordinal, member, time, and the digest that proves what else there is."""
+    completions: dict[bytes, Row] = field(default_factory=dict)
+    parked_refunds: dict[bytes, Row] = field(default_factory=dict)
+    """All that the event says, the digest last."""
     lots: dict[bytes, Row] = field(default_factory=dict)
     holds: dict[bytes, Row] = field(default_factory=dict)
     spends: dict[bytes, Row] = field(default_factory=dict)
@@ -106,6 +111,22 @@ class Replayed:
             case "activity_reversed":
                 reversal = event.activity_reversed
                 self.reversed_at[reversal.activity_id] = database_time(reversal.reversed_at_us)
+            case "activity_refunded":
+                refund = event.activity_refunded
+                self.refunds[refund.activity_id, refund.ordinal] = (
+                    refund.activity_id,
+                    refund.ordinal,
+                    refund.member_id,
+                    database_time(refund.refunded_at_us),
+                    refund.digest,
+                )
+            case "activity_completed":
+                completed = event.activity_completed
+                completed_at = database_time(completed.completed_at_us)
+                self.completions[completed.activity_id] = (completed.activity_id, completed.member_id, completed_at)
+            case "parked_refund_changed":
+                parked = event.parked_refund_changed
+                self.parked_refunds[parked.parked_refund_id] = _parked(parked)
             case "wallet_slid":
                 slid = event.wallet_slid
                 self.slides[slid.member_id, slid.unit] = database_time(slid.until_us)
@@ -156,6 +177,21 @@ class Replayed:
     def _use(self, user_id: bytes, uses: Iterable[pb.LotUse]) -> None:
         for ordinal, use in enumerate(uses):
             self.uses[user_id, ordinal] = (user_id, ordinal, use.lot_id, use.amount, use.refunded)
+
+
+def _parked(parked: pb.ParkedRefundChanged) -> Row:
+    return (
+        parked.parked_refund_id,
+        parked.natural_key,
+        parked.ordinal,
+        parked.member_id,
+        parked.domain,
+        parked.type,
+        parked.state,
+        database_time(parked.parked_at_us),
+        database_time(parked.closed_at_us),
+        parked.digest,
+    )
 
 
 def _booked(entry: pb.EntryBooked, position: int, recorded_at: int) -> Row:

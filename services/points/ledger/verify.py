@@ -23,7 +23,7 @@ from services.points.ledger import laws, queries
 from services.points.ledger.queries import CHUNK
 from services.points.ledger.replay import Replayed, Row, Wallet, database_time, text_of
 from services.points.requests import natural_key
-from services.points.wire import activity_of
+from services.points.wire import activity_of, refund_of
 from tessera.events.v1 import journal_pb2
 
 REPORT_EVERY = 200
@@ -33,7 +33,7 @@ MAX_FINDINGS = 100
 
 _PLACE, _KEY = 2, 3
 """An entry's first columns: position and ordinal, and the member that makes them the key of the table."""
-_ID, _USER_AND_ORDINAL = itemgetter(0), itemgetter(0, 1)
+_ID, _OWNER_AND_ORDINAL = itemgetter(0), itemgetter(0, 1)
 
 
 @dataclass(slots=True)
@@ -170,6 +170,9 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
                 proof.find(f"activity {text_of(row[0])}: is not as the journal left it")
     _missing(proof, "activity", replayed.activities)
     for what, told, query, learn, as_told, key_of in (
+        ("refund of", replayed.refunds, queries.refunds, _learn_nothing, _refunds_as_told, _OWNER_AND_ORDINAL),
+        ("completion of", replayed.completions, queries.completions, _learn_nothing, _as_it_is, _ID),
+        ("parked refund", replayed.parked_refunds, queries.parked_refunds, _learn_nothing, _parked_as_told, _ID),
         ("lot", replayed.lots, queries.lots, books.add_lots, _as_it_is, _ID),
         ("hold", replayed.holds, queries.holds, books.add_holds, _with_digests, _ID),
         ("spend", replayed.spends, queries.spends, books.add_spends, _with_digests, _ID),
@@ -177,7 +180,7 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         ("adjustment", replayed.adjustments, queries.adjustments, books.add_adjustments, _with_digests, _ID),
         ("movement", replayed.movements, queries.movements, books.add_movements, _with_two_digests, _ID),
         ("clawback", replayed.clawbacks, queries.clawbacks, books.add_clawbacks, _as_it_is, _ID),
-        ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _USER_AND_ORDINAL),
+        ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _OWNER_AND_ORDINAL),
     ):
         async for rows in query(connection, partition):
             _compare(proof, what, told, as_told(rows), key_of)
@@ -221,6 +224,26 @@ def _is_as_told(row: Row, replayed: Replayed) -> bool:
 def _as_it_is(rows: Sequence[Row]) -> Sequence[Row]:
     """Rows of which the journal tells every value."""
     return rows
+
+
+def _learn_nothing(rows: Sequence[Row]) -> None:
+    """No law speaks of them."""
+
+
+def _refunds_as_told(rows: Sequence[Row]) -> list[Row]:
+    return [(*row[:4], digest_of(row[4] + digest_of(row[5].encode()) + row[6])) for row in rows]
+
+
+def _parked_as_told(rows: Sequence[Row]) -> list[Row]:
+    return [_one_parked(row) for row in rows]
+
+
+def _one_parked(row: Row) -> Row:
+    """The row with the digest that the journal tells; none where its reference is not that of its body."""
+    activity_reference, reference, body, answer, reason = row[9:]
+    told = (activity_reference.encode(), body, answer, reason.encode())
+    is_named = refund_of(body).reference == reference
+    return (*row[:9], digest_of(b"".join(map(digest_of, told))) if is_named else b"")
 
 
 def _with_digests(rows: Sequence[Row], texts: int = 1) -> list[Row]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.chassis.database import Connection
 from services.points.wallets.balances import Past
+from services.points.wallets.reads import forfeited
 
 # $3 is the instant of effect, $4 by when it was recorded. What only time does (expire, 4) counts for lots that were
 # known then, whenever it was booked. A lot is known by what opened it: an entry that put points into the wallet. `IN`
@@ -46,20 +47,30 @@ AS_RECORDED = """
            OR (kind = 4 AND source_id IN (SELECT lot_id FROM own_lots WHERE is_known))
         GROUP BY member_id, unit
     ), pending AS (
-        SELECT l.member_id, l.unit, sum(l.amount) AS amount
+        SELECT l.member_id, l.unit, sum(l.amount - coalesce(back.amount, 0)) AS amount
         FROM own_lots AS l
         CROSS JOIN LATERAL (
-            SELECT effective_at, reversed_at
+            SELECT effective_at
             FROM activities
             WHERE partition = l.partition
               AND activity_id = l.source_id
             OFFSET 0
         ) AS a
+        CROSS JOIN LATERAL (
+            SELECT sum(u.amount) AS amount
+            FROM clawbacks AS c
+            JOIN lot_uses AS u ON u.partition = c.partition AND u.user_id = c.clawback_id
+            WHERE c.partition = l.partition
+              AND c.member_id = l.member_id
+              AND c.activity_id = l.source_id
+              AND c.taken_at <= $3
+              AND u.lot_id = l.lot_id
+            OFFSET 0
+        ) AS back
         WHERE l.is_known
           AND l.available_at > $3
           AND l.origin_lot IS NULL
           AND a.effective_at <= $3
-          AND (a.reversed_at IS NULL OR a.reversed_at > $3)
         GROUP BY l.member_id, l.unit
     ), unknown AS (
         SELECT l.member_id, l.unit, sum(l.remaining) AS amount
@@ -109,5 +120,9 @@ async def past_as_recorded(
 
     Lots that were not known then and are past their expiry are added to what is booked: time takes them off again.
     """
+    taken = await forfeited(connection, partitions, member_ids, at)
     rows = await connection.fetch(AS_RECORDED, partitions, member_ids, at, recorded_by)
-    return {(row["member_id"], row["unit"]): Past(row["booked"], row["pending"], row["held"]) for row in rows}
+    return {
+        (member_id, unit): Past(booked, pending - taken.get((member_id, unit), 0), held)
+        for member_id, unit, booked, pending, held in rows
+    }

@@ -72,19 +72,31 @@ _PAST = f"""
         FROM ({_of_members("member_id, unit, amount", "entries", "effective_at <= $3")}) AS e
         GROUP BY member_id, unit
     ), pending AS (
-        SELECT l.member_id, l.unit, sum(l.amount) AS amount
+        SELECT l.member_id, l.unit, sum(l.amount - coalesce(back.amount, 0)) AS amount
         FROM ({
-    _of_members("partition, member_id, unit, amount, source_id", "lots", "available_at > $3 AND origin_lot IS NULL")
+    _of_members(
+        "partition, member_id, lot_id, unit, amount, source_id", "lots", "available_at > $3 AND origin_lot IS NULL"
+    )
 }) AS l
         CROSS JOIN LATERAL (
-            SELECT effective_at, reversed_at
+            SELECT effective_at
             FROM activities
             WHERE partition = l.partition
               AND activity_id = l.source_id
             OFFSET 0
         ) AS a
+        CROSS JOIN LATERAL (
+            SELECT sum(u.amount) AS amount
+            FROM clawbacks AS c
+            JOIN lot_uses AS u ON u.partition = c.partition AND u.user_id = c.clawback_id
+            WHERE c.partition = l.partition
+              AND c.member_id = l.member_id
+              AND c.activity_id = l.source_id
+              AND c.taken_at <= $3
+              AND u.lot_id = l.lot_id
+            OFFSET 0
+        ) AS back
         WHERE a.effective_at <= $3
-          AND (a.reversed_at IS NULL OR a.reversed_at > $3)
         GROUP BY l.member_id, l.unit
     ), held AS (
         SELECT member_id, unit, sum(amount) AS amount
@@ -128,14 +140,14 @@ _FORFEITED = f"""
         OFFSET 0
     ) AS l
     CROSS JOIN LATERAL (
-        SELECT reversed_at
+        SELECT effective_at
         FROM activities
         WHERE partition = f.partition
           AND activity_id = l.source_id
         OFFSET 0
     ) AS a
     WHERE l.available_at > $3
-      AND (a.reversed_at IS NULL OR a.reversed_at > $3)
+      AND a.effective_at <= $3
     GROUP BY f.member_id, f.unit
 """
 # What opened lots that no activity did, and no gift.
@@ -259,16 +271,21 @@ async def _add_holds(
         found[hold.member_id][hold.unit].holds[hold.hold_id] = hold
 
 
+async def forfeited(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], at: datetime
+) -> dict[tuple[UUID, str], int]:
+    """What forfeits had taken by an instant from lots that could not be spent then, by member and unit."""
+    rows = await connection.fetch(_FORFEITED, partitions, member_ids, at)
+    return {(member_id, unit): amount for member_id, unit, amount in rows}
+
+
 async def past(
     connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], at: datetime
 ) -> dict[tuple[UUID, str], Past]:
     """What is booked of wallets for a past instant, by member and unit."""
-    forfeited = {
-        (member_id, unit): amount
-        for member_id, unit, amount in await connection.fetch(_FORFEITED, partitions, member_ids, at)
-    }
+    taken = await forfeited(connection, partitions, member_ids, at)
     return {
-        (member_id, unit): Past(booked, pending - forfeited.get((member_id, unit), 0), held)
+        (member_id, unit): Past(booked, pending - taken.get((member_id, unit), 0), held)
         for member_id, unit, booked, pending, held in await connection.fetch(_PAST, partitions, member_ids, at)
     }
 

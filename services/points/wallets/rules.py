@@ -317,18 +317,20 @@ def claw_back(
     activity_id: UUID,
     account_id: UUID,
     funder: str,
-    earned: int,
+    due: int,
+    taken: int,
     policy: str,
     number: int,
     now: datetime,
 ) -> Clawback | Rejection:
     """Take back what an activity earned: its own lots first, other lots in order, then by the negative-balance policy.
 
-    What of it expired unused is not taken twice. `number` counts the activity's clawbacks from 0.
+    `due` is what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice.
+    `number` counts the activity's clawbacks from 0.
     """
     settle(wallet, now)
     own = [lot for lot in wallet.lots.values() if lot.source_id == activity_id and lot.funder == funder]
-    amount = earned - sum(lot.expired for lot in own)
+    amount = max(0, due - sum(lot.expired for lot in own) - taken)
     if wallet.balance.balance - amount < -MAX_AMOUNT:
         return errors.amount_out_of_range(f"the balance of {wallet.unit}")
     uses = _take_own(wallet, own, amount)
@@ -372,10 +374,11 @@ def _take_own(wallet: Wallet, own: Iterable[Lot], amount: int) -> tuple[LotUse, 
 
 
 def take_score_back(
-    wallet: Wallet, activity_id: UUID, account_id: UUID, funder: str, earned: int, now: datetime
+    wallet: Wallet, activity_id: UUID, account_id: UUID, funder: str, amount: int, now: datetime
 ) -> Rejection | None:
     """Take back what counted for a score: a score has no lots, and no policy that could soften it."""
-    if wallet.balance.balance - earned < -MAX_AMOUNT:
+    if wallet.balance.balance - amount < -MAX_AMOUNT:
         return errors.amount_out_of_range(f"the balance of {wallet.unit}")
-    wallet.book(EntryKind.CLAWBACK, -earned, funder_account(funder), now, activity_id, account_id)
+    if amount:
+        wallet.book(EntryKind.CLAWBACK, -amount, funder_account(funder), now, activity_id, account_id)
     return None

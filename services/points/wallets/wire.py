@@ -6,7 +6,7 @@ from typing import Any
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.points import wire
-from services.points.values import EntryKind, Lot
+from services.points.values import UNTIL_COMPLETED, EntryKind, Lot
 from services.points.wallets.lots import NEVER
 from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -55,8 +55,11 @@ def fill_lot(message: pb.Lot, lot: Lot, gone_at: datetime, opened_by: EntryKind)
     message.amount = lot.amount
     message.remaining = lot.remaining
     message.held = lot.held
-    message.available_at.CopyFrom(timestamp(lot.available_at))
-    if gone_at != NEVER:
+    if lot.available_at == UNTIL_COMPLETED:
+        message.until_completed = True
+    else:
+        message.available_at.CopyFrom(timestamp(lot.available_at))
+    if gone_at not in (NEVER, UNTIL_COMPLETED):
         message.expires_at.CopyFrom(timestamp(gone_at))
     message.funder = lot.funder
     message.source_id = ids.encode(SOURCES[opened_by], lot.source_id)

@@ -1,0 +1,186 @@
+"""What taking activities back, in whole or in part, takes back of what they earned.
+
+A refund is decided by what was recorded of its activity and of the refunds before it, never by today's rules. What a
+member is to have given back follows from what is left, so a sum of refunds comes to what one refund of it all does.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from services.chassis.errors import Rejection
+from services.chassis.operations import Moment
+from services.points import errors, events, wire
+from services.points.activities import returns
+from services.points.activities.returns import Line, RecordedRule, Returned
+from services.points.documents import PointsConfig
+from services.points.specs import DEFAULT_NEGATIVE_BALANCE
+from services.points.state import PointsState
+from services.points.values import ActivityRow, CapKey, RefundRow, Wallet
+from services.points.wallets import rules as wallet_rules
+
+
+def cap_keys_of(row: ActivityRow) -> list[CapKey]:
+    """The caps that a recorded activity drew on."""
+    rules = [rule for effect in wire.recorded_effects(row.answer) for rule in effect.rules]
+    return [CapKey(row.member_id, rule.rule, rule.cap_period) for rule in rules if rule.cap_period is not None]
+
+
+class Refunded(NamedTuple):
+    """A refunded activity: what to write and tell."""
+
+    row: ActivityRow
+    refund: RefundRow
+    taken_back: Sequence[wire.TakenBack]
+    wallets: tuple[Wallet, ...]
+    caps: Sequence[tuple[CapKey, int]]
+    """What each cap gets back."""
+    is_whole: bool
+    completed_units: Sequence[str]
+    """The units whose scores counted from the activity's completion on."""
+
+    @property
+    def member_id(self) -> UUID:
+        """Whose it is."""
+        return self.row.member_id
+
+    def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
+        """Fold it in."""
+        for wallet in self.wallets:
+            state.put_wallet(wallet)
+        for key, amount in self.caps:
+            state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
+        state.put_new_refund(self.refund)
+        completion = state.completions.get(self.row.activity_id)
+        state.tell(events.activity_refunded(self.refund, self.row.effective_at, completion, self.completed_units))
+        if self.is_whole:
+            row = self.row
+            state.mark_reversed(row.activity_id, moment.at)
+            state.tell(events.activity_reversed(row.activity_id, row.member_id, row.effective_at, moment.at))
+
+
+def known_refund(
+    state: PointsState, row: ActivityRow, reference: str, fingerprint: bytes
+) -> RefundRow | Rejection | None:
+    """The refund of an activity that is recorded by a reference; a rejection where that has another body."""
+    for refund in state.refunds[row.activity_id]:
+        if refund.reference == reference:
+            return refund if refund.fingerprint == fingerprint else errors.refund_already_recorded(reference)
+    return None
+
+
+class _Coming(NamedTuple):
+    """An activity of which something comes back: what was left of its lines before, and what is left after."""
+
+    row: ActivityRow
+    account_id: UUID
+    lines: Sequence[Line]
+    before: Sequence[Line]
+    left: Sequence[Line]
+    is_whole: bool
+    effects: Sequence[wire.RecordedEffect]
+    earlier: Sequence[wire.RecordedRefund]
+    is_completed: bool
+
+    def completed_units(self) -> list[str]:
+        """The units whose scores counted from its completion on."""
+        if not self.is_completed:
+            return []
+        return sorted({effect.unit for effect in self.effects if effect.until_completed and effect.lot_id is None})
+
+    def kept(self, rule: RecordedRule) -> int:
+        """What of a rule's points the member keeps."""
+        return 0 if self.is_whole else returns.kept(rule, self.lines, self.left)
+
+    def caps(self) -> list[tuple[CapKey, int]]:
+        """What each cap gets back: as much as what was drawn on it falls."""
+        return [
+            (
+                CapKey(self.row.member_id, rule.rule, rule.cap_period),
+                returns.kept(rule, self.lines, self.before) - self.kept(rule),
+            )
+            for effect in self.effects
+            for rule in effect.rules
+            if rule.cap_period is not None
+        ]
+
+
+def take_back(
+    state: PointsState,
+    row: ActivityRow,
+    returned: Returned,
+    reference: str,
+    fingerprint: bytes,
+    moment: Moment[PointsConfig],
+) -> Refunded | Rejection:
+    """What comes back of a recorded activity, and what that takes back of what it earned."""
+    if row.reversed_at is not None:
+        return errors.activity_already_reversed(row.reversed_at)
+    activity = wire.activity_of(row.body)
+    lines = wire.lines_of(activity)
+    earlier = [wire.recorded_refund(refund.answer) for refund in state.refunds[row.activity_id]]
+    before = returns.left_of(lines, [part for refund in earlier for part in refund.parts])
+    parts = returns.parts_of(lines, before, returned)
+    if isinstance(parts, Rejection):
+        return parts
+    left = returns.left_of(before, parts)
+    is_whole = all(map(returns.is_back, lines, left))
+    account_id = wire.decode_account(activity.account_id)
+    effects, is_completed = wire.recorded_effects(row.answer), row.activity_id in state.completions
+    coming = _Coming(row, account_id, lines, before, left, is_whole, effects, earlier, is_completed)
+    wallets: dict[str, Wallet] = {}
+    taken_back: list[wire.TakenBack] = []
+    for number, effect in enumerate(coming.effects):
+        wallet = wallets.setdefault(effect.unit, state.wallet(row.member_id, effect.unit))
+        taken = _take_back(wallet, coming, number, moment)
+        if isinstance(taken, Rejection):
+            return taken
+        taken_back.append(taken)
+    refunded = wire.RecordedRefund(parts, taken_back)
+    answer = wire.refund_activity_response(row.activity_id, refunded, wire.position_of(moment), is_whole=is_whole)
+    made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
+    return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), is_whole, coming.completed_units())
+
+
+def _take_back(
+    wallet: Wallet, coming: _Coming, number: int, moment: Moment[PointsConfig]
+) -> wire.TakenBack | Rejection:
+    """Take back what of the `number`-th recorded effect is not kept, less what was taken before.
+
+    Only how a shortage is met is asked of the unit as it is configured today.
+    """
+    effect, activity_id = coming.effects[number], coming.row.activity_id
+    before = [refund.taken_back[number] for refund in coming.earlier]
+    kept = sum(map(coming.kept, effect.rules))
+    if effect.lot_id is None:
+        is_booked = coming.is_completed or not effect.until_completed
+        taken = (before[-1].kept if before else effect.amount) - kept if is_booked else 0
+        refused = wallet_rules.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
+        balance = wallet.balance.balance
+        return refused or wire.TakenBack(effect.unit, effect.funder, effect.amount, kept, taken, 0, 0, balance)
+    unit = moment.config.units.get(effect.unit)
+    policy = unit.spec.negative_balance if unit is not None else DEFAULT_NEGATIVE_BALANCE
+    clawback = wallet_rules.claw_back(
+        wallet,
+        activity_id,
+        coming.account_id,
+        effect.funder,
+        effect.amount - kept,
+        sum(taken.taken for taken in before),
+        policy,
+        len(before) * len(coming.effects) + number,
+        moment.at,
+    )
+    if isinstance(clawback, Rejection):
+        return clawback
+    short = clawback.amount - sum(use.amount for use in clawback.uses)
+    return wire.TakenBack(
+        unit=effect.unit,
+        funder=effect.funder,
+        earned=effect.amount,
+        kept=kept,
+        taken=clawback.amount,
+        forgiven=short if policy == "forgive" else 0,
+        deducted=short if policy == "deduct-from-cash" else 0,
+        balance_after=wallet.balance.balance,
+    )

@@ -1,0 +1,85 @@
+"""Asking what an activity would earn, without recording it."""
+
+from services.chassis.app import Platform
+from services.chassis.configurations import check_version
+from services.chassis.errors import Refused, Rejection
+from services.chassis.instants import timestamp
+from services.chassis.operations import Moment
+from services.chassis.partitions import partition_of
+from services.chassis.rpc import Call
+from services.points import requests, wire
+from services.points.activities import rules
+from services.points.activities.operations import evaluate, levels_of
+from services.points.activities.rules import RuleOutcome
+from services.points.commands import RecordActivity
+from services.points.documents import EarnRule, PointsConfig
+from services.points.giving import Subject
+from services.points.operations import load_partition
+from services.points.state import PointsState
+from tessera.points.v1 import points_service_pb2 as pb
+
+
+class Simulations:
+    """The method of the contract that asks what an activity would earn."""
+
+    def __init__(self, platform: Platform[PointsConfig]) -> None:
+        self._platform = platform
+
+    async def SimulateActivity(self, request: pb.SimulateActivityRequest, call: Call) -> pb.SimulateActivityResponse:
+        """What an activity would earn, decided as recording decides it, on what a batch would load now."""
+        await self._platform.at_least.wait(request.at_least, call)
+        now = await self._platform.clock.now()
+        command = requests.simulate_activity(request, call.caller, now)
+        version, config = await self._configured(request.config_version)
+        moment = Moment(now, config, version, {}, self._platform.settings.partitions - 1)
+        state = await self._state(command, config)
+        levels = {**levels_of(state, command, moment), **request.levels}
+        told: dict[str, rules.Verdict] = {}
+        evaluated = evaluate(state, command, moment, levels, told)
+        if isinstance(evaluated, Rejection):
+            raise Refused(evaluated)
+        response = pb.SimulateActivityResponse(config_version=version)
+        response.booked_at_receipt = command.occurred_at > evaluated.effective_at
+        wire.fill_earnings(response, evaluated.earnings, evaluated.booked, evaluated.effective_at)
+        for earning in response.earnings:
+            earning.ClearField("lot_id")
+        subject = Subject(command.activity, command.lines, levels)
+        for rule in config.rules:
+            report = response.rules.add(rule=rule.code, unit=rule.unit.code)
+            _fill_report(report, rule, told[rule.code], subject)
+            if (at := rules.eligible_at(rule, told[rule.code], evaluated.effective_at)) is not None:
+                report.eligible_at.CopyFrom(timestamp(at))
+        return response
+
+    async def _configured(self, version: int) -> tuple[int, PointsConfig]:
+        """A version's configuration, or that of the one in force. Raises Refused (VERSION_UNKNOWN)."""
+        configurations, pool = self._platform.configurations, self._platform.pool
+        if not version:
+            return await configurations.current(pool)
+        await check_version(pool, version)
+        return version, await configurations.at(pool, version)
+
+    async def _state(self, command: RecordActivity, config: PointsConfig) -> PointsState:
+        """What a batch would load for the command, as of one instant."""
+        state = PointsState(config)
+        partition = partition_of(command.member_id, self._platform.settings.partitions)
+        async with (
+            self._platform.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await load_partition(connection, partition, [command], state)
+        return state
+
+
+def _fill_report(report: pb.RuleReport, rule: EarnRule, verdict: rules.Verdict, subject: Subject) -> None:
+    """What became of a rule, and why."""
+    if isinstance(verdict, RuleOutcome):
+        wire.fill_rule(report.outcome, verdict)
+        report.problem = verdict.problem
+        return
+    report.problem = rules.problem(rule, verdict, subject)
+    failed = verdict is rules.CONDITION_FALSE and report.problem
+    report.skipped = rules.CONDITION_FAILED if failed else verdict.reason  # type: ignore[assignment]  # as in the contract
+    report.excluded_by = verdict.excluded_by
+    if verdict is rules.NO_LONGER_VALID and rule.valid_until is not None:
+        report.valid_until.CopyFrom(timestamp(rule.valid_until))
