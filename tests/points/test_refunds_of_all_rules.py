@@ -1,0 +1,49 @@
+"""Whatever kind of rule gave points: parts that come back never take more than was given, and all of them take it all."""
+
+from typing import Any
+
+import pytest
+
+from tests.points.builders import line, open_shop, rule, unit
+from tests.points.returns import part, returning
+
+SHARED = {"platform": 60, "bakery": 25, "mill": 15}
+KINDS: dict[str, dict[str, Any]] = {
+    "a rate": {"rate": "1/3"},
+    "a rate of some lines": {"rate": "1/3", "line_condition": 'line.category == "dairy"'},
+    "a rate without some lines": {"rate": "1/3", "exclude_line_condition": 'line.category == "dairy"'},
+    "a rate line by line": {"rate": "1/3", "rounded_per": "line"},
+    "stacked multipliers": {
+        "rate": "1/3",
+        "multipliers": {"stacking": "add", "of": [{"code": "a", "factor": "2"}, {"code": "b", "factor": "3/2"}]},
+    },
+    "an amount": {"amount": 7},
+    "an amount for each full part": {"amount": 7, "per": 100},
+    "a table": {"table": [{"from": 0, "rate": "0.1"}, {"from": 1000, "rate": "0.2"}], "table_mode": "marginal"},
+    "a formula": {"formula": "base / 7"},
+    "shares": {"rate": "1/3", "funders": SHARED},
+    "shares of a capped amount": {"rate": "1/3", "funders": SHARED, "cap": {"amount": 301, "period": "month"}},
+    "a capped table": {"table": [{"from": 0, "rate": "0.9"}], "cap": {"amount": 301, "period": "month"}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_parts_come_to_the_whole_and_caps_get_back_what_was_drawn(kind: str) -> None:
+    spec: dict[str, Any] = KINDS[kind]
+    async with open_shop(unit(), rule(**{"rate": None, **spec}), at="2026-03-10") as shop:
+        member = await shop.enrol()
+        lines = [line(1000, category="bread"), line(555, category="dairy"), line(45, category="dairy")]
+        earned = await shop.earn(member, lines)
+        given = sum(earning.amount for earning in earned.earnings)
+        assert given == await shop.available(member) > 0
+        left = given
+        for returned in ({"amount_minor": 400}, {"lines": [part(1, 100)]}, {"lines": [part(2)]}, {}):
+            answer = await shop.points.RefundActivity(returning(earned.activity_id, **returned))
+            taken = sum(clawback.taken for clawback in answer.clawbacks)
+            assert 0 <= taken <= left
+            left -= taken
+            assert await shop.available(member) == left
+        assert left == 0
+        again = await shop.earn(member, lines)
+        assert [(e.funder, e.amount) for e in again.earnings] == [(e.funder, e.amount) for e in earned.earnings]
+        assert await shop.findings() == []
