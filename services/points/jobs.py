@@ -20,9 +20,9 @@ from services.chassis.operations import Command
 from services.chassis.verdicts import OK, Verdict
 from services.points.activities import reads
 from services.points.activities.parking import PARK_LIMIT
+from services.points.activities.wire import parked_refund_id
 from services.points.commands import BuryParkedRefunds, SettleWallets
 from services.points.documents import PointsConfig
-from services.points.wire import parked_refund_id
 
 MAX_MEMBERS = 500
 MAX_PARTS = 2_000

@@ -14,25 +14,21 @@ from services.points.activities import completion, loading, parking, refunds
 from services.points.activities import operations as activities
 from services.points.activities.clawbacks import Refunded, cap_keys_of
 from services.points.adjustments import operations as adjustments
+from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.commands import (
-    AcceptGift,
     ActivityKey,
-    Adjust,
     BuryParkedRefunds,
-    CancelGift,
     CaptureHold,
     CompleteActivity,
     Convert,
     ExtendHold,
     Forfeit,
-    Give,
     Grant,
     PlaceHold,
     RecordActivity,
     RefundActivity,
     RefundSpend,
     ReleaseHold,
-    ResolveAdjustment,
     ResolveParkedRefund,
     ReverseActivity,
     SettleWallets,
@@ -41,6 +37,7 @@ from services.points.commands import (
 from services.points.documents import PointsConfig
 from services.points.events import AccountHeard, Heard, MemberHeard, StandingHeard
 from services.points.gifts import operations as gifts
+from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.movements import operations as movements
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition

@@ -9,6 +9,7 @@ from services.chassis.access import Caller, require_domain
 from services.chassis.errors import FieldViolation, Refused, invalid_argument
 from services.chassis.instants import checked_instant, timestamp
 from services.chassis.validation import item_rejection
+from services.points.activities.wire import returned_of
 from services.points.commands import (
     ActivityKey,
     CaptureHold,
@@ -28,7 +29,6 @@ from services.points.commands import (
 )
 from services.points.errors import amount_out_of_range
 from services.points.specs import DEFAULT_FUNDER, MAX_AMOUNT
-from services.points.wire import returned_of
 from tessera.points.v1 import activity_pb2, completion_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 

@@ -1,6 +1,5 @@
 """What a batch has loaded of one partition of the points tables, and what it makes of it."""
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,6 +9,7 @@ from uuid import UUID
 from services.chassis.store import Rows, new
 from services.points import events
 from services.points.documents import PointsConfig
+from services.points.timeline import Timeline
 from services.points.values import (
     EMPTY_BALANCE,
     Account,
@@ -36,31 +36,6 @@ NEW_LOTS = new("lots")
 NEW_LOT_USES = new("lot_uses")
 
 
-class _Timeline:
-    """A member's levels on a ladder over time."""
-
-    __slots__ = ("_from", "_level")
-
-    def __init__(self) -> None:
-        self._from: list[datetime] = []
-        self._level: list[str] = []
-
-    def add(self, effective_from: datetime, level: str) -> list[datetime]:
-        """A later decision: what was known of the time from there on no longer holds. Returns what that takes back."""
-        place = bisect_right(self._from, effective_from)
-        if place and self._from[place - 1] == effective_from:
-            place -= 1
-        taken_back = [at for at in self._from[place:] if at != effective_from]
-        self._from[place:] = [effective_from]
-        self._level[place:] = [level]
-        return taken_back
-
-    def at(self, at: datetime) -> str:
-        """The level at an instant; empty before the first."""
-        place = bisect_right(self._from, at)
-        return self._level[place - 1] if place else ""
-
-
 class PointsState:
     """Rows by key; what changed is noted and becomes rows to write and events to tell."""
 
@@ -83,7 +58,7 @@ class PointsState:
         self.adjustments: dict[UUID, Adjustment] = {}
         self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = defaultdict(dict)
         self.cap_uses: dict[CapKey, int] = {}
-        self._timelines: dict[tuple[UUID, str], _Timeline] = {}
+        self._timelines: dict[tuple[UUID, str], Timeline] = {}
         self._changed: dict[str, dict[Any, tuple[Any, ...]]] = defaultdict(dict)
         self._entries: list[Entry] = []
         self._events: list[bytes] = []
@@ -100,7 +75,7 @@ class PointsState:
 
     def add_standing(self, member_id: UUID, ladder: str, effective_from: datetime, level: str) -> None:
         """A standing as it was loaded."""
-        self._timelines.setdefault((member_id, ladder), _Timeline()).add(effective_from, level)
+        self._timelines.setdefault((member_id, ladder), Timeline()).add(effective_from, level)
 
     def balance(self, member_id: UUID, unit: str) -> Balance:
         """A wallet's balance."""
@@ -172,7 +147,7 @@ class PointsState:
 
     def put_standing(self, member_id: UUID, ladder: str, effective_from: datetime, level: str) -> None:
         """A standing that was heard of; later ones that it takes back no longer stand."""
-        timeline = self._timelines.setdefault((member_id, ladder), _Timeline())
+        timeline = self._timelines.setdefault((member_id, ladder), Timeline())
         for taken_back in timeline.add(effective_from, level):
             self._put("standings", (member_id, ladder, taken_back), (member_id, ladder, taken_back, "", False))
         row = (member_id, ladder, effective_from, level, True)

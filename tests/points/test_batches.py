@@ -17,30 +17,27 @@ from services.chassis.verdicts import OK
 from services.points import requests
 from services.points.activities.parking import parked_id_of
 from services.points.adjustments import requests as adjustment_requests
+from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.commands import (
-    AcceptGift,
     ActivityKey,
-    Adjust,
-    CancelGift,
     CaptureHold,
     CompleteActivity,
     Convert,
     ExtendHold,
     Forfeit,
-    Give,
     Grant,
     PlaceHold,
     RecordActivity,
     RefundActivity,
     RefundSpend,
     ReleaseHold,
-    ResolveAdjustment,
     ResolveParkedRefund,
     ReverseActivity,
     SettleWallets,
     Spend,
 )
 from services.points.gifts import requests as gift_requests
+from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from tessera.events.v1 import journal_pb2
 from tessera.points.v1 import completion_pb2, event_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb

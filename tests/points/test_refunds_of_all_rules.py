@@ -1,4 +1,4 @@
-"""Whatever kind of rule gave points: parts that come back never take more than was given, and all of them take it all."""
+"""Whatever kind of rule gave points: parts that come back never take more than it gave, and all of them take it all."""
 
 from typing import Any
 

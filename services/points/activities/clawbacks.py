@@ -12,6 +12,7 @@ from services.chassis.errors import Rejection
 from services.chassis.operations import Moment
 from services.points import errors, events, wire
 from services.points.activities import returns
+from services.points.activities import wire as activity_wire
 from services.points.activities.returns import Line, RecordedRule, Returned
 from services.points.documents import PointsConfig
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
@@ -22,7 +23,7 @@ from services.points.wallets import rules as wallet_rules
 
 def cap_keys_of(row: ActivityRow) -> list[CapKey]:
     """The caps that a recorded activity drew on."""
-    rules = [rule for effect in wire.recorded_effects(row.answer) for rule in effect.rules]
+    rules = [rule for effect in activity_wire.recorded_effects(row.answer) for rule in effect.rules]
     return [CapKey(row.member_id, rule.rule, rule.cap_period) for rule in rules if rule.cap_period is not None]
 
 
@@ -31,7 +32,7 @@ class Refunded(NamedTuple):
 
     row: ActivityRow
     refund: RefundRow
-    taken_back: Sequence[wire.TakenBack]
+    taken_back: Sequence[activity_wire.TakenBack]
     wallets: tuple[Wallet, ...]
     caps: Sequence[tuple[CapKey, int]]
     """What each cap gets back."""
@@ -78,8 +79,8 @@ class _Coming(NamedTuple):
     before: Sequence[Line]
     left: Sequence[Line]
     is_whole: bool
-    effects: Sequence[wire.RecordedEffect]
-    earlier: Sequence[wire.RecordedRefund]
+    effects: Sequence[activity_wire.RecordedEffect]
+    earlier: Sequence[activity_wire.RecordedRefund]
     is_completed: bool
 
     def completed_units(self) -> list[str]:
@@ -117,8 +118,8 @@ def take_back(
     if row.reversed_at is not None:
         return errors.activity_already_reversed(row.reversed_at)
     activity = wire.activity_of(row.body)
-    lines = wire.lines_of(activity)
-    earlier = [wire.recorded_refund(refund.answer) for refund in state.refunds[row.activity_id]]
+    lines = activity_wire.lines_of(activity)
+    earlier = [activity_wire.recorded_refund(refund.answer) for refund in state.refunds[row.activity_id]]
     before = returns.left_of(lines, [part for refund in earlier for part in refund.parts])
     parts = returns.parts_of(lines, before, returned)
     if isinstance(parts, Rejection):
@@ -126,25 +127,27 @@ def take_back(
     left = returns.left_of(before, parts)
     is_whole = all(map(returns.is_back, lines, left))
     account_id = wire.decode_account(activity.account_id)
-    effects, is_completed = wire.recorded_effects(row.answer), row.activity_id in state.completions
+    effects, is_completed = activity_wire.recorded_effects(row.answer), row.activity_id in state.completions
     coming = _Coming(row, account_id, lines, before, left, is_whole, effects, earlier, is_completed)
     wallets: dict[str, Wallet] = {}
-    taken_back: list[wire.TakenBack] = []
+    taken_back: list[activity_wire.TakenBack] = []
     for number, effect in enumerate(coming.effects):
         wallet = wallets.setdefault(effect.unit, state.wallet(row.member_id, effect.unit))
         taken = _take_back(wallet, coming, number, moment)
         if isinstance(taken, Rejection):
             return taken
         taken_back.append(taken)
-    refunded = wire.RecordedRefund(parts, taken_back)
-    answer = wire.refund_activity_response(row.activity_id, refunded, wire.position_of(moment), is_whole=is_whole)
+    refunded = activity_wire.RecordedRefund(parts, taken_back)
+    answer = activity_wire.refund_activity_response(
+        row.activity_id, refunded, wire.position_of(moment), is_whole=is_whole
+    )
     made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
     return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), is_whole, coming.completed_units())
 
 
 def _take_back(
     wallet: Wallet, coming: _Coming, number: int, moment: Moment[PointsConfig]
-) -> wire.TakenBack | Rejection:
+) -> activity_wire.TakenBack | Rejection:
     """Take back what of the `number`-th recorded effect is not kept, less what was taken before.
 
     Only how a shortage is met is asked of the unit as it is configured today.
@@ -157,7 +160,7 @@ def _take_back(
         taken = (before[-1].kept if before else effect.amount) - kept if is_booked else 0
         refused = wallet_rules.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
         balance = wallet.balance.balance
-        return refused or wire.TakenBack(effect.unit, effect.funder, effect.amount, kept, taken, 0, 0, balance)
+        return refused or activity_wire.TakenBack(effect.unit, effect.funder, effect.amount, kept, taken, 0, 0, balance)
     unit = moment.config.units.get(effect.unit)
     policy = unit.spec.negative_balance if unit is not None else DEFAULT_NEGATIVE_BALANCE
     clawback = wallet_rules.claw_back(
@@ -174,7 +177,7 @@ def _take_back(
     if isinstance(clawback, Rejection):
         return clawback
     short = clawback.amount - sum(use.amount for use in clawback.uses)
-    return wire.TakenBack(
+    return activity_wire.TakenBack(
         unit=effect.unit,
         funder=effect.funder,
         earned=effect.amount,

@@ -9,6 +9,7 @@ from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
+from services.points.activities import wire as activity_wire
 from services.points.commands import ActivityKey, CompleteActivity
 from services.points.documents import PointsConfig
 from services.points.specs import MAX_AMOUNT
@@ -48,25 +49,27 @@ def complete(state: PointsState, command: CompleteActivity, moment: Moment[Point
     known = state.completions.get(row.activity_id)
     if known is not None or row.reversed_at is not None:
         since = known.completed_at if known is not None and row.reversed_at is None else None
-        return Decision([], lambda: wire.complete_response(row.activity_id, since, (), None))
+        return Decision([], lambda: activity_wire.complete_response(row.activity_id, since, (), None))
     at = max(row.effective_at, min(command.completed_at, moment.at))
     released = _release(state, row, wire.decode_account(activity.account_id), at, moment)
     if isinstance(released, Rejection):
         return released
     wallets, told = released
     outcome = Completing(Completion(row.activity_id, row.member_id, at), wallets)
-    return Decision(outcome, lambda: wire.complete_response(row.activity_id, at, told, wire.position_of(moment)))
+    return Decision(
+        outcome, lambda: activity_wire.complete_response(row.activity_id, at, told, wire.position_of(moment))
+    )
 
 
 def _release(
     state: PointsState, row: ActivityRow, account_id: UUID, at: datetime, moment: Moment[PointsConfig]
-) -> tuple[tuple[Wallet, ...], Sequence[wire.Completed]] | Rejection:
+) -> tuple[tuple[Wallet, ...], Sequence[activity_wire.Completed]] | Rejection:
     """The wallets with what waited released in them, less what refunds took back, and what that was."""
     refunds = state.refunds[row.activity_id]
-    last = wire.recorded_refund(refunds[-1].answer).taken_back if refunds else None
+    last = activity_wire.recorded_refund(refunds[-1].answer).taken_back if refunds else None
     wallets: dict[str, Wallet] = {}
-    told: list[wire.Completed] = []
-    for number, effect in enumerate(wire.recorded_effects(row.answer)):
+    told: list[activity_wire.Completed] = []
+    for number, effect in enumerate(activity_wire.recorded_effects(row.answer)):
         kept = last[number].kept if last is not None else effect.amount
         if not effect.until_completed or not kept:
             continue
@@ -84,5 +87,5 @@ def _release(
             funder = funder_account(effect.funder)
             wallet.book(EntryKind.EARN, kept, funder, at, row.activity_id, account_id)
         balance = wallet.balance.balance
-        told.append(wire.Completed(effect.unit, effect.funder, kept, effect.lot_id, expires_at, balance))
+        told.append(activity_wire.Completed(effect.unit, effect.funder, kept, effect.lot_id, expires_at, balance))
     return tuple(wallets.values()), told

@@ -11,6 +11,7 @@ from services.chassis.errors import Rejection
 from services.chassis.idempotency import digest_of
 from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
+from services.points.activities import wire as activity_wire
 from services.points.activities.clawbacks import Refunded, known_refund, take_back
 from services.points.commands import ActivityKey, BuryParkedRefunds, RefundActivity, ResolveParkedRefund
 from services.points.documents import PointsConfig
@@ -54,7 +55,7 @@ def park(state: PointsState, command: RefundActivity, key: ActivityKey, moment: 
         is_same = known.body == command.body
         return Decision([], lambda: known.answer) if is_same else errors.refund_already_recorded(command.reference)
     row_id = parked_id_of(key, command.reference)
-    answer = wire.parked_response(row_id, wire.position_of(moment))
+    answer = activity_wire.parked_response(row_id, wire.position_of(moment))
     made = ParkedRefund(
         parked_refund_id=row_id,
         natural_key=key.natural_key,
@@ -100,7 +101,7 @@ def apply_waiting(state: PointsState, row: ActivityRow, moment: Moment[PointsCon
 def _take_back(
     state: PointsState, row: ActivityRow, parked: ParkedRefund, moment: Moment[PointsConfig]
 ) -> Refunded | Rejection:
-    returned = wire.returned_of(wire.refund_of(parked.body))
+    returned = activity_wire.returned_of(activity_wire.refund_of(parked.body))
     return take_back(state, row, returned, parked.reference, digest_of(parked.body), moment)
 
 
@@ -128,7 +129,7 @@ def resolve(state: PointsState, command: ResolveParkedRefund, moment: Moment[Poi
     """Discard a refund that is parked or dead, or try it again: apply it, or let it wait anew."""
     parked = state.parked.get(command.parked_refund_id)
     if parked is None:
-        return errors.parked_refund_unknown(wire.parked_refund_id(command.parked_refund_id))
+        return errors.parked_refund_unknown(activity_wire.parked_refund_id(command.parked_refund_id))
     if not command.caller.may_act_in(parked.domain):
         return domain_not_allowed(command.caller, parked.domain)
     if parked.state not in _OPEN:
@@ -152,4 +153,4 @@ def resolve(state: PointsState, command: ResolveParkedRefund, moment: Moment[Poi
 
 def _resolved(row: ParkedRefund, refunded: Refunded | None, answer: bytes, moment: Moment[PointsConfig]) -> Decision:
     position = wire.position_of(moment)
-    return Decision(Parked((row,), refunded), lambda: wire.resolve_response(row.state, answer, position))
+    return Decision(Parked((row,), refunded), lambda: activity_wire.resolve_response(row.state, answer, position))

@@ -5,6 +5,7 @@ from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
 from services.points.activities import parking
+from services.points.activities import wire as activity_wire
 from services.points.activities.clawbacks import known_refund, take_back
 from services.points.commands import ActivityKey, RefundActivity, ReverseActivity
 from services.points.documents import PointsConfig
@@ -53,4 +54,4 @@ def reverse(state: PointsState, command: ReverseActivity, moment: Moment[PointsC
     refunded = take_back(state, row, None, "", command.request.fingerprint, moment)
     if isinstance(refunded, Rejection):
         return refunded
-    return Decision(refunded, lambda: wire.reverse_response(refunded.taken_back, wire.position_of(moment)))
+    return Decision(refunded, lambda: activity_wire.reverse_response(refunded.taken_back, wire.position_of(moment)))

@@ -9,6 +9,7 @@ from services.chassis.instants import timestamp
 from services.chassis.rpc import Call
 from services.points import wire
 from services.points.activities import reads
+from services.points.activities import wire as activity_wire
 from services.points.documents import PointsConfig
 from services.points.values import ParkedRefund
 from tessera.points.v1 import refund_pb2
@@ -50,12 +51,12 @@ def _place(cursor: Sequence[str | int] | None) -> reads.ParkedPlace:
 
 
 def _fill(message: refund_pb2.ParkedRefund, parked: ParkedRefund) -> None:
-    message.parked_refund_id = wire.parked_refund_id(parked.parked_refund_id)
+    message.parked_refund_id = activity_wire.parked_refund_id(parked.parked_refund_id)
     message.key.member_id = wire.member_id(parked.member_id)
     message.key.domain = parked.domain
     message.key.type = parked.type
     message.key.reference = parked.activity_reference
-    message.refund.CopyFrom(wire.refund_of(parked.body))
+    message.refund.CopyFrom(activity_wire.refund_of(parked.body))
     message.state = refund_pb2.ParkedRefundState.ValueType(parked.state)
     message.reason = parked.reason
     message.parked_at.CopyFrom(timestamp(parked.parked_at))

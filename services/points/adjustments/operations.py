@@ -6,9 +6,8 @@ from typing import NamedTuple
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
-from services.points import errors
-from services.points.adjustments import rules, wire
-from services.points.commands import Adjust, ResolveAdjustment
+from services.points.adjustments import errors, rules, wire
+from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.specs import DEFAULT_FUNDER

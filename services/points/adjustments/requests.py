@@ -2,7 +2,7 @@
 
 from services.chassis import idempotency, ids
 from services.chassis.access import Caller, require_domain
-from services.points.commands import Adjust, ResolveAdjustment
+from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.requests import decode
 from tessera.points.v1 import points_service_pb2 as pb
 

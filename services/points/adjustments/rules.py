@@ -8,7 +8,8 @@ from datetime import datetime
 
 from services.chassis import ids
 from services.chassis.errors import Rejection
-from services.points import errors
+from services.points.adjustments import errors
+from services.points.errors import amount_out_of_range
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
 from services.points.values import ADJUSTMENT, Adjustment, EntryKind, Lot, Wallet
@@ -47,7 +48,7 @@ def apply(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> 
 
 def _add(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> Rejection | None:
     if wallet.balance.balance + adjustment.amount > MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return amount_out_of_range(f"the balance of {wallet.unit}")
     expires_at, slides = unit.terms_from(now)
     open_lot(
         wallet,

@@ -6,8 +6,7 @@ from services.chassis.app import Platform
 from services.chassis.errors import Refused
 from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
-from services.points import errors
-from services.points.adjustments import reads, wire
+from services.points.adjustments import errors, reads, wire
 from services.points.documents import PointsConfig
 from services.points.requests import decode
 from tessera.points.v1 import points_service_pb2 as pb

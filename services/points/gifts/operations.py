@@ -8,10 +8,9 @@ from services.chassis.access import domain_not_allowed
 from services.chassis.civil import civil_day
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
-from services.points import errors
-from services.points.commands import AcceptGift, CancelGift, Give
 from services.points.documents import PointsConfig
-from services.points.gifts import rules, wire
+from services.points.gifts import errors, rules, wire
+from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.members import member_rejection, status_rejection
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition

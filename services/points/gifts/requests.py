@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.chassis import idempotency, ids
 from services.chassis.access import Caller, require_domain
-from services.points.commands import AcceptGift, CancelGift, Give
+from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.requests import decode
 from tessera.points.v1 import points_service_pb2 as pb
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from services.chassis import ids
 from services.chassis.civil import civil_day, start_of_day
 from services.chassis.errors import Rejection
-from services.points import errors
+from services.points.gifts import errors
 from services.points.specs import GiftSpec
 from services.points.units import Unit
 from services.points.values import CLEARING, GIFT_HOLDS, EntryKind, Gift, Hold, Lot, LotUse, Wallet

@@ -19,11 +19,12 @@ from google.protobuf.message import DecodeError
 from services.chassis import journal as chain
 from services.chassis.idempotency import days_since_epoch, digest_of, digest_of_row
 from services.chassis.ids import from_bytes
+from services.points.activities.wire import refund_of
 from services.points.ledger import laws, queries
 from services.points.ledger.queries import CHUNK
 from services.points.ledger.replay import Replayed, Row, Wallet, database_time, text_of
 from services.points.requests import natural_key
-from services.points.wire import activity_of, refund_of
+from services.points.wire import activity_of
 from tessera.events.v1 import journal_pb2
 
 REPORT_EVERY = 200
