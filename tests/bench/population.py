@@ -121,6 +121,7 @@ def _lots(partition: int, member: UUID, account: UUID) -> list[tuple[Any, ...]]:
             account,
             False,
             None,
+            None,
         )
         for ordinal, amount in enumerate(LOTS, start=1)
     ]

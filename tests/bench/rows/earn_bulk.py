@@ -37,10 +37,10 @@ VALUES
      '\\x{fingerprint}', '\\x{body}', '\\x{answer}', 1, NULL);
 INSERT INTO lots
     (partition, member_id, lot_id, unit, amount, remaining, held, expired, available_at, expires_at, funder, source_id,
-     account_id, slides, origin_lot)
+     account_id, slides, origin_lot, merchant)
 VALUES
     (:partition, {member}, gen_random_uuid(), 'points', 10, 10, 0, 0, now(), now() + interval '60 days', 'platform',
-     gen_random_uuid(), {account}, false, NULL);
+     gen_random_uuid(), {account}, false, NULL, NULL);
 INSERT INTO balances
     (partition, member_id, unit, balance, debt, slides_to)
 VALUES
