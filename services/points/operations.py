@@ -41,7 +41,8 @@ from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.movements import operations as movements
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
-from services.points.values import Account, ActivityRow, CapKey, Wallet
+from services.points.values import Account, ActivityRow, CapKey
+from services.points.wallet import Wallet
 from services.points.wallets import operations as wallets
 
 CommandOfOne = (

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.chassis.store import Rows, new
 from services.points import events
 from services.points.documents import PointsConfig
+from services.points.piles import Pile
 from services.points.timeline import Timeline
 from services.points.values import (
     EMPTY_BALANCE,
@@ -28,8 +29,8 @@ from services.points.values import (
     ParkedRefund,
     RefundRow,
     Spend,
-    Wallet,
 )
+from services.points.wallet import Wallet
 
 NEW_ACTIVITIES = new("activities")
 NEW_LOTS = new("lots")
@@ -50,7 +51,7 @@ class PointsState:
         self.parked: dict[UUID, ParkedRefund] = {}
         self._parked_of: dict[UUID, set[UUID]] = defaultdict(set)
         self.balances: dict[tuple[UUID, str], Balance] = {}
-        self.lots: dict[tuple[UUID, str], dict[UUID, Lot]] = defaultdict(dict)
+        self.lots: dict[tuple[UUID, str], Pile] = defaultdict(lambda: Pile({}))
         self.holds: dict[UUID, Hold] = {}
         self.open_holds: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
         self.spends: dict[UUID, Spend] = {}
@@ -85,10 +86,9 @@ class PointsState:
         """A copy of a wallet, for rules to change."""
         key = (member_id, unit)
         holds = {hold_id: self.holds[hold_id] for hold_id in self.open_holds.get(key, ())}
-        lots = dict(self.lots.get(key, {}))
-        return Wallet(
-            member_id, unit, self.balance(member_id, unit), lots, holds, dict(self.open_clawbacks.get(key, {}))
-        )
+        clawbacks = dict(self.open_clawbacks.get(key, {}))
+        pile = self.lots[key]
+        return Wallet(member_id, unit, self.balance(member_id, unit), dict(pile.lots), holds, clawbacks, pile=pile)
 
     def open_wallets(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
         """The wallets of members, as far as they are loaded, in which there is a lot or an open hold."""
@@ -97,7 +97,7 @@ class PointsState:
 
     def add_lot(self, lot: Lot) -> None:
         """A lot as it was loaded."""
-        self.lots[lot.member_id, lot.unit][lot.lot_id] = lot
+        self.lots[lot.member_id, lot.unit].put(lot)
 
     def add_hold(self, hold: Hold) -> None:
         """A hold as it was loaded."""
@@ -209,9 +209,10 @@ class PointsState:
             self.put_balance(wallet.member_id, wallet.unit, wallet.balance)
         if wallet.balance.slides_to is not None and wallet.balance.slides_to != before.slides_to:
             self._events.append(events.wallet_slid(wallet.member_id, wallet.unit, wallet.balance.slides_to))
-        lots = self.lots[wallet.member_id, wallet.unit]
+        pile = self.lots[wallet.member_id, wallet.unit]
         for lot_id in sorted(wallet.changed_lots):
-            lot = lots[lot_id] = wallet.lots[lot_id]
+            lot = wallet.lots[lot_id]
+            pile.put(lot)
             self._put_again("lots", lot_id, lot)
             self._events.append(events.lot_changed(lot))
         for hold_id in sorted(wallet.changed_holds):

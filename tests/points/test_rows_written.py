@@ -8,7 +8,8 @@ import pytest
 from services.chassis.store import Rows
 from services.points.documents import compile_documents
 from services.points.state import PointsState
-from services.points.values import Balance, Hold, Lot, Spend, Wallet
+from services.points.values import Balance, Hold, Lot, Spend
+from services.points.wallet import Wallet
 from services.points.wallets import rules
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +30,7 @@ def test_a_hold_is_written_as_new_with_the_lots_it_holds() -> None:
 def test_capturing_a_hold_writes_the_uses_of_the_spend_alone() -> None:
     before = loaded(LOTS)
     before.put_wallet(holding(before))
-    state = loaded(list(before.lots[MEMBER, "points"].values()), hold=before.holds[HOLD])
+    state = loaded(list(before.lots[MEMBER, "points"].lots.values()), hold=before.holds[HOLD])
     wallet = state.wallet(MEMBER, "points")
     rules.capture(wallet, HOLD, SPEND, 0, NOW)
     state.put_wallet(wallet)
@@ -58,7 +59,7 @@ def test_a_refund_writes_the_uses_that_it_gives_back(refunded: int, changed: lis
     wallet = before.wallet(MEMBER, "points")
     rules.spend(wallet, SPEND, ACCOUNT, "fuel", 20, "", NOW)
     before.put_wallet(wallet)
-    state = loaded(list(before.lots[MEMBER, "points"].values()), spent=before.spends[SPEND])
+    state = loaded(list(before.lots[MEMBER, "points"].lots.values()), spent=before.spends[SPEND])
     wallet = state.wallet(MEMBER, "points")
     rules.refund(wallet, None, state.spends[SPEND], refunded, NOW)
     state.put_wallet(wallet)

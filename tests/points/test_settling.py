@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.chassis import ids
-from services.points.values import Balance, Clawback, Hold, Lot, LotUse, Wallet
+from services.points.values import Balance, Clawback, Hold, Lot, LotUse
+from services.points.wallet import Wallet
 from services.points.wallets.balances import balance_at, settled
 from services.points.wallets.lots import available, free, settle
 

@@ -17,7 +17,8 @@ from services.points.activities.returns import Line, RecordedRule, Returned
 from services.points.documents import PointsConfig
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
-from services.points.values import ActivityRow, CapKey, RefundRow, Wallet
+from services.points.values import ActivityRow, CapKey, RefundRow
+from services.points.wallet import Wallet
 from services.points.wallets import rules as wallet_rules
 
 

@@ -14,7 +14,8 @@ from services.points.commands import ActivityKey, CompleteActivity
 from services.points.documents import PointsConfig
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
-from services.points.values import ActivityRow, Completion, EntryKind, Wallet, funder_account
+from services.points.values import ActivityRow, Completion, EntryKind, funder_account
+from services.points.wallet import Wallet
 from services.points.wallets.lots import settle
 
 

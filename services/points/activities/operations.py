@@ -28,9 +28,9 @@ from services.points.values import (
     Entry,
     EntryKind,
     Lot,
-    Wallet,
     funder_account,
 )
+from services.points.wallet import Wallet
 from services.points.wallets.lots import settle
 
 

@@ -12,7 +12,8 @@ from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.specs import DEFAULT_FUNDER
 from services.points.state import PointsState
-from services.points.values import Adjustment, Wallet
+from services.points.values import Adjustment
+from services.points.wallet import Wallet
 from services.points.wallets.operations import spendable_unit
 
 

@@ -12,7 +12,8 @@ from services.points.adjustments import errors
 from services.points.errors import amount_out_of_range
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
-from services.points.values import ADJUSTMENT, Adjustment, EntryKind, Lot, Wallet
+from services.points.values import ADJUSTMENT, Adjustment, EntryKind, Lot
+from services.points.wallet import Wallet
 from services.points.wallets.lots import burn, open_lot, pay_debt, settle
 from services.points.wallets.rules import insufficient
 

@@ -7,7 +7,8 @@ from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment
 from services.points import wire
-from services.points.values import Adjustment, Wallet
+from services.points.values import Adjustment
+from services.points.wallet import Wallet
 from tessera.points.v1 import points_service_pb2 as pb
 
 _STATES = {

@@ -15,7 +15,8 @@ from services.points.members import member_rejection, status_rejection
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.units import Unit
-from services.points.values import CapKey, Gift, Wallet
+from services.points.values import CapKey, Gift
+from services.points.wallet import Wallet
 from services.points.wallets.operations import spendable_unit
 
 GiftCommand = Give | AcceptGift | CancelGift

@@ -13,10 +13,12 @@ from services.chassis import ids
 from services.chassis.civil import civil_day, start_of_day
 from services.chassis.errors import Rejection
 from services.points.gifts import errors
+from services.points.piles import NEVER, expiry_of
 from services.points.specs import GiftSpec
 from services.points.units import Unit
-from services.points.values import CLEARING, GIFT_HOLDS, EntryKind, Gift, Hold, Lot, LotUse, Wallet
-from services.points.wallets.lots import NEVER, burn, expiry_of, open_lot, pay_debt, settle
+from services.points.values import CLEARING, GIFT_HOLDS, EntryKind, Gift, Hold, Lot, LotUse
+from services.points.wallet import Wallet
+from services.points.wallets.lots import burn, open_lot, pay_debt, settle
 from services.points.wallets.rules import insufficient, place_hold, release, too_much
 
 _HOLD_ORDINAL = 1

@@ -8,7 +8,8 @@ from services.chassis.instants import timestamp
 from services.chassis.operations import Moment
 from services.points import wire
 from services.points.gifts.rules import hold_of, received_lot
-from services.points.values import Gift, LotUse, Wallet
+from services.points.values import Gift, LotUse
+from services.points.wallet import Wallet
 from tessera.points.v1 import points_service_pb2 as pb
 from tessera.type.v1 import position_pb2
 

@@ -6,8 +6,8 @@ from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.points import wire
 from services.points.movements.rules import Converted, Granted
+from services.points.piles import NEVER, expiry_of
 from services.points.values import Balance, Lot, Movement
-from services.points.wallets.lots import NEVER, expiry_of
 from tessera.points.v1 import movement_pb2 as pb
 from tessera.type.v1 import position_pb2
 

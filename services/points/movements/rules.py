@@ -15,6 +15,7 @@ from services.chassis.civil import civil_day, period_start
 from services.chassis.errors import Rejection
 from services.points import errors
 from services.points.movements.conversions import Conversion
+from services.points.piles import NEVER, expiry_of
 from services.points.shares import split
 from services.points.units import Unit
 from services.points.values import (
@@ -24,22 +25,11 @@ from services.points.values import (
     Lot,
     LotUse,
     Movement,
-    Wallet,
     exchange_account,
     funder_account,
 )
-from services.points.wallets.lots import (
-    NEVER,
-    available,
-    burn,
-    expiry_of,
-    held,
-    in_burn_order,
-    open_lot,
-    pay_debt,
-    pending,
-    settle,
-)
+from services.points.wallet import Wallet
+from services.points.wallets.lots import available, burn, held, in_burn_order, open_lot, pay_debt, pending, settle
 from services.points.wallets.rules import too_much
 
 
@@ -124,7 +114,7 @@ def forfeit(
     settle(wallet, now)
     there = max(0, sum(lot.remaining for lot in wallet.lots.values()) - wallet.balance.debt)
     if amount > there:
-        return errors.insufficient_points(available(wallet, now), amount, held(wallet), pending(wallet, now))
+        return errors.insufficient_points(available(wallet, now), amount, held(wallet, now), pending(wallet, now))
     amount = amount or there
     if amount == 0:
         return None
@@ -230,7 +220,7 @@ def _not_convertible(
     """Why a conversion is refused, with the figures; None when it is not."""
     there = available(source, now)
     if amount > there:
-        return errors.insufficient_points(there, amount, held(source), pending(source, now))
+        return errors.insufficient_points(there, amount, held(source, now), pending(source, now))
     if conversion.cap is not None and used + debited > conversion.cap.amount:
         limit = conversion.cap.amount
         return errors.conversion_cap_exceeded(limit, max(0, limit - used), debited)

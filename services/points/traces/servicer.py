@@ -15,11 +15,11 @@ from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
 from services.points import errors, wire
 from services.points.documents import PointsConfig
+from services.points.piles import EARLIEST, expiry_of
 from services.points.requests import decode
 from services.points.traces import queries
 from services.points.values import Balance, EntryKind, Lot
 from services.points.wallets import reads
-from services.points.wallets.lots import EARLIEST, expiry_of
 from services.points.wallets.wire import SOURCES, fill_lot
 from tessera.points.v1 import points_service_pb2 as pb
 from tessera.type.v1 import position_pb2

@@ -7,10 +7,11 @@ matter whether the job has run.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
-from services.points.values import Balance, Lot, Wallet
-from services.points.wallets.lots import EARLIEST, NEVER, expiry_of, held, pending, settle
+from services.points.piles import NEVER, Place, expiry_of, is_filled, place_of
+from services.points.values import Lot
+from services.points.wallet import Wallet
+from services.points.wallets.lots import held, pending, settle
 
 MAX_EXPIRIES = 6
 
@@ -47,7 +48,7 @@ def settled(wallet: Wallet, at: datetime) -> Wallet:
 def balance_at(wallet: Wallet, at: datetime) -> BalanceView:
     """The balance now or later: what expires by then is gone, holds that expire let go, what was pending is there."""
     later = settled(wallet, at)
-    waiting, kept = pending(later, at), held(later)
+    waiting, kept = pending(later, at), held(later, at)
     restricted = _restricted(later, at)
     there = later.balance.balance - waiting - kept - sum(amount for _, amount in restricted)
     return BalanceView(there, waiting, kept, _expiries(later, at), restricted)
@@ -90,20 +91,10 @@ def balance_in_past(past: Past, wallet: Wallet, at: datetime, now: datetime) -> 
     return BalanceView(past.booked + unbooked - past.pending - past.held, past.pending, past.held, ())
 
 
-LotPlace = tuple[datetime, datetime, UUID]
-"""Where a lot stands in the order in which lots burn: when it expires, when it became available, its ID."""
-FIRST_PLACE: LotPlace = (EARLIEST, EARLIEST, UUID(int=0))
-
-
-def place_of(lot: Lot, balance: Balance) -> LotPlace:
-    """Where a lot stands."""
-    return expiry_of(lot, balance), lot.available_at, lot.lot_id
-
-
-def lots_page(wallet: Wallet, booked: Sequence[Lot] | None, now: datetime, after: LotPlace) -> list[Lot]:
+def lots_page(wallet: Wallet, booked: Sequence[Lot] | None, now: datetime, after: Place) -> list[Lot]:
     """Lots after a place, in order, as time has left them: of those `booked`, or else all in which something is."""
     current = settled(wallet, now).lots
     if booked is not None:
         return [current.get(lot.lot_id, lot) for lot in booked]
-    filled = [lot for lot in current.values() if (lot.remaining or lot.held) and place_of(lot, wallet.balance) > after]
+    filled = [lot for lot in current.values() if is_filled(lot) and place_of(lot, wallet.balance) > after]
     return sorted(filled, key=lambda lot: place_of(lot, wallet.balance))

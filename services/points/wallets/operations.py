@@ -12,8 +12,9 @@ from services.points.documents import PointsConfig
 from services.points.members import member_rejection
 from services.points.state import PointsState
 from services.points.units import Unit
-from services.points.values import GIFT_HOLDS, CapKey, Hold, Wallet
+from services.points.values import GIFT_HOLDS, CapKey, Hold
 from services.points.values import Spend as SpendRow
+from services.points.wallet import Wallet
 from services.points.wallets import limits, rules
 from services.points.wallets.lots import available, settle
 

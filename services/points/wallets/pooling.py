@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from services.points.piles import EARLIEST
 from services.points.values import Lot
-from services.points.wallets.lots import EARLIEST
 
 # $3 is now, $4 the last instant asked for, $5 how many expiries are told. Whose wallet owes keeps the instants at which
 # its lots become available; such a wallet has no others than those that cannot be spent yet.

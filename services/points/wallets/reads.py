@@ -9,9 +9,10 @@ import asyncpg
 
 from services.chassis.database import Connection
 from services.chassis.ids import HASHED_VERSION
-from services.points.values import Balance, Clawback, EntryKind, Hold, Lot, LotUse, Wallet
+from services.points.piles import NEVER
+from services.points.values import Balance, Clawback, EntryKind, Hold, Lot, LotUse
+from services.points.wallet import Wallet
 from services.points.wallets.balances import MAX_EXPIRIES, Past
-from services.points.wallets.lots import NEVER
 from services.points.wallets.pooling import POOLED_LOTS, pooled_lots
 
 Wallets = dict[UUID, dict[str, Wallet]]

@@ -13,6 +13,7 @@ from uuid import UUID
 from services.chassis import ids
 from services.chassis.errors import Rejection
 from services.points import errors
+from services.points.piles import NEVER, expiry_of
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
 from services.points.values import (
@@ -26,15 +27,13 @@ from services.points.values import (
     Lot,
     LotUse,
     Spend,
-    Wallet,
     funder_account,
 )
+from services.points.wallet import Wallet
 from services.points.wallets.limits import share_returned
 from services.points.wallets.lots import (
-    NEVER,
     available,
     burn,
-    expiry_of,
     free,
     give_back,
     held,
@@ -55,7 +54,7 @@ def insufficient(wallet: Wallet, needed: int, now: datetime, merchant: str | Non
     there = available(wallet, now, merchant)
     if there >= needed:
         return None
-    return errors.insufficient_points(there, needed, held(wallet), pending(wallet, now))
+    return errors.insufficient_points(there, needed, held(wallet, now), pending(wallet, now))
 
 
 def too_much(wallet: Wallet, unit: Unit | None, amount: int) -> Rejection | None:

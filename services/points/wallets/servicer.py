@@ -17,22 +17,12 @@ from services.chassis.rpc import Call
 from services.chassis.validation import item_rejection
 from services.points import errors, wire
 from services.points.documents import PointsConfig
+from services.points.piles import FIRST_PLACE, Place, expiry_of, place_of
 from services.points.requests import decode
-from services.points.values import Wallet
+from services.points.wallet import Wallet
 from services.points.wallets import reads
-from services.points.wallets.balances import (
-    FIRST_PLACE,
-    NOTHING,
-    BalanceView,
-    LotPlace,
-    Past,
-    balance_at,
-    balance_in_past,
-    lots_page,
-    place_of,
-)
+from services.points.wallets.balances import NOTHING, BalanceView, Past, balance_at, balance_in_past, lots_page
 from services.points.wallets.history import past_as_recorded
-from services.points.wallets.lots import expiry_of
 from services.points.wallets.wire import fill_entry, fill_lot
 from tessera.points.v1 import points_service_pb2 as pb
 
@@ -259,7 +249,7 @@ def _given_instant(request: Message, field: str) -> datetime | None:
     return checked_instant(getattr(request, field), field) if request.HasField(field) else None
 
 
-def _lot_cursor(cursor: Sequence[str | int] | None) -> LotPlace:
+def _lot_cursor(cursor: Sequence[str | int] | None) -> Place:
     if not cursor:
         return FIRST_PLACE
     gone_at, available_at, lot_id = map(str, cursor)

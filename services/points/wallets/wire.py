@@ -6,8 +6,8 @@ from typing import Any
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.points import wire
+from services.points.piles import NEVER
 from services.points.values import UNTIL_COMPLETED, EntryKind, Lot
-from services.points.wallets.lots import NEVER
 from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tessera.type.v1 import position_pb2
