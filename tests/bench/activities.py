@@ -13,13 +13,12 @@ LINE = activity_pb2.ActivityLine(
 """Earns 10 points and 1,000 of the score."""
 
 
-def requests(purpose: str, count: int) -> Iterator[points_service_pb2.RecordActivityRequest]:
-    """So many requests, each with an id and a reference of its own."""
+def requests(purpose: str, count: int, members: int = MEMBERS) -> Iterator[points_service_pb2.RecordActivityRequest]:
+    """So many requests of so many members, each with an id and a reference of its own."""
     chance = dice(purpose)
-    members = wire_ids()
     occurred_at = timestamp(datetime.now(UTC))
     for number in range(count):
-        member, account = members[chance.randrange(MEMBERS)]
+        member, account = wire_ids(chance.randrange(members))
         yield points_service_pb2.RecordActivityRequest(
             request_id=f"{purpose}-{number}",
             activity=activity_pb2.Activity(

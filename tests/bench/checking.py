@@ -36,9 +36,8 @@ DOCUMENTS = (
 def requests(purpose: str, count: int) -> Iterator[pb.CheckEntitlementRequest]:
     """So many requests, of the two benefits in turn."""
     chance = dice(purpose)
-    members = wire_ids()
     for number in range(count):
-        member, _ = members[chance.randrange(MEMBERS)]
+        member, _ = wire_ids(chance.randrange(MEMBERS))
         yield pb.CheckEntitlementRequest(member_id=member, benefit=(COUPON, QUOTA)[number % 2], domain=DOMAIN)
 
 

@@ -61,16 +61,24 @@ class Machine:
         key = (service, self.partitions)
         if key not in self._templates:
             name = f"template_{service}_{self.partitions}"
-            await self._create(name, "template0")
-            await migrate_async(self._dsn(name), service, self.partitions)
             self.say(f"filling {service}")
-            await fill(self._dsn(name))
+            await self._create_filled(name, service, fill)
             await self._execute("VACUUM (FREEZE, ANALYZE)", name)
             self._templates[key] = name
         name = f"{service}_{next(self._numbers)}"
         await self._execute("CHECKPOINT")
         await self._create(name, self._templates[key])
         return self._dsn(name)
+
+    @asynccontextmanager
+    async def large_database(self, service: str, fill: Fill) -> AsyncIterator[str]:
+        """A database too large to be copied: migrated, filled, and removed in the end. Yields its DSN."""
+        name = f"{service}_{next(self._numbers)}"
+        try:
+            await self._create_filled(name, service, fill)
+            yield self._dsn(name)
+        finally:
+            await self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def forget(self, data: Path) -> None:
         """Remove the data directory of a suite; its logs are kept beside ours."""
@@ -85,6 +93,11 @@ class Machine:
             return str(await connection.fetchval("SELECT current_setting($1)", name))
         finally:
             await connection.close()
+
+    async def _create_filled(self, name: str, service: str, fill: Fill) -> None:
+        await self._create(name, "template0")
+        await migrate_async(self._dsn(name), service, self.partitions)
+        await fill(self._dsn(name))
 
     async def _create(self, name: str, template: str) -> None:
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")

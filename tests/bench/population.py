@@ -60,12 +60,9 @@ def account_id(number: int) -> UUID:
 
 
 @cache
-def wire_ids() -> list[tuple[str, str]]:
-    """Member and account of all members, as they are sent."""
-    return [
-        (ids.encode("member", member_id(number)), ids.encode("account", account_id(number)))
-        for number in range(MEMBERS)
-    ]
+def wire_ids(number: int) -> tuple[str, str]:
+    """A member and its account, as they are sent."""
+    return ids.encode("member", member_id(number)), ids.encode("account", account_id(number))
 
 
 def dice(purpose: str) -> random.Random:

@@ -76,7 +76,7 @@ async def measure(machine: Machine) -> list[Result]:
         await publish(client, "points", *DOCUMENTS)
         machine.say("preparing requests")
         method = "tessera.points.v1.PointsService/BulkRecordActivities"
-        bulk = Bulk(channels, method, machine.token, _messages(), ITEMS, _count_recorded)
+        bulk = Bulk(channels, method, machine.token, _messages(), ITEMS, count_recorded)
         machine.say("calling")
         script = ""
 
@@ -101,7 +101,8 @@ def _messages() -> list[bytes]:
     ]
 
 
-def _count_recorded(answer: bytes) -> int:
+def count_recorded(answer: bytes) -> int:
+    """How many items of an answer were recorded."""
     results = points_service_pb2.BulkRecordActivitiesResponse.FromString(answer).results
     return sum(result.HasField("response") for result in results)
 

@@ -75,10 +75,9 @@ class _Pairs:
 
 def _holds(count: int) -> Iterator[bytes]:
     chance = dice("hold")
-    members = wire_ids()
     expires_at = timestamp(datetime.now(UTC) + timedelta(hours=1))
     for number in range(count):
-        member, account = members[chance.randrange(WITH_WALLET)]
+        member, account = wire_ids(chance.randrange(WITH_WALLET))
         yield points_service_pb2.HoldRequest(
             request_id=f"hold-{number}",
             member_id=member,

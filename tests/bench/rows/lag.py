@@ -109,7 +109,7 @@ async def _fill_tiers(dsn: str) -> None:
 
 async def _lag_ms(client: Client, number: int, timeout_s: float) -> float:
     """Lets a member rise, and measures until that can be read. Raises RuntimeError when it did not rise."""
-    member, account = wire_ids()[number]
+    member, account = wire_ids(number)
     answer = await client.points.RecordActivity(_enough(member, account, number))
     acknowledged_s = time.perf_counter()
     standing = await client.tiers.GetStanding(

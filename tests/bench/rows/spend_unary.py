@@ -32,9 +32,8 @@ async def measure(machine: Machine, transport: str) -> list[Result]:
 
 def _messages(count: int) -> Iterator[bytes]:
     chance = dice("spend")
-    members = wire_ids()
     for number in range(count):
-        member, account = members[chance.randrange(WITH_WALLET)]
+        member, account = wire_ids(chance.randrange(WITH_WALLET))
         yield points_service_pb2.SpendRequest(
             request_id=f"spend-{number}",
             member_id=member,
