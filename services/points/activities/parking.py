@@ -9,7 +9,7 @@ from services.chassis import ids
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.idempotency import digest_of
-from services.chassis.operations import Decided, Decision, Moment
+from services.chassis.operations import Decided, Decision, Moment, Wider
 from services.points import errors, wire
 from services.points.activities import wire as activity_wire
 from services.points.activities.clawbacks import Refunded, known_refund, take_back
@@ -90,6 +90,7 @@ def apply_waiting(state: PointsState, row: ActivityRow, moment: Moment[PointsCon
             state.put_parked(_buried(parked))
             continue
         refunded = _take_back(state, row, parked, moment)
+        assert not isinstance(refunded, Wider), "recording saw to it that all of the budgets is there"
         if isinstance(refunded, Rejection):
             dead = _closed(parked, ParkedState.DEAD, refunded.reason, moment.at)
             state.put_parked(dead)
@@ -100,7 +101,7 @@ def apply_waiting(state: PointsState, row: ActivityRow, moment: Moment[PointsCon
 
 def _take_back(
     state: PointsState, row: ActivityRow, parked: ParkedRefund, moment: Moment[PointsConfig]
-) -> Refunded | Rejection:
+) -> Refunded | Rejection | Wider:
     returned = activity_wire.returned_of(activity_wire.refund_of(parked.body))
     return take_back(state, row, returned, parked.reference, digest_of(parked.body), moment)
 
@@ -146,7 +147,7 @@ def resolve(state: PointsState, command: ResolveParkedRefund, moment: Moment[Poi
     if isinstance(known, RefundRow):
         return _resolved(applied, None, known.answer, moment)
     refunded = known or _take_back(state, row, parked, moment)
-    if isinstance(refunded, Rejection):
+    if isinstance(refunded, Rejection | Wider):
         return refunded
     return _resolved(applied, refunded, refunded.refund.answer, moment)
 

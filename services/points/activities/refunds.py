@@ -2,7 +2,7 @@
 
 from services.chassis.access import Caller, domain_not_allowed
 from services.chassis.errors import Rejection
-from services.chassis.operations import Decided, Decision, Moment
+from services.chassis.operations import Decided, Decision, Moment, Wider
 from services.points import errors, wire
 from services.points.activities import parking
 from services.points.activities import wire as activity_wire
@@ -33,7 +33,7 @@ def refund(state: PointsState, command: RefundActivity, moment: Moment[PointsCon
         # Kept, so that this request id too stands for this refund from now on.
         return Decision([], lambda: known.answer)
     refunded = known or take_back(state, row, command.returned, command.reference, command.fingerprint, moment)
-    if isinstance(refunded, Rejection):
+    if isinstance(refunded, Rejection | Wider):
         return refunded
     return Decision(refunded, lambda: refunded.refund.answer)
 
@@ -52,6 +52,6 @@ def reverse(state: PointsState, command: ReverseActivity, moment: Moment[PointsC
     if rejection is not None:
         return rejection
     refunded = take_back(state, row, None, "", command.request.fingerprint, moment)
-    if isinstance(refunded, Rejection):
+    if isinstance(refunded, Rejection | Wider):
         return refunded
     return Decision(refunded, lambda: activity_wire.reverse_response(refunded.taken_back, wire.position_of(moment)))

@@ -10,6 +10,7 @@ from uuid import UUID
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.points.activities.returns import Asked, Line, Part, RecordedRule, Returned
+from services.points.budgets.definitions import BudgetKey
 from services.points.wire import BASE, ROUNDING, activity_id, lot_id
 from tessera.points.v1 import activity_pb2, completion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -51,12 +52,13 @@ def _recorded_rule(outcome: activity_pb2.RuleOutcome) -> RecordedRule:
     return RecordedRule(
         rule=outcome.rule,
         amount=outcome.amount,
-        capped=outcome.capped,
+        capped=outcome.capped + outcome.cut_by_budget + outcome.cut_by_max_balance,
         cap_period=date.fromisoformat(outcome.cap_period) if outcome.cap_period else None,
         factor=(factor.numerator, factor.denominator) if factor is not None else None,
         rounding=outcome.rounding or ROUNDING,
         base_field=outcome.base or BASE,
         lines=tuple(outcome.lines),
+        budget_key=BudgetKey(outcome.budget, date.fromisoformat(outcome.budget_period)) if outcome.budget else None,
     )
 
 
