@@ -69,6 +69,13 @@ STAYS = [
     builders.unit("nights", "qualifying"),
     *(builders.rule(f"later-{code}", code, pending="until-completed") for code in ("stays", "nights", "lasting")),
 ]
+BUDGETS = [
+    builders.budget("often", 120, of="shared", period="day"),
+    builders.budget("once", 700, of="shared", portion=40),
+    builders.rule("of-often", "shared", budget="often", rate="1/2"),
+    builders.rule("of-often-too", "shared", budget="often", funders={"platform": 2, "mill": 1}, rate="1/3"),
+    builders.rule("of-once", "shared", budget="once", pending="until-completed"),
+]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
 Drawn = tuple[str, int, int, int, str, int]
@@ -259,7 +266,9 @@ class Service:
         """All rows of the members, without what depends on positions."""
         members = [member.uuid for member in life.members]
         pool = self.shop.suite.running["points"].platform.pool
-        return {name: [tuple(row) for row in await pool.fetch(sql, members)] for name, sql in TABLES.items()}
+        tables = {name: [tuple(row) for row in await pool.fetch(sql, members)] for name, sql in TABLES.items()}
+        budgets = {name: [tuple(row) for row in await pool.fetch(sql)] for name, sql in OF_ALL_PARTITIONS.items()}
+        return {**tables, **budgets}
 
     async def _fetchval(self, sql: str) -> Any:
         return await self.shop.suite.running["points"].platform.pool.fetchval(sql)
@@ -302,6 +311,10 @@ TABLES = {
             "cap_uses": "rule, period_start",
         }.items()
     },
+}
+OF_ALL_PARTITIONS = {
+    name: f"SELECT * FROM {name} ORDER BY partition, budget, period_start"
+    for name in ("budget_portions", "budget_pools")
 }
 ANSWERS = {
     RecordActivity: pb.RecordActivityResponse,
@@ -372,7 +385,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, at="2026-01-20 12:00")
+    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop
