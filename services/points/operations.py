@@ -10,7 +10,7 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries, values
-from services.points.activities import completion, loading, parking, refunds
+from services.points.activities import completion, loading, parking, refunds, releasing
 from services.points.activities import operations as activities
 from services.points.activities.clawbacks import Refunded, budget_keys_of, cap_keys_of
 from services.points.adjustments import operations as adjustments
@@ -84,7 +84,7 @@ class _Keys:
     """Activities of which something comes back, by ID or natural key."""
     natural_keys: set[UUID] = field(default_factory=set)
     refunded_keys: set[UUID] = field(default_factory=set)
-    """Natural keys by which refunds name activities: what they find parked is theirs."""
+    """Natural keys by which refunds and completions name activities: what they find parked is theirs."""
     parked: set[UUID] = field(default_factory=set)
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
@@ -158,6 +158,7 @@ def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
                 keys.reversals.add(activity_id)
             case CompleteActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
                 keys.natural_keys.add(natural_key)
+                keys.refunded_keys.add(natural_key)
                 keys.reversals.add(natural_key)
                 keys.wallets.add(member_id)
             case ResolveParkedRefund():
@@ -348,7 +349,7 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
 def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig]) -> None:
     """Fold an outcome into the states of the partitions that it concerns."""
     match outcome:
-        case activities.Recorded() | Refunded() | parking.Parked() | completion.Completing():
+        case activities.Recorded() | Refunded() | parking.Parked() | releasing.Completing():
             partition = moment.partition_of(outcome.member_id.int)
             outcome.apply(states.of(partition), moment.within(partition))
         case gifts.Changed():

@@ -88,7 +88,8 @@ COMPLETIONS = sa.Table(
     sa.Column("member_id", sa.Uuid, nullable=False),
     sa.Column("completed_at", _TIME, nullable=False),
 )
-# Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer.
+# Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer. One
+# without a reference is a completion, and `body` the serialised Timestamp of it.
 PARKED_REFUNDS = sa.Table(
     "parked_refunds",
     METADATA,

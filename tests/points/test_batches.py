@@ -15,7 +15,7 @@ from services.chassis import ids
 from services.chassis.access import ALL, Caller
 from services.chassis.verdicts import OK
 from services.points import requests
-from services.points.activities.parking import parked_id_of
+from services.points.activities.parking import COMPLETION, parked_id_of
 from services.points.adjustments import requests as adjustment_requests
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.commands import (
@@ -62,7 +62,7 @@ KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
     *("grant", "grant", "forfeit", "convert", "convert", "extend"),
     *("give", "give", "accept", "cancel", "adjust", "resolve"),
-    *("return", "return by key", "return by key", "resolve parked", "complete"),
+    *("return", "return by key", "return by key", "resolve parked", "complete", "complete by key"),
 ]
 STAYS = [
     builders.unit("stays", expiry={"policy": "sliding", "days": 6}),
@@ -187,6 +187,13 @@ class Life:
                 at = now - timedelta(hours=number)
                 request = returns.complete(self._one("activity", amount % 4), at, **fields)
                 return requests.complete_activity(request, CALLER)
+            case "complete by key":
+                purchase = activity(member, 0, now, reference=f"{self._number} {number}")
+                request = returns.complete(at=now - timedelta(hours=amount), key=returns.key_of(purchase), **fields)
+                command = requests.complete_activity(request, CALLER)
+                assert isinstance(command.activity, ActivityKey)
+                self._parked.append(parked_id_of(command.activity, COMPLETION))
+                return command
             case "resolve parked":
                 parked_id = self._parked[-1 - number % len(self._parked)] if self._parked else ids.new_id(0)
                 request = returns.resolve(ids.encode("parkedrefund", parked_id), resolution=1 + (amount == 1), **fields)

@@ -19,7 +19,7 @@ def refund(state: PointsState, command: RefundActivity, moment: Moment[PointsCon
     if isinstance(named, ActivityKey):
         activity_id = state.activity_by_natural_key.get(named.natural_key)
         if activity_id is None:
-            return parking.park(state, command, named, moment)
+            return _park(state, command, named, moment)
     else:
         activity_id = named
     row = state.activities.get(activity_id)
@@ -36,6 +36,17 @@ def refund(state: PointsState, command: RefundActivity, moment: Moment[PointsCon
     if isinstance(refunded, Rejection | Wider):
         return refunded
     return Decision(refunded, lambda: refunded.refund.answer)
+
+
+def _park(state: PointsState, command: RefundActivity, key: ActivityKey, moment: Moment[PointsConfig]) -> Decided:
+    """Let a refund wait for its activity; a repeated one gets its first answer again."""
+    known = parking.known(state, key, command.reference)
+    if known is not None:
+        is_same = known.body == command.body
+        return Decision([], lambda: known.answer) if is_same else errors.refund_already_recorded(command.reference)
+    parked_id = parking.parked_id_of(key, command.reference)
+    answer = activity_wire.parked_response(parked_id, wire.position_of(moment))
+    return parking.park(state, key, command.reference, command.body, answer, moment)
 
 
 def _domain_rejection(row: ActivityRow, caller: Caller) -> Rejection | None:
