@@ -100,7 +100,7 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
     given = {document.code for document in documents if document.kind == "unit"}
     _check_units(given, specs["earn-rule"], mistakes)
     budgets = compile_budgets(specs["budget"], given, units, mistakes)
-    _check_budgets(specs["budget"], specs["earn-rule"], mistakes)
+    _check_budgets(documents, specs["budget"], specs["earn-rule"], mistakes)
     rules = [
         rule
         for code, spec in specs["earn-rule"].items()
@@ -139,13 +139,18 @@ def _check_units(given: Collection[str], rules: Mapping[str, EarnRuleSpec], mist
             mistakes.add(f"earn-rule/{code}.unit", f"there is no unit {spec.unit}")
 
 
-def _check_budgets(budgets: Mapping[str, BudgetSpec], rules: Mapping[str, EarnRuleSpec], mistakes: Mistakes) -> None:
+def _check_budgets(
+    documents: Sequence[Document],
+    budgets: Mapping[str, BudgetSpec],
+    rules: Mapping[str, EarnRuleSpec],
+    mistakes: Mistakes,
+) -> None:
+    given = {document.code for document in documents if document.kind == "budget"}
     for code, spec in rules.items():
-        budget = budgets.get(spec.budget) if spec.budget is not None else None
-        if spec.budget is not None and budget is None:
+        if spec.budget is not None and spec.budget not in given:
             mistakes.add(f"earn-rule/{code}.budget", f"there is no budget {spec.budget}")
-        elif budget is not None and budget.unit != spec.unit:
-            mistakes.add(f"earn-rule/{code}.budget", f"{spec.budget} is a budget of {budget.unit}")
+        elif spec.budget in budgets and budgets[spec.budget].unit != spec.unit:
+            mistakes.add(f"earn-rule/{code}.budget", f"{spec.budget} is a budget of {budgets[spec.budget].unit}")
 
 
 def _rule(

@@ -1,13 +1,16 @@
 """Earn budgets: what rules may give together is never exceeded, whoever draws on it, and none of it is lost."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from grpc import StatusCode
+from grpc import StatusCode, aio
 
+from services.chassis.documents import Document, DocumentErrors
 from services.chassis.instants import timestamp
+from services.points.documents import compile_documents
 from tessera.points.v1 import activity_pb2, budget_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
@@ -223,6 +226,54 @@ async def test_several_clients_draw_a_budget_dry_and_get_exactly_that() -> None:
         assert await left_of(shop) == 0
         assert sum([await shop.available(member) for member in members]) == 1000
         assert await shop.findings() == []
+
+
+async def test_a_restart_in_the_middle_loses_nothing_and_gives_nothing_twice() -> None:
+    async with open_shop(unit(), SPRING, budget("spring", 1000, portion=90)) as shop, connections(shop, 8) as clients:
+        members = await members_of_all_partitions(shop)
+        now = await shop.now()
+        restarted = asyncio.Event()
+
+        async def draw(member: Member, points: Any) -> int:
+            drawn = 0
+            for _ in range(20):
+                drawn += given([await insisted(points, record(activity(member, 9, now)))])
+            return drawn
+
+        async def restart() -> None:
+            await shop.suite.stop("points")
+            await shop.suite.start("points", virtual_clock_start=None)
+            restarted.set()
+
+        *drawn, _ = await asyncio.gather(*map(draw, members, clients), restart())
+        assert restarted.is_set()
+        assert (sum(drawn), await left_of(shop)) == (1000, 0)
+        assert sum([await shop.available(member) for member in members]) == 1000
+        assert await shop.findings() == []
+
+
+async def insisted(points: Any, request: Any) -> Any:
+    """The answer to a request that is repeated until there is one."""
+    while True:
+        with contextlib.suppress(aio.AioRpcError):
+            return await points.RecordActivity(request, wait_for_ready=True, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("documents", "field"),
+    [
+        ([rule(budget="autumn")], "earn-rule/per-fen.budget"),
+        ([unit("miles"), budget("miles-only", 5, of="miles"), rule(budget="miles-only")], "earn-rule/per-fen.budget"),
+        ([budget("lost", 5, of="stars")], "budget/lost.unit"),
+        ([budget("less", -1)], "budget/less.amount"),
+        ([budget("weekly", 1, period="week")], "budget/weekly.period"),
+    ],
+)
+def test_mistakes_in_documents_are_found(documents: Sequence[dict[str, Any]], field: str) -> None:
+    everything = [Document(**document) for document in (programme(), unit(), *documents)]
+    with pytest.raises(DocumentErrors) as found:
+        compile_documents(everything)
+    assert [violation.field for violation in found.value.violations] == [field]
 
 
 async def test_budgets_are_listed_page_by_page_and_by_unit() -> None:
