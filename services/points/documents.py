@@ -147,10 +147,13 @@ def _check_budgets(
 ) -> None:
     given = {document.code for document in documents if document.kind == "budget"}
     for code, spec in rules.items():
-        if spec.budget is not None and spec.budget not in given:
+        if spec.budget is None:
+            continue
+        budget = budgets.get(spec.budget)
+        if spec.budget not in given:
             mistakes.add(f"earn-rule/{code}.budget", f"there is no budget {spec.budget}")
-        elif spec.budget in budgets and budgets[spec.budget].unit != spec.unit:
-            mistakes.add(f"earn-rule/{code}.budget", f"{spec.budget} is a budget of {budgets[spec.budget].unit}")
+        elif budget is not None and budget.unit != spec.unit:
+            mistakes.add(f"earn-rule/{code}.budget", f"{spec.budget} is a budget of {budget.unit}")
 
 
 def _rule(
