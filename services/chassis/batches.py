@@ -1,7 +1,7 @@
 """One batch, one transaction: lock, load, decide, store, commit."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -17,7 +17,7 @@ from services.chassis.errors import Rejection
 from services.chassis.failures import CommitUnknownError, is_storage_failure, rejection_of
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.heads import Head
-from services.chassis.operations import BatchState, Command, Decision, Moment, Operations
+from services.chassis.operations import BatchState, Command, Decision, Moment, Operations, Wider
 from services.chassis.partitions import SYSTEM_PARTITION
 from services.chassis.reading import Reading
 from services.chassis.store import Rows, Store
@@ -81,37 +81,53 @@ class BatchWriter(Generic[State, Config]):
         """Write a batch and tell what became of each command.
 
         A batch that fails for a reason nobody foresaw is run again one command at a time, so that what poisons it fails
-        alone.
+        alone. One in which a command needs more partitions than it has locked is committed up to that command and goes
+        on with those as well.
         """
+        outcomes: list[Outcome] = []
+        along: list[Command] = []
+        while len(outcomes) < len(entries):
+            outcomes += await self._write(entries[len(outcomes) :], along)
+        return outcomes
+
+    async def _write(self, entries: Sequence[Entry], along: list[Command]) -> Sequence[Outcome]:
+        """Write commands up to the first one that needs more than `along`, to which that is added."""
         try:
-            return list(await self._transact(entries))
+            verdicts, wider = await self._transact(entries, along)
         except Exception as error:
             if isinstance(error, CommitUnknownError) or is_storage_failure(error):
                 return [self.refuse(rejection_of(error))] * len(entries)
             if len(entries) == 1:
                 return [error]
             _LOG.warning("batch is run again one command at a time", commands=len(entries), exc_info=error)
-        return [(await self.write([entry]))[0] for entry in entries]
+            return [(await self.write([entry]))[0] for entry in entries]
+        if wider is not None:
+            along.append(wider.along)
+        return verdicts
 
-    async def _transact(self, entries: Sequence[Entry]) -> list[Verdict]:
+    async def _transact(
+        self, entries: Sequence[Entry], along: Sequence[Command]
+    ) -> tuple[Sequence[Verdict], Wider | None]:
+        """One transaction: the verdicts of the commands that it decided, and what the next one needs."""
         by_partition: dict[int, list[Command]] = {}
-        for entry in entries:
-            for partition in {routing & self._mask for routing in entry.command.owners}:
-                by_partition.setdefault(partition, []).append(entry.command)
+        for command in (*(entry.command for entry in entries), *along):
+            for partition in {routing & self._mask for routing in command.owners}:
+                by_partition.setdefault(partition, []).append(command)
         connection = await self._connection.get()
         began = time.perf_counter()
         try:
             batch, locked = await self._load(connection, by_partition)
-            verdicts = [batch.run(entry.command) for entry in entries]
-            links = await self._write_rows(connection, batch, locked, entries)
+            verdicts, wider = batch.run_all(entry.command for entry in entries)
+            links = await self._write_rows(connection, batch, locked, entries[: len(verdicts)])
         except BaseException:
             await self._connection.roll_back()
             raise
         await heads.commit(self._connection, links)
-        self._on_batch(len(entries), time.perf_counter() - began)
+        if verdicts:
+            self._on_batch(len(verdicts), time.perf_counter() - began)
         for link in links:
             self._on_commit(link.partition, link.position)
-        return verdicts
+        return verdicts, wider
 
     async def _load(
         self, connection: asyncpg.Connection, by_partition: Mapping[int, Sequence[Command]]
@@ -214,27 +230,43 @@ class Batch(Generic[State, Config]):
         self._today = datetime.now(UTC).date()
         self._kept_rows: dict[int, list[idempotency.Row]] = {}
 
-    def run(self, command: Command) -> Verdict:
+    def run_all(self, commands: Iterable[Command]) -> tuple[list[Verdict], Wider | None]:
+        """Decide commands in order, up to the first one that needs more partitions, and what it needs."""
+        verdicts: list[Verdict] = []
+        for command in commands:
+            verdict = self.run(command)
+            if isinstance(verdict, Wider):
+                return verdicts, verdict
+            verdicts.append(verdict)
+        return verdicts, None
+
+    def run(self, command: Command) -> Verdict | Wider:
         """Decide a command and fold it in. A request is known in the partition of its first owner, and only there."""
         if isinstance(command, FeedBatch):
             return self._follow(command)
         request = command.request
         if request is None:
-            return self._decide(command)[0]
+            decided = self._decide(command)
+            return decided if isinstance(decided, Wider) else decided[0]
         home = command.owners[0] & self.moment.mask
         first = self._kept.get((home, request.key))
         if first is not None:
             is_same = first.fingerprint == request.fingerprint
             return first.verdict if is_same else refused(idempotency.REUSED, self._error_domain)
-        verdict, is_kept = self._decide(command)
+        decided = self._decide(command)
+        if isinstance(decided, Wider):
+            return decided
+        verdict, is_kept = decided
         if is_kept:
             self._kept[home, request.key] = idempotency.Kept(request.fingerprint, verdict)
             self._kept_rows.setdefault(home, []).append(idempotency.row(request, verdict, self._today))
         return verdict
 
-    def _decide(self, command: Command) -> tuple[Verdict, bool]:
+    def _decide(self, command: Command) -> tuple[Verdict, bool] | Wider:
         """The verdict, and whether a repeated request is to find it among the requests."""
         decided = self._operations.decide(self.state, command, self.moment)
+        if isinstance(decided, Wider):
+            return decided
         if isinstance(decided, Verdict):
             return decided, False
         if isinstance(decided, Rejection):

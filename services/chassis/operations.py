@@ -76,8 +76,18 @@ class Decision(NamedTuple):
     """The outcome's own rows hold the answer by a natural key, so no verdict row is needed."""
 
 
-Decided = Decision | Rejection | Verdict
-"""A decision, a refusal, or a verdict already given (found by a natural key)."""
+class Wider(NamedTuple):
+    """A command cannot be decided on the partitions that its batch has locked: others are needed too.
+
+    What was decided before it is committed; it is decided anew in a batch that also locks the partitions of `along`,
+    for which alone that is loaded, and which itself is never decided.
+    """
+
+    along: Command
+
+
+Decided = Decision | Rejection | Verdict | Wider
+"""A decision, a refusal, a verdict already given (found by a natural key), or what has to be locked to decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The documents of points, checked when they are published and compiled once a version."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 from services.chassis import cel
 from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
+from services.points.budgets.definitions import Budget, compile_budgets, earlier, later
 from services.points.giving import Exact, Giving, giving_of
 from services.points.matching import ActivityCondition, LineCondition, ladders_in
 from services.points.movements.conversions import Conversion, compile_conversions
 from services.points.multipliers import Applied, ByLevel, Campaign, Stack, by_level_alone
 from services.points.specs import (
     DEFAULT_FUNDER,
+    BudgetSpec,
     CapSpec,
     ConversionSpec,
     EarnRuleSpec,
@@ -45,6 +47,9 @@ class EarnRule:
     rounding: str
     stack: Stack
     cap: CapSpec | None
+    budget: Budget | None
+    is_limited: bool
+    """Whether anything may cut what it gives, or what others give after it."""
     funder: str
     """The first, where several share."""
     shares: Mapping[str, int] | None
@@ -69,6 +74,11 @@ class PointsConfig:
     ladders: tuple[str, ...]
     """Ladders that multipliers and expressions look at."""
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    drawn_budgets: tuple[Budget, ...] = ()
+    """Those that rules name."""
+    cutting_units: tuple[Unit, ...] = ()
+    """Those whose maximum balance cuts what is earned."""
 
 
 MODELS: Mapping[str, type[Spec]] = {
@@ -76,6 +86,7 @@ MODELS: Mapping[str, type[Spec]] = {
     "unit": UnitSpec,
     "earn-rule": EarnRuleSpec,
     "conversion": ConversionSpec,
+    "budget": BudgetSpec,
 }
 _BASE_FIELDS = {"paid": "cash_minor", "gross": "gross_minor"}
 
@@ -86,11 +97,15 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
     specs = parse_specs(documents, MODELS, mistakes)
     check_programmes(documents, mistakes)
     units = _units(documents, specs)
-    _check_units(documents, specs["earn-rule"], mistakes)
-    rules = [
-        rule for code, spec in specs["earn-rule"].items() if (rule := _rule(code, spec, units, mistakes)) is not None
-    ]
     given = {document.code for document in documents if document.kind == "unit"}
+    _check_units(given, specs["earn-rule"], mistakes)
+    budgets = compile_budgets(specs["budget"], given, units, mistakes)
+    _check_budgets(documents, specs["budget"], specs["earn-rule"], mistakes)
+    rules = [
+        rule
+        for code, spec in specs["earn-rule"].items()
+        if (rule := _rule(code, spec, units, budgets, mistakes)) is not None
+    ]
     conversions = compile_conversions(specs["conversion"], given, units, mistakes)
     mistakes.check()
     rules.sort(key=lambda rule: -rule.priority)
@@ -101,6 +116,9 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         tuple(rule for rule in rules if rule.cap is not None),
         _ladders(rules, specs["earn-rule"].values()),
         conversions,
+        budgets,
+        tuple(budgets[code] for code in sorted({rule.budget.code for rule in rules if rule.budget is not None})),
+        tuple(unit for unit in units.values() if unit.cuts_at_max_balance),
     )
 
 
@@ -115,14 +133,32 @@ def _units(documents: Sequence[Document], specs: Mapping[str, Mapping[str, Any]]
     return units
 
 
-def _check_units(documents: Sequence[Document], rules: Mapping[str, EarnRuleSpec], mistakes: Mistakes) -> None:
-    given = {document.code for document in documents if document.kind == "unit"}
+def _check_units(given: Collection[str], rules: Mapping[str, EarnRuleSpec], mistakes: Mistakes) -> None:
     for code, spec in rules.items():
         if spec.unit not in given:
             mistakes.add(f"earn-rule/{code}.unit", f"there is no unit {spec.unit}")
 
 
-def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mistakes) -> EarnRule | None:
+def _check_budgets(
+    documents: Sequence[Document],
+    budgets: Mapping[str, BudgetSpec],
+    rules: Mapping[str, EarnRuleSpec],
+    mistakes: Mistakes,
+) -> None:
+    given = {document.code for document in documents if document.kind == "budget"}
+    for code, spec in rules.items():
+        if spec.budget is None:
+            continue
+        budget = budgets.get(spec.budget)
+        if spec.budget not in given:
+            mistakes.add(f"earn-rule/{code}.budget", f"there is no budget {spec.budget}")
+        elif budget is not None and budget.unit != spec.unit:
+            mistakes.add(f"earn-rule/{code}.budget", f"{spec.budget} is a budget of {budget.unit}")
+
+
+def _rule(
+    code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], budgets: Mapping[str, Budget], mistakes: Mistakes
+) -> EarnRule | None:
     """The rule, compiled; None when its expressions or its unit have mistakes."""
     name = f"earn-rule/{code}"
     condition = _compiled(f"{name}.condition", spec.condition, ActivityCondition.compile, mistakes)
@@ -132,7 +168,7 @@ def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mi
     stack = _stack(name, spec, mistakes)
     if spec.unit not in units or giving is None:
         return None
-    unit = units[spec.unit]
+    unit, budget = units[spec.unit], budgets.get(spec.budget or "")
     # A map has no order once it was sent or stored: the earliest funder is the first by code.
     funders = sorted(spec.funders or [spec.funder or DEFAULT_FUNDER])
     return EarnRule(
@@ -149,12 +185,14 @@ def _rule(code: str, spec: EarnRuleSpec, units: Mapping[str, Unit], mistakes: Mi
         rounding=spec.rounding,
         stack=stack,
         cap=spec.cap,
+        budget=budget,
+        is_limited=bool(spec.cap or budget or spec.exclusive_group or unit.cuts_at_max_balance),
         funder=funders[0],
         shares={funder: spec.funders[funder] for funder in funders} if spec.funders and len(funders) > 1 else None,
         priority=spec.priority,
         exclusive_group=(unit.programme, spec.exclusive_group) if spec.exclusive_group else None,
-        valid_from=spec.valid_from,
-        valid_until=spec.valid_until,
+        valid_from=later(spec.valid_from, budget.valid_from) if budget is not None else spec.valid_from,
+        valid_until=earlier(spec.valid_until, budget.valid_until) if budget is not None else spec.valid_until,
         until_completed=spec.pending == "until-completed",
     )
 

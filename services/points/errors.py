@@ -354,3 +354,10 @@ def partition_unknown(partitions: int) -> Rejection:
         code=StatusCode.INVALID_ARGUMENT,
         metadata={"partitions": str(partitions)},
     )
+
+
+def budget_unknown(budget: str) -> Rejection:
+    """No budget of this code is configured."""
+    return Rejection(
+        "BUDGET_UNKNOWN", "no such budget is configured", code=StatusCode.NOT_FOUND, metadata={"budget": budget}
+    )

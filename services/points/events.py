@@ -10,6 +10,8 @@ from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from services.chassis.clock import from_microseconds, to_microseconds
 from services.chassis.idempotency import digest_of
 from services.chassis.ids import from_bytes
+from services.points.budgets.events import fill_draws
+from services.points.budgets.values import Draw
 from services.points.commands import RecordActivity
 from services.points.values import (
     ActivityRow,
@@ -97,7 +99,9 @@ def parse_tiers(raw: bytes) -> Heard | None:
     return StandingHeard(from_bytes(changed.member_id), changed.ladder, changed.level, effective_from)
 
 
-def activity_recorded(command: RecordActivity, row: ActivityRow, booked: Sequence[Booked], first_ordinal: int) -> bytes:
+def activity_recorded(
+    command: RecordActivity, row: ActivityRow, booked: Sequence[Booked], draws: Sequence[Draw], first_ordinal: int
+) -> bytes:
     """An activity was recorded. Its entries have the ordinals from `first_ordinal` on."""
     event = pb.Event()
     recorded = event.activity_recorded
@@ -113,6 +117,7 @@ def activity_recorded(command: RecordActivity, row: ActivityRow, booked: Sequenc
     recorded.digest = digest_of(row.fingerprint + row.answer)
     for ordinal, (entry, lot, _) in enumerate(booked, first_ordinal):
         _fill_earned(recorded.earned.add(), ordinal, entry, lot)
+    fill_draws(recorded.draws, draws)
     return event.SerializeToString()
 
 
@@ -146,10 +151,14 @@ def activity_reversed(activity_id: UUID, member_id: UUID, effective_at: datetime
 
 
 def activity_refunded(
-    refund: RefundRow, effective_at: datetime, completion: Completion | None, completed_units: Sequence[str]
+    refund: RefundRow,
+    effective_at: datetime,
+    completion: Completion | None,
+    completed_units: Sequence[str],
+    draws: Sequence[Draw],
 ) -> bytes:
-    """An activity came back, in whole or in part."""
-    return pb.Event(
+    """An activity came back, in whole or in part; `draws` are what budgets get back."""
+    event = pb.Event(
         activity_refunded=pb.ActivityRefunded(
             activity_id=refund.activity_id.bytes,
             ordinal=refund.ordinal,
@@ -160,7 +169,9 @@ def activity_refunded(
             completed_at_us=to_microseconds(completion.completed_at if completion is not None else None),
             completed_units=completed_units,
         )
-    ).SerializeToString()
+    )
+    fill_draws(event.activity_refunded.draws, draws)
+    return event.SerializeToString()
 
 
 def activity_completed(completion: Completion) -> bytes:

@@ -10,11 +10,13 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.chassis.reading import Reading
 from services.points import queries, values
-from services.points.activities import completion, loading, parking, refunds
+from services.points.activities import completion, loading, parking, refunds, releasing
 from services.points.activities import operations as activities
-from services.points.activities.clawbacks import Refunded, cap_keys_of
+from services.points.activities.clawbacks import Refunded, budget_keys_of, cap_keys_of
 from services.points.adjustments import operations as adjustments
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
+from services.points.budgets.commands import LoadBudgets
+from services.points.budgets.loading import BudgetPeriods, read_budgets
 from services.points.commands import (
     ActivityKey,
     BuryParkedRefunds,
@@ -68,6 +70,8 @@ CommandOfOne = (
 )
 """Commands that concern one partition."""
 Command = CommandOfOne | gifts.GiftCommand
+Loaded = Command | LoadBudgets
+"""Commands for which something is loaded."""
 
 
 @dataclass(slots=True)
@@ -81,7 +85,7 @@ class _Keys:
     """Activities of which something comes back, by ID or natural key."""
     natural_keys: set[UUID] = field(default_factory=set)
     refunded_keys: set[UUID] = field(default_factory=set)
-    """Natural keys by which refunds name activities: what they find parked is theirs."""
+    """Natural keys by which refunds and completions name activities: what they find parked is theirs."""
     parked: set[UUID] = field(default_factory=set)
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
@@ -91,6 +95,7 @@ class _Keys:
     standings: dict[UUID, datetime] = field(default_factory=dict)
     """Members whose levels are needed, and from when on."""
     caps: list[CapKey] = field(default_factory=list)
+    budgets: list[BudgetPeriods] = field(default_factory=list)
 
     def need_levels(self, member_id: UUID, at: datetime) -> None:
         """A member's levels are needed from an instant on, if not from an earlier one."""
@@ -99,7 +104,7 @@ class _Keys:
             self.standings[member_id] = at
 
 
-def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
+def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
     keys = _Keys()
     for command in commands:
         match command:
@@ -109,6 +114,8 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.activities.add(command.activity_id)
                 keys.natural_keys.add(command.natural_key)
                 keys.caps.extend(activities.cap_keys(command, config))
+                if config.drawn_budgets:
+                    keys.budgets.extend(activities.budget_periods(command, config))
                 if config.ladders:
                     keys.need_levels(command.member_id, activities.earliest(command))
             case Spend() | PlaceHold():
@@ -152,12 +159,15 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.reversals.add(activity_id)
             case CompleteActivity(activity=ActivityKey(member_id=member_id, natural_key=natural_key)):
                 keys.natural_keys.add(natural_key)
+                keys.refunded_keys.add(natural_key)
                 keys.reversals.add(natural_key)
                 keys.wallets.add(member_id)
             case ResolveParkedRefund():
                 keys.parked.add(command.parked_refund_id)
             case BuryParkedRefunds():
                 keys.parked.update(command.parked_refund_ids)
+            case LoadBudgets():
+                keys.budgets.extend(map(BudgetPeriods.of, command.keys))
             case SettleWallets():
                 keys.wallets.update(command.member_ids)
             case FeedBatch():
@@ -172,16 +182,19 @@ def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
     return [event for record in batch.records for event in record.events if isinstance(event, StandingHeard)]
 
 
-async def load(connection: Connection, partition: int, commands: Sequence[Command], states: StateByPartition) -> None:
+async def load(connection: Connection, partition: int, commands: Sequence[Loaded], states: StateByPartition) -> None:
     """Read the rows of a partition that the commands concern."""
     await load_partition(connection, partition, commands, states.of(partition))
 
 
 async def load_partition(
-    connection: Connection, partition: int, commands: Sequence[Command], state: PointsState
+    connection: Connection, partition: int, commands: Sequence[Loaded], state: PointsState
 ) -> None:
     """Read the rows that the commands concern: three statements at most, whatever the size of the batch."""
     keys = _keys(commands, state.config)
+    for command in commands:
+        if isinstance(command, LoadBudgets):
+            state.budgets.note_loaded(partition, command.keys)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
     if keys.holds or keys.spends or keys.gifts or keys.adjustments or keys.reversals or keys.parked:
@@ -191,13 +204,16 @@ async def load_partition(
     keys.wallets.update(row.member_id for row in resolved)
     reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in cap_keys_of(row))
+    keys.budgets.extend(BudgetPeriods.of(key) for row in reversing for key in budget_keys_of(row))
     used: list[values.Spend | values.Hold] = [*state.spends.values(), *state.holds.values()]
     keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
     loaded = (state.spends, state.holds, state.gifts, state.adjustments)
     for named in (reversing, *(rows.values() for rows in loaded)):
         keys.wallets.update(row.member_id for row in named)
-    if state.config.sliding_units:
+    if state.config.sliding_units or state.config.cutting_units:
         keys.wallets |= keys.earning
+    if keys.budgets:
+        read_budgets(reading, partition, keys.budgets, state.budgets)
     _read_members(reading, keys, activities.ladders_of(commands, state.config), state)
     _read_lots(reading, keys.wallets, reversing, state)
     await reading.run()
@@ -274,7 +290,7 @@ def _rows_reversed(reversals: set[UUID], state: PointsState) -> list[ActivityRow
     return [row for row in state.activities.values() if {row.activity_id, row.natural_key} & reversals]
 
 
-def _recorded_and_reversed(commands: Sequence[Command]) -> set[UUID]:
+def _recorded_and_reversed(commands: Sequence[Loaded]) -> set[UUID]:
     """Members whose activity is recorded and reversed in one batch: its ID was known beforehand, from a dry run."""
     reversed_ids = {command.activity_id for command in commands if isinstance(command, ReverseActivity)}
     reversed_ids |= {
@@ -334,8 +350,9 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
 def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig]) -> None:
     """Fold an outcome into the states of the partitions that it concerns."""
     match outcome:
-        case activities.Recorded() | Refunded() | parking.Parked() | completion.Completing():
-            outcome.apply(states.of(moment.partition_of(outcome.member_id.int)), moment)
+        case activities.Recorded() | Refunded() | parking.Parked() | releasing.Completing():
+            partition = moment.partition_of(outcome.member_id.int)
+            outcome.apply(states.of(partition), moment.within(partition))
         case gifts.Changed():
             outcome.apply(states, moment)
         case adjustments.Adjusted():

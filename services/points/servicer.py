@@ -14,6 +14,7 @@ from services.points.activities.servicer import ActivityReads
 from services.points.activities.simulation import Simulations
 from services.points.adjustments import requests as adjustment_requests
 from services.points.adjustments.servicer import AdjustmentReads
+from services.points.budgets.servicer import BudgetReads
 from services.points.documents import PointsConfig
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
@@ -27,7 +28,9 @@ from tessera.points.v1 import points_service_pb2 as pb
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(Simulations, ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads, Traces, Reports):
+class PointsServicer(
+    Simulations, ActivityReads, WalletReads, GiftReads, AdjustmentReads, BudgetReads, LedgerReads, Traces, Reports
+):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
@@ -36,6 +39,7 @@ class PointsServicer(Simulations, ActivityReads, WalletReads, GiftReads, Adjustm
         WalletReads.__init__(self, platform)
         GiftReads.__init__(self, platform)
         AdjustmentReads.__init__(self, platform)
+        BudgetReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
         Traces.__init__(self, platform)
         Reports.__init__(self, platform)

@@ -131,8 +131,15 @@ class UnitSpec(Spec):
     gift: GiftSpec | None = None
     approval_above: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
     max_balance: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
-    """What grants, conversions and gifts may bring a balance to; what activities earn is not limited by it."""
+    """What grants, conversions and gifts may bring a balance to; what activities earn is cut to it if that is said."""
+    max_balance_on_earning: Literal["ignore", "cut"] = "ignore"
     spend: SpendLimitsSpec | None = None
+
+    @model_validator(mode="after")
+    def _there_is_a_maximum_to_cut_to(self) -> "UnitSpec":
+        if self.max_balance_on_earning == "cut" and (self.max_balance is None or self.kind == "qualifying"):
+            raise ValueError("max_balance_on_earning takes max_balance, of a spendable unit")
+        return self
 
     @model_validator(mode="after")
     def _scores_are_not_given(self) -> "UnitSpec":
@@ -230,6 +237,26 @@ class ConversionSpec(Spec):
     expiry: Literal["shorten", "keep"] = "shorten"
 
 
+class BudgetSpec(Spec):
+    """How much the earn rules that name it may give together, over all members, in each civil period or ever.
+
+    Outside its validity they give nothing. Partitions give from portions of it: the larger a `portion`, the more rarely
+    they ask for more, and the more often they have to give some back in the end.
+    """
+
+    unit: Code
+    amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+    period: Literal["none", "day", "month", "year"] = "none"
+    portion: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] | None = None
+    valid_from: AwareDatetime | None = None
+    valid_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _times(self) -> "BudgetSpec":
+        _check_times(self.valid_from, self.valid_until)
+        return self
+
+
 class EarnRuleSpec(Spec):
     """What activities earn of a unit: what it gives × its multipliers, rounded once for an activity, then capped.
 
@@ -257,6 +284,7 @@ class EarnRuleSpec(Spec):
     multiplier: MultiplierSpec | None = None
     multipliers: MultipliersSpec | None = None
     cap: CapSpec | None = None
+    budget: Code | None = None
     funder: Code | None = None
     funders: Annotated[Mapping[Code, Share], Field(min_length=1, max_length=MAX_FUNDERS)] | None = None
     priority: Annotated[int, Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY)] = 0

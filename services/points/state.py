@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.chassis.store import Rows, new
 from services.points import events
+from services.points.budgets.books import BudgetBooks
 from services.points.documents import PointsConfig
 from services.points.piles import Pile
 from services.points.timeline import Timeline
@@ -40,8 +41,9 @@ NEW_LOT_USES = new("lot_uses")
 class PointsState:
     """Rows by key; what changed is noted and becomes rows to write and events to tell."""
 
-    def __init__(self, config: PointsConfig) -> None:
+    def __init__(self, config: PointsConfig, budgets: BudgetBooks | None = None) -> None:
         self.config = config
+        self.budgets = budgets or BudgetBooks()
         self.members: dict[UUID, int] = {}
         self.accounts: dict[UUID, Account] = {}
         self.activities: dict[UUID, ActivityRow] = {}

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from services.chassis.store import Rows
+from services.points.budgets import events
+from services.points.budgets.books import BudgetBooks
+from services.points.budgets.values import Pool, Portion
 from services.points.documents import PointsConfig
 from services.points.state import PointsState
 
@@ -13,18 +16,23 @@ class StateByPartition:
     def __init__(self, config: PointsConfig) -> None:
         self.config = config
         self._states: dict[int, PointsState] = {}
+        self.budgets = BudgetBooks(self._tell)
 
     def of(self, partition: int) -> PointsState:
         """The state of a partition."""
         state = self._states.get(partition)
         if state is None:
-            state = self._states[partition] = PointsState(self.config)
+            state = self._states[partition] = PointsState(self.config, self.budgets)
         return state
 
     def rows(self, partition: int) -> Mapping[str, Rows]:
         """Rows to write, by table."""
-        return self.of(partition).rows()
+        return {**self.of(partition).rows(), **self.budgets.rows(partition)}
 
     def events(self, partition: int) -> Sequence[bytes]:
         """Events to tell, in order."""
         return self.of(partition).events
+
+    def _tell(self, partition: int, changed: Portion | Pool) -> None:
+        """A portion or a pool of a budget changed."""
+        self.of(partition).tell(events.changed(changed))

@@ -88,7 +88,8 @@ COMPLETIONS = sa.Table(
     sa.Column("member_id", sa.Uuid, nullable=False),
     sa.Column("completed_at", _TIME, nullable=False),
 )
-# Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer.
+# Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer. One
+# without a reference is a completion, and `body` the serialised Timestamp of it.
 PARKED_REFUNDS = sa.Table(
     "parked_refunds",
     METADATA,
@@ -313,6 +314,34 @@ LOT_USES = sa.Table(
     sa.Column("lot_id", sa.Uuid, nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
     sa.Column("refunded", sa.BigInteger, nullable=False),
+    info=UPSERT,
+)
+# What partitions have of earn budgets, by the first day of the period.
+BUDGET_PORTIONS = sa.Table(
+    "budget_portions",
+    METADATA,
+    _partition(),
+    sa.Column("budget", sa.Text, primary_key=True),
+    sa.Column("period_start", sa.Date, primary_key=True),
+    # What the partition got of the pool, and what of it is drawn.
+    sa.Column("leased", sa.BigInteger, nullable=False),
+    sa.Column("drawn", sa.BigInteger, nullable=False),
+    # The budget's amount as it was when the pool was last asked.
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    # Nothing is left in any partition.
+    sa.Column("exhausted", sa.Boolean, nullable=False),
+    sa.CheckConstraint("drawn >= 0 AND drawn <= leased", "drawn_within"),
+    info=UPSERT,
+)
+# What earn budgets gave to partitions, in the partition of the hash of their code.
+BUDGET_POOLS = sa.Table(
+    "budget_pools",
+    METADATA,
+    _partition(),
+    sa.Column("budget", sa.Text, primary_key=True),
+    sa.Column("period_start", sa.Date, primary_key=True),
+    sa.Column("leased", sa.BigInteger, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
     info=UPSERT,
 )
 CAP_USES = sa.Table(

@@ -37,6 +37,11 @@ class Unit:
         """Whether its lots expire together, some time after the last activity."""
         return self.spec.expiry.policy == "sliding"
 
+    @property
+    def cuts_at_max_balance(self) -> bool:
+        """Whether activities earn no more than its maximum balance leaves room for."""
+        return self.spec.max_balance_on_earning == "cut"
+
     def available_at(self, effective_at: datetime) -> datetime:
         """When points of an activity can be spent: at once, or so many civil days later at 00:00."""
         if not self.spec.pending_days:

@@ -323,7 +323,8 @@ class ParkedRefund(NamedTuple):
     """A refund that arrived before its activity, the `ordinal`-th of that: a row of its table, in the table's order.
 
     `activity_reference` is the domain's name of the activity, `reference` that of the refund, `body` the serialised
-    `ActivityRefund`, `answer` the first answer, `reason` why it stands so.
+    `ActivityRefund`, `answer` the first answer, `reason` why it stands so. Without a `reference` it is a completion,
+    and `body` the serialised `Timestamp` of that.
     """
 
     parked_refund_id: UUID

@@ -12,7 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment
-from services.points.activities.rules import Earned, RuleOutcome
+from services.points.activities.outcomes import RuleOutcome
+from services.points.activities.rules import Earned
 from services.points.commands import RecordActivity
 from services.points.values import UNTIL_COMPLETED, Balance, Booked, Hold, LotUse, Spend
 from services.points.wallets.rules import Captured, Refunded, Released
@@ -162,6 +163,12 @@ def fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
         message.capped = outcome.capped
     if outcome.cap_key is not None:
         message.cap_period = outcome.cap_key.period_start.isoformat()
+    if outcome.budget_key is not None:
+        message.budget = outcome.budget_key.budget
+        message.budget_period = outcome.budget_key.period_start.isoformat()
+        message.cut_by_budget = outcome.cut_by_budget
+    if outcome.cut_by_max_balance:
+        message.cut_by_max_balance = outcome.cut_by_max_balance
     for code, factor, applied_level in outcome.applied:
         message.multipliers.add(code=code, factor=factor, level=applied_level)
 

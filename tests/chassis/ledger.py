@@ -19,7 +19,7 @@ from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.errors import Rejection, from_status
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.idempotency import Request
-from services.chassis.operations import Decided, Decision, Moment, Operations
+from services.chassis.operations import Decided, Decision, Moment, Operations, Wider
 from services.chassis.tables import UPSERT, chassis_tables
 from services.chassis.verdicts import OK, Verdict
 from tests.chassis.ledger_contract import Balance
@@ -129,6 +129,33 @@ class Transfer:
     @property
     def moves(self) -> tuple[tuple[UUID, int], ...]:
         return ((self.source, -self.amount), (self.target, self.amount))
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """Bring an account to a balance. What it has not comes from a reserve, which only then has to be locked as well."""
+
+    account: UUID
+    balance: int
+    reserve: UUID
+    request: Request | None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        return (ids.routing_of(self.account),)
+
+    @property
+    def moves(self) -> tuple[tuple[UUID, int], ...]:
+        return ((self.account, 0),)
+
+    def decide(self, state: "LedgerState", moment: Moment[LedgerConfig]) -> Decided:
+        missing = self.balance - state.account(self.account).balance
+        if missing <= 0:
+            return _book(state, self, moment)
+        if state.partition_of(self.reserve) not in moment.positions:
+            return Wider(Move(self.reserve, -missing))
+        return _book(state, Transfer(self.reserve, self.account, missing), moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +279,8 @@ def decide(state: LedgerState, command: Any, moment: Moment[LedgerConfig]) -> De
         return command.rejection
     if isinstance(command, Explode):
         raise ZeroDivisionError("the account with the secret number 4711 exploded")
+    if isinstance(command, TopUp):
+        return command.decide(state, moment)
     return _book(state, command, moment)
 
 

@@ -9,7 +9,7 @@ from grpc import StatusCode
 from services.chassis.errors import CODES_BY_NUMBER, Rejection, from_status
 from services.chassis.verdicts import OK, Verdict
 from tests.chassis.house import assert_sound, connection_to, held, ledger_database
-from tests.chassis.ledger import Explode, Move, Transfer, balance_of, reason_of
+from tests.chassis.ledger import Explode, Move, TopUp, Transfer, balance_of, reason_of
 from tests.chassis.ledger_lanes import Batches, account, open_lanes, request, until_waiting
 
 
@@ -138,6 +138,31 @@ async def test_commands_handed_over_together_apply_in_order_for_each_owner_also_
     async with ledger_database() as dsn, open_lanes(dsn) as lanes:
         outcomes = await lanes.submit(commands)
     assert [balance_of(outcome) for outcome in outcomes] == [5, 0, 1, 0, 0, 0, 0]
+
+
+async def test_a_command_that_needs_another_partition_after_all_gets_it_and_order_holds() -> None:
+    owner, other, reserve = account(0), account(0), account(3)
+    commands = [
+        Move(owner, 5),
+        TopUp(owner, 4, reserve, request("enough")),
+        Move(other, 2),
+        TopUp(owner, 20, reserve, request("more")),
+        Move(owner, -20),
+        TopUp(owner, 100, reserve, request("too much")),
+        TopUp(other, 7, reserve, request("dry"), validate_only=True),
+        TopUp(owner, 20, reserve, request("more")),
+        Explode(owner),
+        TopUp(other, 7, reserve, request("other")),
+    ]
+    batches = Batches()
+    async with ledger_database() as dsn, open_lanes(dsn, batches=batches) as lanes:
+        await lanes.one(Move(reserve, 30))
+        outcomes = await lanes.submit(commands)
+        assert [reason_of(outcome) for outcome in (outcomes[5],)] == ["INSUFFICIENT"]
+        assert isinstance(outcomes[8], ZeroDivisionError)
+        assert outcomes[7] == outcomes[3], "a repeated request gets its first answer"
+        assert await assert_sound(dsn) == {reserve: 30 - 15 - 5, owner: 0, other: 7}
+    assert sum(batches.sizes) == 1 + len(commands) - 1, "each was decided once, but the one that exploded"
 
 
 async def test_nothing_submitted_is_nothing_to_wait_for() -> None:

@@ -63,6 +63,12 @@ def conversion(
     return {"kind": "conversion", "code": code, "programme": PROGRAMME, "spec": spec}
 
 
+def budget(code: str, amount: int, of: str = "points", **spec: Any) -> dict[str, Any]:
+    """An earn budget's document."""
+    spec = {"unit": of, "amount": amount, **spec}
+    return {"kind": "budget", "code": code, "programme": PROGRAMME, "spec": spec}
+
+
 SCORE = (unit("score", "qualifying"), rule("score-per-fen", "score"))
 
 

@@ -11,6 +11,7 @@ from tests.points.builders import (
     activity,
     adjust,
     approve,
+    budget,
     capture,
     conversion,
     convert,
@@ -38,6 +39,8 @@ DOCUMENTS = [
     unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"}),
     rule("slide", "sliding"),
     conversion("to-points", "sliding", "points"),
+    budget("seed", 20_000, of="sliding", period="month"),
+    rule("seeds", "sliding", rate="1/100", budget="seed"),
     *SCORE,
 ]
 """What has to be published for it."""

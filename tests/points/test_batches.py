@@ -15,7 +15,7 @@ from services.chassis import ids
 from services.chassis.access import ALL, Caller
 from services.chassis.verdicts import OK
 from services.points import requests
-from services.points.activities.parking import parked_id_of
+from services.points.activities.parking import COMPLETION, parked_id_of
 from services.points.adjustments import requests as adjustment_requests
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.commands import (
@@ -62,12 +62,19 @@ KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
     *("grant", "grant", "forfeit", "convert", "convert", "extend"),
     *("give", "give", "accept", "cancel", "adjust", "resolve"),
-    *("return", "return by key", "return by key", "resolve parked", "complete"),
+    *("return", "return by key", "return by key", "resolve parked", "complete", "complete by key"),
 ]
 STAYS = [
     builders.unit("stays", expiry={"policy": "sliding", "days": 6}),
     builders.unit("nights", "qualifying"),
     *(builders.rule(f"later-{code}", code, pending="until-completed") for code in ("stays", "nights", "lasting")),
+]
+BUDGETS = [
+    builders.budget("often", 120, of="shared", period="day"),
+    builders.budget("once", 700, of="shared", portion=40),
+    builders.rule("of-often", "shared", budget="often", rate="1/2"),
+    builders.rule("of-often-too", "shared", budget="often", funders={"platform": 2, "mill": 1}, rate="1/3"),
+    builders.rule("of-once", "shared", budget="once", pending="until-completed"),
 ]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
@@ -180,6 +187,13 @@ class Life:
                 at = now - timedelta(hours=number)
                 request = returns.complete(self._one("activity", amount % 4), at, **fields)
                 return requests.complete_activity(request, CALLER)
+            case "complete by key":
+                purchase = activity(member, 0, now, reference=f"{self._number} {number}")
+                request = returns.complete(at=now - timedelta(hours=amount), key=returns.key_of(purchase), **fields)
+                command = requests.complete_activity(request, CALLER)
+                assert isinstance(command.activity, ActivityKey)
+                self._parked.append(parked_id_of(command.activity, COMPLETION))
+                return command
             case "resolve parked":
                 parked_id = self._parked[-1 - number % len(self._parked)] if self._parked else ids.new_id(0)
                 request = returns.resolve(ids.encode("parkedrefund", parked_id), resolution=1 + (amount == 1), **fields)
@@ -259,7 +273,9 @@ class Service:
         """All rows of the members, without what depends on positions."""
         members = [member.uuid for member in life.members]
         pool = self.shop.suite.running["points"].platform.pool
-        return {name: [tuple(row) for row in await pool.fetch(sql, members)] for name, sql in TABLES.items()}
+        tables = {name: [tuple(row) for row in await pool.fetch(sql, members)] for name, sql in TABLES.items()}
+        budgets = {name: [tuple(row) for row in await pool.fetch(sql)] for name, sql in OF_ALL_PARTITIONS.items()}
+        return {**tables, **budgets}
 
     async def _fetchval(self, sql: str) -> Any:
         return await self.shop.suite.running["points"].platform.pool.fetchval(sql)
@@ -302,6 +318,10 @@ TABLES = {
             "cap_uses": "rule, period_start",
         }.items()
     },
+}
+OF_ALL_PARTITIONS = {
+    name: f"SELECT * FROM {name} ORDER BY partition, budget, period_start"
+    for name in ("budget_portions", "budget_pools")
 }
 ANSWERS = {
     RecordActivity: pb.RecordActivityResponse,
@@ -372,7 +392,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, at="2026-01-20 12:00")
+    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.chassis.documents import Document
+from services.points.activities.limits import Limits
 from services.points.activities.rules import Earned, OutOfRange, earnings, evaluate
+from services.points.budgets.values import Left
 from services.points.documents import PointsConfig, compile_documents
 from services.points.giving import Subject
 from services.points.specs import MAX_AMOUNT
@@ -46,7 +48,8 @@ def earned(rules: PointsConfig, paid: Any, level: str = "", **fields: Any) -> li
 
 def earned_by(rules: PointsConfig, purchase: Any, levels: dict[str, str], at: datetime) -> list[Earned]:
     subject = Subject(purchase, list(purchase.lines), levels)
-    return earnings(evaluate(rules.rules, subject, MEMBER.uuid, at, {}))
+    limits = Limits(MEMBER.uuid, at, {}, lambda budget, _: Left(budget.amount, True), lambda _: MAX_AMOUNT)
+    return earnings(evaluate(rules.rules, subject, at, limits))
 
 
 RATES = st.one_of(

@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,7 +15,17 @@ from tests.points.builders import Shop, open_shop
 
 TABLES = (
     *("activities", "refunds", "completions", "parked_refunds", "entries", "lots", "holds", "spends", "gifts"),
-    *("adjustments", "movements", "clawbacks", "lot_uses", "balances", "journal", "requests"),
+    *(
+        "adjustments",
+        "movements",
+        "clawbacks",
+        "lot_uses",
+        "balances",
+        "budget_portions",
+        "budget_pools",
+        "journal",
+        "requests",
+    ),
 )
 PARTITION = 5
 NOT_PROVEN = {"partition", "created_on"}
@@ -33,6 +43,7 @@ async def test_each_flipped_byte_is_found(flips: int, members: int) -> None:
         assert await findings(shop) == []
         connection = await asyncpg.connect(shop.suite.dsns["points"])
         await connection.execute("ALTER TABLE lots DROP CONSTRAINT lots_within")
+        await connection.execute("ALTER TABLE budget_portions DROP CONSTRAINT drawn_within")
         try:
             places = await places_of(connection)
             assert len(places) >= flips
@@ -96,6 +107,8 @@ def flipped(value: Any, chance: random.Random) -> Any:
         case str():
             place = chance.randrange(len(value))
             return value[:place] + chr(ord(value[place]) ^ 1) + value[place + 1 :]
+        case date() if not isinstance(value, datetime):
+            return value + timedelta(days=1 << chance.randrange(10))
         case datetime():
             return value + timedelta(microseconds=1 << chance.randrange(40))
         case _:

@@ -7,6 +7,8 @@ import pytest
 from services.points import jobs, queries
 from services.points.activities import loading
 from services.points.activities import reads as activity_reads
+from services.points.budgets import loading as budgets
+from services.points.budgets import reads as budget_reads
 from services.points.reports import queries as reports
 from services.points.traces import queries as traces
 from services.points.values import ParkedState
@@ -52,6 +54,12 @@ async def test_no_query_of_a_batch_reads_a_whole_partition(name: str, before: st
 @pytest.mark.parametrize("name", OF_ACTIVITIES)
 async def test_nothing_that_came_back_is_looked_for_in_a_whole_partition(name: str, before: str) -> None:
     check_looks_up(await plan_of("points", getattr(loading, name), before))
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("query", [budgets._PORTIONS, budgets._POOLS, budget_reads._PORTIONS])
+async def test_what_a_partition_has_of_a_budget_is_looked_up_by_its_period(query: str, before: str) -> None:
+    check_looks_up(await plan_of("points", query, before))
 
 
 @pytest.mark.parametrize("name", OF_WALLETS)

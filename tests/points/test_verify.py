@@ -33,6 +33,8 @@ TABLES = (
     "clawbacks",
     "movements",
     "lot_uses",
+    "budget_portions",
+    "budget_pools",
     "balances",
     "requests",
     "journal",
@@ -198,7 +200,8 @@ CHANGES = {
 async def change(connection: asyncpg.Connection, table: str, column: str, kind: str) -> None:
     """Change one value of a column, in the last row that has one."""
     await keep(connection, table)
-    await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS lots_within")
+    for constraint in ("lots_within", "drawn_within"):
+        await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}")
     changed = await connection.execute(
         f"UPDATE {table} SET {column} = {CHANGES[kind].format(column)} WHERE ctid = "
         f"(SELECT ctid FROM {table} WHERE partition >= 0 AND {column} IS NOT NULL ORDER BY ctid DESC LIMIT 1)"

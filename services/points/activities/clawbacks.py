@@ -9,11 +9,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.chassis.errors import Rejection
-from services.chassis.operations import Moment
+from services.chassis.operations import Moment, Wider
 from services.points import errors, events, wire
 from services.points.activities import returns
 from services.points.activities import wire as activity_wire
 from services.points.activities.returns import Line, RecordedRule, Returned
+from services.points.budgets.definitions import BudgetKey
+from services.points.budgets.values import Draw, Place
 from services.points.documents import PointsConfig
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
@@ -28,6 +30,12 @@ def cap_keys_of(row: ActivityRow) -> list[CapKey]:
     return [CapKey(row.member_id, rule.rule, rule.cap_period) for rule in rules if rule.cap_period is not None]
 
 
+def budget_keys_of(row: ActivityRow) -> list[BudgetKey]:
+    """The budgets that a recorded activity drew on."""
+    rules = [rule for effect in activity_wire.recorded_effects(row.answer) for rule in effect.rules]
+    return [rule.budget_key for rule in rules if rule.budget_key is not None]
+
+
 class Refunded(NamedTuple):
     """A refunded activity: what to write and tell."""
 
@@ -37,6 +45,8 @@ class Refunded(NamedTuple):
     wallets: tuple[Wallet, ...]
     caps: Sequence[tuple[CapKey, int]]
     """What each cap gets back."""
+    draws: Sequence[Draw]
+    """What each budget gets back."""
     is_whole: bool
     completed_units: Sequence[str]
     """The units whose scores counted from the activity's completion on."""
@@ -52,9 +62,15 @@ class Refunded(NamedTuple):
             state.put_wallet(wallet)
         for key, amount in self.caps:
             state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
+        for draw in self.draws:
+            budget = moment.config.budgets.get(draw.key.budget)
+            amount = budget.amount if budget is not None else 0
+            state.budgets.give_back(_place_of(self.row, moment), amount, draw)
         state.put_new_refund(self.refund)
         completion = state.completions.get(self.row.activity_id)
-        state.tell(events.activity_refunded(self.refund, self.row.effective_at, completion, self.completed_units))
+        state.tell(
+            events.activity_refunded(self.refund, self.row.effective_at, completion, self.completed_units, self.draws)
+        )
         if self.is_whole:
             row = self.row
             state.mark_reversed(row.activity_id, moment.at)
@@ -97,14 +113,24 @@ class _Coming(NamedTuple):
     def caps(self) -> list[tuple[CapKey, int]]:
         """What each cap gets back: as much as what was drawn on it falls."""
         return [
-            (
-                CapKey(self.row.member_id, rule.rule, rule.cap_period),
-                returns.kept(rule, self.lines, self.before) - self.kept(rule),
-            )
+            (CapKey(self.row.member_id, rule.rule, rule.cap_period), self.gone(rule))
             for effect in self.effects
             for rule in effect.rules
             if rule.cap_period is not None
         ]
+
+    def gone(self, rule: RecordedRule) -> int:
+        """What of a rule's points is given no more."""
+        return returns.kept(rule, self.lines, self.before) - self.kept(rule)
+
+    def draws(self) -> list[Draw]:
+        """What each budget gets back, in the period that it was drawn in."""
+        back: dict[BudgetKey, int] = {}
+        for effect in self.effects:
+            for rule in effect.rules:
+                if rule.budget_key is not None and (gone := self.gone(rule)):
+                    back[rule.budget_key] = back.get(rule.budget_key, 0) + gone
+        return [Draw(key, amount) for key, amount in back.items()]
 
 
 def take_back(
@@ -114,8 +140,11 @@ def take_back(
     reference: str,
     fingerprint: bytes,
     moment: Moment[PointsConfig],
-) -> Refunded | Rejection:
-    """What comes back of a recorded activity, and what that takes back of what it earned."""
+) -> Refunded | Rejection | Wider:
+    """What comes back of a recorded activity, and what that takes back of what it earned.
+
+    Wider where a budget gets something back of which all partitions think that nothing is left.
+    """
     if row.reversed_at is not None:
         return errors.activity_already_reversed(row.reversed_at)
     activity = wire.activity_of(row.body)
@@ -130,6 +159,10 @@ def take_back(
     account_id = wire.decode_account(activity.account_id)
     effects, is_completed = activity_wire.recorded_effects(row.answer), row.activity_id in state.completions
     coming = _Coming(row, account_id, lines, before, left, is_whole, effects, earlier, is_completed)
+    draws = coming.draws()
+    wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
+    if wider is not None:
+        return wider
     wallets: dict[str, Wallet] = {}
     taken_back: list[activity_wire.TakenBack] = []
     for number, effect in enumerate(coming.effects):
@@ -143,7 +176,12 @@ def take_back(
         row.activity_id, refunded, wire.position_of(moment), is_whole=is_whole
     )
     made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
-    return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), is_whole, coming.completed_units())
+    units = coming.completed_units()
+    return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), draws, is_whole, units)
+
+
+def _place_of(row: ActivityRow, moment: Moment[PointsConfig]) -> Place:
+    return Place(moment.partition_of(row.member_id.int), moment.mask + 1)
 
 
 def _take_back(

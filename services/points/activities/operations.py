@@ -9,16 +9,22 @@ from services.chassis.errors import Rejection
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.idempotency import REUSED
 from services.chassis.ids import derived
-from services.chassis.operations import Decided, Decision, Moment
+from services.chassis.operations import Decided, Decision, Moment, Wider
 from services.chassis.verdicts import accepted
 from services.points import errors, events, wire
 from services.points.activities import parking, rules
+from services.points.activities.limits import Limits, cap_period
+from services.points.activities.outcomes import Verdict
+from services.points.budgets.definitions import Budget, BudgetKey
+from services.points.budgets.loading import BudgetPeriods
+from services.points.budgets.values import Draw, Left, Place
 from services.points.commands import RecordActivity
 from services.points.documents import PointsConfig
 from services.points.giving import Subject
 from services.points.members import member_rejection
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
+from services.points.units import Unit
 from services.points.values import (
     UNTIL_COMPLETED,
     ActivityRow,
@@ -37,7 +43,17 @@ from services.points.wallets.lots import settle
 def cap_keys(command: RecordActivity, config: PointsConfig) -> list[CapKey]:
     """The caps that an activity may draw on, from its earliest period on."""
     at = earliest(command)
-    return [CapKey(command.member_id, rule.code, rules.cap_period(rule, at)) for rule in config.capped_rules]
+    return [CapKey(command.member_id, rule.code, cap_period(rule, at)) for rule in config.capped_rules]
+
+
+def budget_periods(command: RecordActivity, config: PointsConfig) -> list[BudgetPeriods]:
+    """The budgets that an activity may draw on, and in which periods: that depends on when its batch is decided."""
+    return [
+        BudgetPeriods(
+            budget.code, budget.key(earliest(command)).period_start, budget.key(command.occurred_at).period_start
+        )
+        for budget in config.drawn_budgets
+    ]
 
 
 def earliest(command: RecordActivity) -> datetime:
@@ -64,6 +80,7 @@ class Recorded(NamedTuple):
     row: ActivityRow
     booked: Sequence[Booked]
     caps: Sequence[tuple[CapKey, int]]
+    draws: Sequence[Draw]
     settled: tuple[Wallet, ...]
     """Wallets whose lots live longer now; what had expired before is booked first."""
     paying: tuple[Wallet, ...]
@@ -86,8 +103,11 @@ class Recorded(NamedTuple):
                 state.put_new_lot(lot)
         for key, amount in self.caps:
             state.put_cap_use(key, state.cap_uses.get(key, 0) + amount)
+        for draw in self.draws:
+            place = place_of(self.member_id, moment)
+            state.budgets.draw(place, moment.config.budgets[draw.key.budget], draw)
         state.put_new_activity(self.row)
-        state.tell(events.activity_recorded(self.command, self.row, self.booked, first_ordinal))
+        state.tell(events.activity_recorded(self.command, self.row, self.booked, self.draws, first_ordinal))
         for wallet in self.paying:
             state.put_wallet(wallet)
         parking.apply_waiting(state, self.row, moment)
@@ -103,9 +123,14 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
         return rejection
     levels = levels_of(state, command, moment)
     evaluated = evaluate(state, command, moment, levels)
-    if isinstance(evaluated, Rejection):
+    if isinstance(evaluated, Rejection | Wider):
         return evaluated
-    effective_at, earnings, booked, settled = evaluated
+    effective_at, earnings, booked, settled, draws = evaluated
+    if draws and state.parked_of(command.natural_key):
+        # What waits for the activity may give back to budgets what it draws.
+        wider = state.budgets.wider_for_all(place_of(command.member_id, moment), [draw.key for draw in draws])
+        if wider is not None:
+            return wider
     answer = wire.record_response(command, earnings, booked, effective_at, moment)
     caps = [(o.cap_key, o.amount) for e in earnings for o in e.rules if o.cap_key is not None and o.amount]
     row = ActivityRow(
@@ -120,7 +145,7 @@ def record(state: PointsState, command: RecordActivity, moment: Moment[PointsCon
         None,
     )
     paying = _pay(state, booked, settled, moment.at)
-    outcome = Recorded(command, row, booked, caps, tuple(settled.values()), paying)
+    outcome = Recorded(command, row, booked, caps, draws, tuple(settled.values()), paying)
     return Decision(outcome, lambda: answer, keeps_itself=True)
 
 
@@ -132,6 +157,13 @@ class Evaluated(NamedTuple):
     booked: list[Booked]
     settled: dict[str, Wallet]
     """Wallets whose lots live longer."""
+    draws: Sequence[Draw]
+    """What it draws on budgets."""
+
+
+def place_of(member_id: UUID, moment: Moment[PointsConfig]) -> Place:
+    """Where a member draws on budgets."""
+    return Place(moment.partition_of(member_id.int), moment.mask + 1)
 
 
 def levels_of(state: PointsState, command: RecordActivity, moment: Moment[PointsConfig]) -> dict[str, str]:
@@ -146,16 +178,22 @@ def evaluate(
     command: RecordActivity,
     moment: Moment[PointsConfig],
     levels: Mapping[str, str],
-    told: dict[str, rules.Verdict] | None = None,
-) -> Evaluated | Rejection:
-    """What an activity earns on such levels; what each rule does is put into `told`, if that is asked for."""
+    told: dict[str, Verdict] | None = None,
+) -> Evaluated | Rejection | Wider:
+    """What an activity earns on such levels; what each rule does is put into `told`, if that is asked for.
+
+    Wider where a budget has not enough left among what the state has loaded of it.
+    """
     config = moment.config
     if not config.units:
         return errors.NOT_CONFIGURED
     effective_at = min(command.occurred_at, moment.at)
     subject = Subject(command.activity, command.lines, levels)
+    limits = _limits(state, command, effective_at, moment)
     try:
-        outcomes = rules.evaluate(config.rules, subject, command.member_id, effective_at, state.cap_uses, told)
+        outcomes = rules.evaluate(config.rules, subject, effective_at, limits, told)
+        if limits.lacking:
+            return state.budgets.wider(place_of(command.member_id, moment), limits.lacking)
         earnings = rules.earnings(outcomes)
     except rules.OutOfRange:
         return errors.amount_out_of_range("what the activity earns")
@@ -164,7 +202,24 @@ def evaluate(
         return errors.currency_mismatch(currency)
     settled = _slide(state, command, effective_at, moment)
     booked = _book(state, command, earnings, effective_at, settled)
-    return booked if isinstance(booked, Rejection) else Evaluated(effective_at, earnings, booked, settled)
+    return booked if isinstance(booked, Rejection) else Evaluated(effective_at, earnings, booked, settled, limits.draws)
+
+
+def _limits(
+    state: PointsState, command: RecordActivity, effective_at: datetime, moment: Moment[PointsConfig]
+) -> Limits:
+    """What its rules may draw on."""
+
+    def budget_left(budget: Budget, key: BudgetKey) -> Left:
+        return state.budgets.left(place_of(command.member_id, moment), budget, key)
+
+    def room(unit: Unit) -> int:
+        wallet = state.wallet(command.member_id, unit.code)
+        settle(wallet, moment.at)
+        assert unit.spec.max_balance is not None, "checked when it was published"
+        return max(0, unit.spec.max_balance - wallet.balance.balance)
+
+    return Limits(command.member_id, effective_at, state.cap_uses, budget_left, room)
 
 
 def _known(state: PointsState, command: RecordActivity) -> Decided | None:

@@ -1,4 +1,7 @@
-"""Refunds that arrive before their activity: parked, and applied in the batch that records it. Source: cases.md E12."""
+"""Refunds and completions that arrive before their activity: parked, and applied in the batch that records it.
+
+Source: cases.md E12.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,11 +12,12 @@ from services.chassis import ids
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
 from services.chassis.idempotency import digest_of
-from services.chassis.operations import Decided, Decision, Moment
+from services.chassis.operations import Decided, Decision, Moment, Wider
 from services.points import errors, wire
 from services.points.activities import wire as activity_wire
 from services.points.activities.clawbacks import Refunded, known_refund, take_back
-from services.points.commands import ActivityKey, BuryParkedRefunds, RefundActivity, ResolveParkedRefund
+from services.points.activities.releasing import Completing, release
+from services.points.commands import ActivityKey, BuryParkedRefunds, ResolveParkedRefund
 from services.points.documents import PointsConfig
 from services.points.state import PointsState
 from services.points.values import ActivityRow, ParkedRefund, ParkedState, RefundRow
@@ -22,15 +26,17 @@ PARK_LIMIT = timedelta(days=7)
 """How long, in domain time, a refund waits for its activity before somebody has to look at it."""
 NEVER_RECORDED = "ACTIVITY_UNKNOWN"
 """Why a refund is dead whose activity was not recorded in time."""
+COMPLETION = ""
+"""The reference of a completion: every refund has one, and an activity is completed once."""
 _OPEN = (ParkedState.PARKED, ParkedState.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """Parked refunds as they become, and what applying one did."""
+    """What was parked as it becomes, and what applying it did."""
 
     rows: tuple[ParkedRefund, ...]
-    refunded: Refunded | None = None
+    done: Refunded | Completing | None = None
 
     @property
     def member_id(self) -> UUID:
@@ -39,33 +45,33 @@ class Parked:
 
     def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
         """Fold it in."""
-        if self.refunded is not None:
-            self.refunded.apply(state, moment)
+        if self.done is not None:
+            self.done.apply(state, moment)
         for row in self.rows:
             state.put_parked(row)
 
 
-def park(state: PointsState, command: RefundActivity, key: ActivityKey, moment: Moment[PointsConfig]) -> Decided:
-    """Let a refund wait for its activity; a repeated one gets its first answer again."""
+def known(state: PointsState, key: ActivityKey, reference: str) -> ParkedRefund | None:
+    """What waits, or waited, for an activity by a reference."""
+    return next((row for row in state.parked_of(key.natural_key) if row.reference == reference), None)
+
+
+def park(
+    state: PointsState, key: ActivityKey, reference: str, body: bytes, answer: bytes, moment: Moment[PointsConfig]
+) -> Decided:
+    """Let a refund or a completion, which is not known, wait for its activity."""
     if key.member_id not in state.members:
         return errors.member_unknown(wire.member_id(key.member_id))
-    parked = state.parked_of(key.natural_key)
-    known = next((row for row in parked if row.reference == command.reference), None)
-    if known is not None:
-        is_same = known.body == command.body
-        return Decision([], lambda: known.answer) if is_same else errors.refund_already_recorded(command.reference)
-    row_id = parked_id_of(key, command.reference)
-    answer = activity_wire.parked_response(row_id, wire.position_of(moment))
     made = ParkedRefund(
-        parked_refund_id=row_id,
+        parked_refund_id=parked_id_of(key, reference),
         natural_key=key.natural_key,
-        ordinal=len(parked),
+        ordinal=len(state.parked_of(key.natural_key)),
         member_id=key.member_id,
         domain=key.domain,
         type=key.type,
         activity_reference=key.reference,
-        reference=command.reference,
-        body=command.body,
+        reference=reference,
+        body=body,
         answer=answer,
         state=ParkedState.PARKED,
         reason="",
@@ -76,7 +82,7 @@ def park(state: PointsState, command: RefundActivity, key: ActivityKey, moment: 
 
 
 def parked_id_of(key: ActivityKey, reference: str) -> UUID:
-    """The ID of a refund that waits for an activity: it follows from both their names."""
+    """The ID of what waits for an activity: it follows from both their names."""
     name = key.natural_key.bytes + reference.encode()
     return ids.hashed(blake2b(name, digest_size=16).digest(), ids.routing_of(key.member_id))
 
@@ -89,20 +95,26 @@ def apply_waiting(state: PointsState, row: ActivityRow, moment: Moment[PointsCon
         if is_over(parked, moment.at):
             state.put_parked(_buried(parked))
             continue
-        refunded = _take_back(state, row, parked, moment)
-        if isinstance(refunded, Rejection):
-            dead = _closed(parked, ParkedState.DEAD, refunded.reason, moment.at)
-            state.put_parked(dead)
+        done = _apply(state, row.activity_id, parked, moment)
+        assert not isinstance(done, Wider), "recording saw to it that all of the budgets is there"
+        if isinstance(done, Rejection):
+            state.put_parked(_closed(parked, ParkedState.DEAD, done.reason, moment.at))
         else:
             applied = _closed(parked, ParkedState.APPLIED, "", moment.at)
-            Parked((applied,), refunded).apply(state, moment)
+            Parked((applied,), done).apply(state, moment)
 
 
-def _take_back(
-    state: PointsState, row: ActivityRow, parked: ParkedRefund, moment: Moment[PointsConfig]
-) -> Refunded | Rejection:
-    returned = activity_wire.returned_of(activity_wire.refund_of(parked.body))
-    return take_back(state, row, returned, parked.reference, digest_of(parked.body), moment)
+def _apply(
+    state: PointsState, activity_id: UUID, parked: ParkedRefund, moment: Moment[PointsConfig]
+) -> Refunded | Completing | Rejection | Wider | None:
+    """What applying a refund or a completion to its recorded activity does; None where a completion changes nothing."""
+    row = state.activities[activity_id]
+    if parked.reference != COMPLETION:
+        returned = activity_wire.returned_of(activity_wire.refund_of(parked.body))
+        return take_back(state, row, returned, parked.reference, digest_of(parked.body), moment)
+    if row.reversed_at is not None or activity_id in state.completions:
+        return None
+    return release(state, row, activity_wire.completed_at_of(parked.body), moment)
 
 
 def is_over(parked: ParkedRefund, now: datetime) -> bool:
@@ -140,17 +152,21 @@ def resolve(state: PointsState, command: ResolveParkedRefund, moment: Moment[Poi
     if activity_id is None:
         again = parked._replace(state=ParkedState.PARKED, reason=command.reason, parked_at=moment.at, closed_at=None)
         return _resolved(again, None, b"", moment)
-    row = state.activities[activity_id]
     applied = _closed(parked, ParkedState.APPLIED, command.reason, moment.at)
-    known = known_refund(state, row, parked.reference, digest_of(parked.body))
-    if isinstance(known, RefundRow):
-        return _resolved(applied, None, known.answer, moment)
-    refunded = known or _take_back(state, row, parked, moment)
-    if isinstance(refunded, Rejection):
-        return refunded
-    return _resolved(applied, refunded, refunded.refund.answer, moment)
+    if parked.reference != COMPLETION:
+        recorded = known_refund(state, state.activities[activity_id], parked.reference, digest_of(parked.body))
+        if isinstance(recorded, RefundRow):
+            return _resolved(applied, None, recorded.answer, moment)
+        if recorded is not None:
+            return recorded
+    done = _apply(state, activity_id, parked, moment)
+    if isinstance(done, Rejection | Wider):
+        return done
+    return _resolved(applied, done, done.refund.answer if isinstance(done, Refunded) else b"", moment)
 
 
-def _resolved(row: ParkedRefund, refunded: Refunded | None, answer: bytes, moment: Moment[PointsConfig]) -> Decision:
+def _resolved(
+    row: ParkedRefund, done: Refunded | Completing | None, answer: bytes, moment: Moment[PointsConfig]
+) -> Decision:
     position = wire.position_of(moment)
-    return Decision(Parked((row,), refunded), lambda: activity_wire.resolve_response(row.state, answer, position))
+    return Decision(Parked((row,), done), lambda: activity_wire.resolve_response(row.state, answer, position))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from services.chassis.errors import Rejection
 from services.points import errors
 from services.points.activities.rules import rounded
+from services.points.budgets.definitions import BudgetKey
 from services.points.multipliers import NO_FACTOR
 from services.points.shares import split
 
@@ -48,7 +49,7 @@ class RecordedRule(NamedTuple):
     rule: str
     amount: int
     capped: int
-    """How much its cap took away."""
+    """How much its limits took away."""
     cap_period: date | None
     """The first day of the period whose cap it drew on."""
     factor: tuple[int, int] | None
@@ -57,6 +58,8 @@ class RecordedRule(NamedTuple):
     base_field: str
     lines: Sequence[int]
     """The numbers of the lines that it looked at; none when it looked at all."""
+    budget_key: BudgetKey | None = None
+    """The budget that it drew on."""
 
 
 def left_of(lines: Iterable[Line], returned: Iterable[Part]) -> list[Line]:

@@ -4,56 +4,34 @@ Sources: model.md "Points"; cases.md E4, E7, E15, E80.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from services.chassis.civil import civil_day, period_end, period_start, start_of_day
+from services.chassis.civil import civil_day, period_end, start_of_day
+from services.points.activities.limits import Limits
+from services.points.activities.outcomes import (
+    BELOW_ONE,
+    BUDGET_EXHAUSTED,
+    CAPPED,
+    CONDITION_FALSE,
+    EXCLUDED_BY_RULE,
+    FIRED,
+    FORMULA_FAILED,
+    FORMULA_NEGATIVE,
+    NO_LINE_MATCHES,
+    NO_LONGER_VALID,
+    NOT_YET_VALID,
+    NOTHING_PAID,
+    RuleOutcome,
+    Skipped,
+    Verdict,
+)
 from services.points.documents import EarnRule
 from services.points.giving import Exact, NotGiven, Subject
-from services.points.multipliers import NO_FACTOR, Applied, Factor
+from services.points.multipliers import NO_FACTOR, Factor
 from services.points.shares import split
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
-from services.points.values import CapKey
-
-FIRED, CAPPED, BELOW_ONE = 1, 2, 3
-FORMULA_FAILED, FORMULA_NEGATIVE = 40, 41
-"""The numbers of `tessera.points.v1.RuleOutcome.Verdict`."""
-
-
-class RuleOutcome(NamedTuple):
-    """What one rule did. `problem` says why its formula could not be evaluated."""
-
-    rule: EarnRule
-    amount: int
-    base_minor: int
-    level: str
-    multiplier: str
-    capped: int
-    verdict: int
-    cap_key: CapKey | None
-    applied: tuple[Applied, ...] = ()
-    problem: str = ""
-    factor: Exact | None = None
-    """What it gave for each minor unit of its base, multipliers included; None where it is not so simple."""
-    lines: Sequence[int] = ()
-    """The numbers of the lines that it looked at; none when it looked at all."""
-
-
-class Skipped(NamedTuple):
-    """Why a rule was not asked what it gives: a number of `tessera.points.v1.RuleReport.SkipReason`."""
-
-    reason: int
-    excluded_by: str = ""
-
-
-Verdict = RuleOutcome | Skipped
-"""What became of a rule."""
-NOT_YET_VALID, NO_LONGER_VALID = Skipped(1), Skipped(2)
-CONDITION_FALSE, NO_LINE_MATCHES, NOTHING_PAID = Skipped(3), Skipped(5), Skipped(6)
-CONDITION_FAILED = 4
-EXCLUDED_BY_RULE = 7
 
 
 class Earned(NamedTuple):
@@ -79,9 +57,8 @@ class OutOfRange(Exception):
 def evaluate(
     rules: Sequence[EarnRule],
     subject: Subject,
-    member_id: UUID,
     effective_at: datetime,
-    cap_uses: Mapping[CapKey, int],
+    limits: Limits,
     told: dict[str, Verdict] | None = None,
 ) -> list[RuleOutcome]:
     """What the rules that are not skipped do, in their order: recording and simulating both begin here.
@@ -90,7 +67,7 @@ def evaluate(
     """
     activity, _, levels = subject
     bases: dict[str, int] = {}
-    given: dict[tuple[str, str], str] = {}
+    given = limits.given
     outcomes: list[RuleOutcome] = []
     for rule in rules:
         outcome: Any
@@ -103,29 +80,12 @@ def evaluate(
         else:
             outcome = _outcome(rule, subject, effective_at, bases, given)
         if outcome.__class__ is RuleOutcome:
-            if outcome.amount and (rule.cap is not None or rule.exclusive_group is not None):
-                outcome = _limited(outcome, member_id, effective_at, cap_uses, given)
+            if outcome.amount and rule.is_limited:
+                outcome = limits.limited(outcome)
             outcomes.append(outcome)
         if told is not None:
             told[rule.code] = outcome
     return outcomes
-
-
-def _limited(
-    outcome: RuleOutcome,
-    member_id: UUID,
-    at: datetime,
-    cap_uses: Mapping[CapKey, int],
-    given: dict[tuple[str, str], str],
-) -> RuleOutcome:
-    """What a rule gives after its cap; if that is something, the others of its group give nothing."""
-    rule = outcome.rule
-    if rule.cap is not None:
-        key = CapKey(member_id, rule.code, cap_period(rule, at))
-        outcome = _cap(outcome, key, rule.cap.amount - cap_uses.get(key, 0))
-    if rule.exclusive_group is not None and outcome.amount:
-        given[rule.exclusive_group] = rule.code
-    return outcome
 
 
 def _outcome(
@@ -199,13 +159,6 @@ def _sum_of_lines(rule: EarnRule, lines: Sequence[Any], subject: Subject, factor
     return sum([rounded(giving.exact(getattr(line, field), line, subject), factor, rounding) for line in lines])
 
 
-def _cap(outcome: RuleOutcome, key: CapKey, left: int) -> RuleOutcome:
-    """The same with no more than what is left of the cap."""
-    capped = max(0, outcome.amount - max(0, left))
-    verdict = CAPPED if capped else FIRED
-    return outcome._replace(amount=outcome.amount - capped, capped=capped, verdict=verdict, cap_key=key)
-
-
 def earnings(outcomes: Sequence[RuleOutcome]) -> list[Earned]:
     """What rules give, by unit and funder, pending or not, in the order of the rules. Raises OutOfRange."""
     by_funder: dict[tuple[str, str, bool], list[RuleOutcome]] = {}
@@ -226,10 +179,20 @@ def _parts(outcome: RuleOutcome, shares: Mapping[str, int]) -> Iterator[tuple[st
     refund leaves of a part is in proportion to it, so it has no factor of its own.
     """
     weights = list(shares.values())
-    amounts, capped = split(outcome.amount, weights), split(outcome.capped, weights)
-    parts = [part for part in zip(shares, amounts, capped, strict=True) if part[1]]
-    for funder, amount, cut in parts or [(outcome.rule.funder, 0, outcome.capped)]:
-        yield funder, outcome._replace(amount=amount, capped=cut, factor=None)
+    wholes = (outcome.amount, outcome.capped, outcome.cut_by_budget, outcome.cut_by_max_balance)
+    splits = [split(whole, weights) for whole in wholes]
+    parts = [part for part in zip(shares, *splits, strict=True) if part[1]]
+    for funder, amount, capped, by_budget, by_max_balance in parts or [(outcome.rule.funder, *wholes)]:
+        yield (
+            funder,
+            outcome._replace(
+                amount=amount,
+                capped=capped,
+                cut_by_budget=by_budget,
+                cut_by_max_balance=by_max_balance,
+                factor=None,
+            ),
+        )
 
 
 def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
@@ -257,16 +220,12 @@ def rounded(exact: Exact, factor: Factor, rounding: str) -> int:
             return (2 * product + denominator) // (2 * denominator)
 
 
-def cap_period(rule: EarnRule, at: datetime) -> date:
-    """The period of a rule's cap at an instant."""
-    assert rule.cap is not None
-    return period_start(civil_day(at, rule.unit.zone), rule.cap.period)
-
-
 def eligible_at(rule: EarnRule, verdict: Verdict, at: datetime) -> datetime | None:
-    """When a rule could give (more): it begins, or its cap begins anew; None where time changes nothing."""
+    """When a rule could give (more): it begins, its cap or its budget begins anew; None where time changes nothing."""
     if verdict is NOT_YET_VALID:
         return rule.valid_from
+    if isinstance(verdict, RuleOutcome) and verdict.verdict == BUDGET_EXHAUSTED and rule.budget is not None:
+        return rule.budget.renewed_at(at)
     if isinstance(verdict, Skipped) or verdict.verdict != CAPPED or rule.cap is None:
         return None
     day = civil_day(at, rule.unit.zone)

@@ -10,6 +10,7 @@ from services.chassis.rpc import Call
 from services.points import wire
 from services.points.activities import reads
 from services.points.activities import wire as activity_wire
+from services.points.activities.parking import COMPLETION
 from services.points.documents import PointsConfig
 from services.points.values import ParkedRefund
 from tessera.points.v1 import refund_pb2
@@ -56,7 +57,10 @@ def _fill(message: refund_pb2.ParkedRefund, parked: ParkedRefund) -> None:
     message.key.domain = parked.domain
     message.key.type = parked.type
     message.key.reference = parked.activity_reference
-    message.refund.CopyFrom(activity_wire.refund_of(parked.body))
+    if parked.reference == COMPLETION:
+        message.completed_at.CopyFrom(timestamp(activity_wire.completed_at_of(parked.body)))
+    else:
+        message.refund.CopyFrom(activity_wire.refund_of(parked.body))
     message.state = refund_pb2.ParkedRefundState.ValueType(parked.state)
     message.reason = parked.reason
     message.parked_at.CopyFrom(timestamp(parked.parked_at))

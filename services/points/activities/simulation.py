@@ -1,16 +1,19 @@
 """Asking what an activity would earn, without recording it."""
 
+from datetime import datetime
+
 from services.chassis.app import Platform
 from services.chassis.configurations import check_version
 from services.chassis.errors import Refused, Rejection
 from services.chassis.instants import timestamp
-from services.chassis.operations import Moment
+from services.chassis.operations import Moment, Wider
 from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
 from services.points import requests, wire
 from services.points.activities import rules
 from services.points.activities.operations import evaluate, levels_of
-from services.points.activities.rules import RuleOutcome
+from services.points.activities.outcomes import CONDITION_FAILED, CONDITION_FALSE, NO_LONGER_VALID, RuleOutcome, Verdict
+from services.points.budgets import reads as budget_reads
 from services.points.commands import RecordActivity
 from services.points.documents import EarnRule, PointsConfig
 from services.points.giving import Subject
@@ -32,12 +35,13 @@ class Simulations:
         command = requests.simulate_activity(request, call.caller, now)
         version, config = await self._configured(request.config_version)
         moment = Moment(now, config, version, {}, self._platform.settings.partitions - 1)
-        state = await self._state(command, config)
+        state = await self._state(command, config, min(command.occurred_at, now))
         levels = {**levels_of(state, command, moment), **request.levels}
-        told: dict[str, rules.Verdict] = {}
+        told: dict[str, Verdict] = {}
         evaluated = evaluate(state, command, moment, levels, told)
         if isinstance(evaluated, Rejection):
             raise Refused(evaluated)
+        assert not isinstance(evaluated, Wider), "all there is of budgets is loaded"
         response = pb.SimulateActivityResponse(config_version=version)
         response.booked_at_receipt = command.occurred_at > evaluated.effective_at
         wire.fill_earnings(response, evaluated.earnings, evaluated.booked, evaluated.effective_at)
@@ -59,8 +63,8 @@ class Simulations:
         await check_version(pool, version)
         return version, await configurations.at(pool, version)
 
-    async def _state(self, command: RecordActivity, config: PointsConfig) -> PointsState:
-        """What a batch would load for the command, as of one instant."""
+    async def _state(self, command: RecordActivity, config: PointsConfig, effective_at: datetime) -> PointsState:
+        """What a batch would load for the command, as of one instant, and what all partitions have of budgets."""
         state = PointsState(config)
         partition = partition_of(command.member_id, self._platform.settings.partitions)
         async with (
@@ -68,18 +72,25 @@ class Simulations:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             await load_partition(connection, partition, [command], state)
+            if config.drawn_budgets:
+                keys = [budget.key(effective_at) for budget in config.drawn_budgets]
+                everywhere = range(self._platform.settings.partitions)
+                for place, portion in await budget_reads.portions(connection, everywhere, keys):
+                    state.budgets.add_portion(place, portion)
+                for place in everywhere:
+                    state.budgets.note_loaded(place, keys)
         return state
 
 
-def _fill_report(report: pb.RuleReport, rule: EarnRule, verdict: rules.Verdict, subject: Subject) -> None:
+def _fill_report(report: pb.RuleReport, rule: EarnRule, verdict: Verdict, subject: Subject) -> None:
     """What became of a rule, and why."""
     if isinstance(verdict, RuleOutcome):
         wire.fill_rule(report.outcome, verdict)
         report.problem = verdict.problem
         return
     report.problem = rules.problem(rule, verdict, subject)
-    failed = verdict is rules.CONDITION_FALSE and report.problem
-    report.skipped = rules.CONDITION_FAILED if failed else verdict.reason  # type: ignore[assignment]  # as in the contract
+    failed = verdict is CONDITION_FALSE and report.problem
+    report.skipped = CONDITION_FAILED if failed else verdict.reason  # type: ignore[assignment]  # as in the contract
     report.excluded_by = verdict.excluded_by
-    if verdict is rules.NO_LONGER_VALID and rule.valid_until is not None:
+    if verdict is NO_LONGER_VALID and rule.valid_until is not None:
         report.valid_until.CopyFrom(timestamp(rule.valid_until))

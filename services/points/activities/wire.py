@@ -7,9 +7,12 @@ from fractions import Fraction
 from typing import NamedTuple
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from services.chassis import ids
-from services.chassis.instants import timestamp
+from services.chassis.instants import checked_instant, timestamp
 from services.points.activities.returns import Asked, Line, Part, RecordedRule, Returned
+from services.points.budgets.definitions import BudgetKey
 from services.points.wire import BASE, ROUNDING, activity_id, lot_id
 from tessera.points.v1 import activity_pb2, completion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -51,12 +54,13 @@ def _recorded_rule(outcome: activity_pb2.RuleOutcome) -> RecordedRule:
     return RecordedRule(
         rule=outcome.rule,
         amount=outcome.amount,
-        capped=outcome.capped,
+        capped=outcome.capped + outcome.cut_by_budget + outcome.cut_by_max_balance,
         cap_period=date.fromisoformat(outcome.cap_period) if outcome.cap_period else None,
         factor=(factor.numerator, factor.denominator) if factor is not None else None,
         rounding=outcome.rounding or ROUNDING,
         base_field=outcome.base or BASE,
         lines=tuple(outcome.lines),
+        budget_key=BudgetKey(outcome.budget, date.fromisoformat(outcome.budget_period)) if outcome.budget else None,
     )
 
 
@@ -114,6 +118,18 @@ def parked_response(parked_id: UUID, position: position_pb2.Position) -> bytes:
     return refund_pb2.RefundActivityResponse(
         parked=True, parked_refund_id=parked_refund_id(parked_id), position=position
     ).SerializeToString()
+
+
+def parked_completion_response(parked_id: UUID, position: position_pb2.Position) -> bytes:
+    """What completing an activity did that is not recorded yet."""
+    return completion_pb2.CompleteActivityResponse(
+        state=completion_pb2.COMPLETION_STATE_PARKED, parked_id=parked_refund_id(parked_id), position=position
+    ).SerializeToString()
+
+
+def completed_at_of(body: bytes) -> datetime:
+    """When an activity was completed, as it was asked for: the body of a parked completion."""
+    return checked_instant(Timestamp.FromString(body), "completed_at")
 
 
 def resolve_response(state: int, refund: bytes, position: position_pb2.Position) -> bytes:

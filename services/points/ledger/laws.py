@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from services.points.budgets.definitions import home_of
 from services.points.ledger.replay import Row, Wallet, text_of
 from services.points.values import EntryKind
 
@@ -29,6 +30,7 @@ class Books:
     given: dict[bytes, int] = field(default_factory=dict)
     """What grants and conversions gave in lots."""
     forfeits: set[bytes] = field(default_factory=set)
+    budget_portions: list[Row] = field(default_factory=list)
 
     def add_lots(self, rows: Iterable[Row]) -> None:
         """Lots: ID, member, unit, amount, remaining, held, expired, …, in the order of ledger/queries.py."""
@@ -80,12 +82,17 @@ class Books:
         for member_id, unit, balance, debt, _ in rows:
             self.balances[member_id, unit] = (balance, debt)
 
+    def add_budget_portions(self, rows: Iterable[Row]) -> None:
+        """What the partition has of budgets: budget, period, leased, drawn, amount, exhausted."""
+        self.budget_portions += rows
+
     def findings(self) -> Iterator[str]:
         """What does not hold."""
         yield from self._lot_findings()
         yield from self._spend_findings()
         yield from self._movement_findings()
         yield from self._balance_findings()
+        yield from self._budget_findings()
 
     def _lot_findings(self) -> Iterator[str]:
         held_by_holds, went = self._uses_of_lots()
@@ -160,3 +167,22 @@ class Books:
         for wallet, amount in {**self.owed, **in_lots}.items():
             if amount:
                 yield f"balance of {text_of(wallet)}: there is none, yet it has lots or clawbacks"
+
+    def _budget_findings(self) -> Iterator[str]:
+        for budget, period_start, leased, drawn, _, exhausted in self.budget_portions:
+            if not 0 <= drawn <= leased or (exhausted and drawn != leased):
+                yield f"budget {budget} {period_start}: {drawn} is drawn of {leased} that the partition has of it"
+
+
+def budget_findings(rows: Iterable[Row], partitions: int) -> Iterator[tuple[int, str]]:
+    """What does not hold of budgets over all partitions, with the partition in which each lives.
+
+    Rows: budget, period, partition and leased and amount of the pool, and what partitions got and drew.
+    """
+    for budget, period_start, partition, given, amount, leased, drawn in rows:
+        home = home_of(budget) & (partitions - 1)
+        name = f"budget {budget} {period_start}"
+        if partition != home or given != leased:
+            yield home, f"{name}: its pool gave {given}, partitions have {leased}"
+        elif given > max(amount, drawn):
+            yield home, f"{name}: its pool gave {given} of {amount}"

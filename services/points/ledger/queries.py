@@ -141,6 +141,27 @@ _PARKED_REFUNDS = """
     FROM parked_refunds
     WHERE partition = $1
 """
+_BUDGET_PORTIONS = """
+    SELECT budget, period_start, leased, drawn, amount, exhausted
+    FROM budget_portions
+    WHERE partition = $1
+"""
+_BUDGET_POOLS = """
+    SELECT budget, period_start, leased, amount
+    FROM budget_pools
+    WHERE partition = $1
+"""
+# One statement sees one state of all partitions, where they are in one database.
+_BUDGETS_OF_ALL = """
+    SELECT budget, period_start, pools.partition, pools.leased, pools.amount, portions.leased, portions.drawn
+    FROM (
+        SELECT budget, period_start, sum(leased) AS leased, sum(drawn) AS drawn
+        FROM budget_portions
+        GROUP BY budget, period_start
+    ) AS portions
+    FULL JOIN budget_pools AS pools USING (budget, period_start)
+    ORDER BY budget, period_start
+"""
 _KEPT_VERDICTS = """
     SELECT request_key, fingerprint, code, payload, created_on
     FROM requests
@@ -239,6 +260,21 @@ def movements(connection: asyncpg.Connection, partition: int) -> Chunks:
 def uses(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All uses of lots."""
     return _chunks(connection, _USES, partition)
+
+
+def budget_portions(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All that a partition has of budgets."""
+    return _chunks(connection, _BUDGET_PORTIONS, partition)
+
+
+def budget_pools(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """The pools of budgets that live in a partition."""
+    return _chunks(connection, _BUDGET_POOLS, partition)
+
+
+async def budgets_of_all(pool: asyncpg.Pool) -> Sequence[Any]:
+    """Each budget in each period: its pool's partition, what that gave of how much, what partitions got and drew."""
+    return await pool.fetch(_BUDGETS_OF_ALL)
 
 
 def activities(connection: asyncpg.Connection, partition: int) -> Chunks:

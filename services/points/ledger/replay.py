@@ -5,7 +5,7 @@ Rows are as `queries.read_raw` lets tables be read, so that proving compares and
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,8 @@ from tessera.points.v1 import event_pb2 as pb
 
 Row = tuple[Any, ...]
 Wallet = tuple[bytes, str]
+BudgetPeriod = tuple[str, date]
+"""A budget, and the first day of its period."""
 _EARN = int(EntryKind.EARN)
 _FUNDER = "funder:"
 _DATABASE_EPOCH_US = to_microseconds(datetime(2000, 1, 1, tzinfo=UTC))
@@ -28,10 +30,12 @@ def database_time(event_us: int) -> int | None:
     return event_us - _DATABASE_EPOCH_US if event_us else None
 
 
-def text_of(key: bytes | tuple[bytes, Any]) -> str:
-    """The key of a row for people: an ID, or an ID and what follows it."""
+def text_of(key: str | bytes | tuple[str | bytes, Any]) -> str:
+    """The key of a row for people: an ID or a code, or one and what follows it."""
     if isinstance(key, tuple):
         return f"{text_of(key[0])} {key[1]}"
+    if isinstance(key, str):
+        return key
     return str(UUID(bytes=key)) if len(key) == _ID_BYTES else key.hex()
 
 
@@ -55,6 +59,10 @@ class Replayed:
     clawbacks: dict[bytes, Row] = field(default_factory=dict)
     movements: dict[bytes, Row] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
+    budget_leases: dict[BudgetPeriod, tuple[int, int, bool]] = field(default_factory=dict)
+    """What the partition got of each budget, by which amount, and whether nothing is left of it anywhere."""
+    budget_draws: dict[BudgetPeriod, int] = field(default_factory=dict)
+    budget_pools: dict[BudgetPeriod, Row] = field(default_factory=dict)
     kept: dict[bytes, int] = field(default_factory=dict)
     """The day under which each verdict is kept, by its digest."""
     sums: dict[Wallet, int] = field(default_factory=dict)
@@ -63,7 +71,7 @@ class Replayed:
     def fold(self, position: int, recorded_at: int, events: Iterable[bytes]) -> list[Row]:
         """Fold the events of one record in; returns its entries in the order of their ordinals.
 
-        Raises DecodeError for bytes that are no events of points.
+        Raises DecodeError or ValueError for bytes that are no events of points.
         """
         entries: list[Row] = []
         for raw in events:
@@ -74,6 +82,13 @@ class Replayed:
     def balances(self) -> dict[Wallet, tuple[int, int | None]]:
         """What the entries of each wallet come to, and until when its lots slide."""
         return {key: (self.sums.get(key, 0), self.slides.get(key)) for key in {**self.sums, **self.slides}}
+
+    def budget_portions(self) -> dict[BudgetPeriod, Row]:
+        """What the partition has of each budget, and what of it is drawn."""
+        return {
+            key: (*key, leased, self.budget_draws.pop(key, 0), amount, exhausted)
+            for key, (leased, amount, exhausted) in self.budget_leases.items()
+        }
 
     def _fold(self, event: pb.Event, position: int, recorded_at: int, entries: list[Row]) -> None:
         match event.WhichOneof("event"):
@@ -113,6 +128,7 @@ class Replayed:
                 self.reversed_at[reversal.activity_id] = database_time(reversal.reversed_at_us)
             case "activity_refunded":
                 refund = event.activity_refunded
+                self._draw(refund.draws, -1)
                 self.refunds[refund.activity_id, refund.ordinal] = (
                     refund.activity_id,
                     refund.ordinal,
@@ -127,6 +143,14 @@ class Replayed:
             case "parked_refund_changed":
                 parked = event.parked_refund_changed
                 self.parked_refunds[parked.parked_refund_id] = _parked(parked)
+            case "budget_portion_changed":
+                portion = event.budget_portion_changed
+                key = _budget_period(portion)
+                self.budget_leases[key] = (portion.leased, portion.amount, portion.exhausted)
+            case "budget_pool_changed":
+                pool = event.budget_pool_changed
+                key = _budget_period(pool)
+                self.budget_pools[key] = (*key, pool.leased, pool.amount)
             case "wallet_slid":
                 slid = event.wallet_slid
                 self.slides[slid.member_id, slid.unit] = database_time(slid.until_us)
@@ -135,6 +159,7 @@ class Replayed:
         activity_id, member_id, account_id = recorded.activity_id, recorded.member_id, recorded.account_id
         effective_at = database_time(recorded.effective_at_us)
         self.activities[activity_id] = (member_id, effective_at, recorded.digest)
+        self._draw(recorded.draws, 1)
         for earned in recorded.earned:
             unit, amount, counterparty = earned.unit, earned.amount, earned.counterparty
             entries.append(
@@ -174,9 +199,18 @@ class Replayed:
                     None,
                 )
 
+    def _draw(self, draws: Iterable[pb.BudgetDraw], sign: int) -> None:
+        for draw in draws:
+            key = _budget_period(draw)
+            self.budget_draws[key] = self.budget_draws.get(key, 0) + sign * draw.amount
+
     def _use(self, user_id: bytes, uses: Iterable[pb.LotUse]) -> None:
         for ordinal, use in enumerate(uses):
             self.uses[user_id, ordinal] = (user_id, ordinal, use.lot_id, use.amount, use.refunded)
+
+
+def _budget_period(of: pb.BudgetDraw | pb.BudgetPortionChanged | pb.BudgetPoolChanged) -> BudgetPeriod:
+    return of.budget, date.fromisoformat(of.period_start)
 
 
 def _parked(parked: pb.ParkedRefundChanged) -> Row:

@@ -1,5 +1,6 @@
 """Reading the books: sums and proof."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -10,6 +11,7 @@ from services.chassis.rpc import Call
 from services.points import errors
 from services.points.documents import PointsConfig
 from services.points.ledger import queries
+from services.points.ledger.laws import budget_findings
 from services.points.ledger.verify import Proof, verify_partition
 from tessera.points.v1 import points_service_pb2 as pb
 
@@ -38,10 +40,16 @@ class LedgerReads:
         partitions = range(self._platform.settings.partitions)
         if request.partition not in partitions:
             raise Refused(errors.partition_unknown(len(partitions)))
+        found: dict[int, list[str]] = defaultdict(list)
+        if not request.HasField("partition"):
+            # What partitions have of budgets, against what the pools gave.
+            budgets = await queries.budgets_of_all(self._platform.pool)
+            for home, finding in budget_findings(budgets, len(partitions)):
+                found[home].append(finding)
         for partition in [request.partition] if request.HasField("partition") else partitions:
             told = 0
             async with self._platform.long_reads() as connection:
-                async for proof in verify_partition(connection, partition):
+                async for proof in verify_partition(connection, partition, found[partition]):
                     yield _progress(proof, told)
                     told = len(proof.findings)
 

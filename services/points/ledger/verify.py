@@ -1,13 +1,13 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-movements, gifts, adjustments, clawbacks, their uses of lots and the verdicts kept for repeated requests are what the
-journal says; balances are the sums of entries, and what lots come to less what is owed; every point that a lot received
-is accounted for (laws.py).
+movements, gifts, adjustments, clawbacks, their uses of lots, portions and pools of budgets and the verdicts kept for
+repeated requests are what the journal says; balances are the sums of entries, and what lots come to less what is owed;
+every point that a lot received is accounted for (laws.py).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
@@ -54,12 +54,17 @@ class Proof:
             self.findings.append(text)
 
 
-async def verify_partition(connection: asyncpg.Connection, partition: int) -> AsyncIterator[Proof]:
-    """Prove one partition on a connection of its own; yields progress, the last of it done."""
+async def verify_partition(
+    connection: asyncpg.Connection, partition: int, findings: Iterable[str] = ()
+) -> AsyncIterator[Proof]:
+    """Prove one partition on a connection of its own; yields progress, the last of it done.
+
+    `findings` are those that were made of it before, together with other partitions.
+    """
     await queries.read_raw(connection)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         head = await queries.head(connection, partition)
-        proof = Proof(partition, head["position"])
+        proof = Proof(partition, head["position"], findings=list(findings))
         replayed = Replayed()
         kept_since = days_since_epoch(await queries.kept_since(connection))
         table = _EntriesTable(proof, await queries.entries(connection, partition))
@@ -99,7 +104,7 @@ def _replay(proof: Proof, row: Any, replayed: Replayed, kept_since: int) -> list
     try:
         record = journal_pb2.Journal.FromString(row["payload"])
         entries = replayed.fold(position, recorded_at, record.events)
-    except DecodeError:
+    except (DecodeError, ValueError):
         proof.find(f"position {position}: the payload cannot be read")
         return []
     if record.kept_on >= kept_since:
@@ -182,11 +187,17 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         ("movement", replayed.movements, queries.movements, books.add_movements, _with_two_digests, _ID),
         ("clawback", replayed.clawbacks, queries.clawbacks, books.add_clawbacks, _as_it_is, _ID),
         ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _OWNER_AND_ORDINAL),
+        (
+            *("portion of budget", replayed.budget_portions(), queries.budget_portions),
+            *(books.add_budget_portions, _as_it_is, _OWNER_AND_ORDINAL),
+        ),
+        ("pool of budget", replayed.budget_pools, queries.budget_pools, _learn_nothing, _as_it_is, _OWNER_AND_ORDINAL),
     ):
         async for rows in query(connection, partition):
             _compare(proof, what, told, as_told(rows), key_of)
             learn(rows)
         _missing(proof, what, told)
+    _missing(proof, "portion that was drawn on of budget", replayed.budget_draws)
     await _check_balances(proof, connection, replayed, books)
     await _check_verdicts(proof, connection, replayed)
     for finding in await asyncio.to_thread(lambda: list(islice(books.findings(), MAX_FINDINGS))):

@@ -1,0 +1,80 @@
+"""Releasing what was pending until its activity is completed. Sources: model.md "pending until an event"; E7."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.chassis.errors import Rejection
+from services.chassis.operations import Moment
+from services.points import errors, wire
+from services.points.activities import wire as activity_wire
+from services.points.documents import PointsConfig
+from services.points.specs import MAX_AMOUNT
+from services.points.state import PointsState
+from services.points.values import ActivityRow, Completion, EntryKind, funder_account
+from services.points.wallet import Wallet
+from services.points.wallets.lots import settle
+
+
+class Completing(NamedTuple):
+    """A completed activity: what to write and tell."""
+
+    completion: Completion
+    wallets: tuple[Wallet, ...]
+    released: Sequence[activity_wire.Completed]
+
+    @property
+    def member_id(self) -> UUID:
+        """Whose it is."""
+        return self.completion.member_id
+
+    def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
+        """Fold it in."""
+        for wallet in self.wallets:
+            state.put_wallet(wallet)
+        state.put_completion(self.completion)
+
+
+def release(
+    state: PointsState, row: ActivityRow, completed_at: datetime, moment: Moment[PointsConfig]
+) -> Completing | Rejection:
+    """Release what waits for an activity of which something is left, and which is not completed yet."""
+    at = max(row.effective_at, min(completed_at, moment.at))
+    account_id = wire.decode_account(wire.activity_of(row.body).account_id)
+    released = _release(state, row, account_id, at, moment)
+    return (
+        released
+        if isinstance(released, Rejection)
+        else Completing(Completion(row.activity_id, row.member_id, at), *released)
+    )
+
+
+def _release(
+    state: PointsState, row: ActivityRow, account_id: UUID, at: datetime, moment: Moment[PointsConfig]
+) -> tuple[tuple[Wallet, ...], Sequence[activity_wire.Completed]] | Rejection:
+    """The wallets with what waited released in them, less what refunds took back, and what that was."""
+    refunds = state.refunds[row.activity_id]
+    last = activity_wire.recorded_refund(refunds[-1].answer).taken_back if refunds else None
+    wallets: dict[str, Wallet] = {}
+    told: list[activity_wire.Completed] = []
+    for number, effect in enumerate(activity_wire.recorded_effects(row.answer)):
+        kept = last[number].kept if last is not None else effect.amount
+        if not effect.until_completed or not kept:
+            continue
+        wallet = wallets.setdefault(effect.unit, state.wallet(row.member_id, effect.unit))
+        settle(wallet, moment.at)
+        expires_at = None
+        if effect.lot_id is not None:
+            unit = moment.config.units.get(effect.unit)
+            expires_at = unit.expires_at(at) if unit is not None else None
+            wallet.put_lot(wallet.lots[effect.lot_id]._replace(available_at=at, expires_at=expires_at))
+            settle(wallet, moment.at)
+        elif wallet.balance.balance + kept > MAX_AMOUNT:
+            return errors.amount_out_of_range(f"the balance of {effect.unit}")
+        else:
+            funder = funder_account(effect.funder)
+            wallet.book(EntryKind.EARN, kept, funder, at, row.activity_id, account_id)
+        balance = wallet.balance.balance
+        told.append(activity_wire.Completed(effect.unit, effect.funder, kept, effect.lot_id, expires_at, balance))
+    return tuple(wallets.values()), told

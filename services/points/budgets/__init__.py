@@ -1,0 +1,1 @@
+"""Earn budgets: what rules may give together, leased to partitions in portions."""
