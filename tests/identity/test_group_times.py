@@ -158,3 +158,13 @@ async def test_a_group_keeps_what_it_was_founded_with_and_takes_the_numbers_of_t
     assert (await refusal_of(accept(suite, invitation, others[2]))).reason == "GROUP_KIND_UNKNOWN"
     await leave(suite, group, others[0])
     await remove(suite, group, ann, others[1])
+
+
+async def test_the_other_services_read_past_what_groups_tell() -> None:
+    async with start_suite() as suite:
+        await publish_kinds(suite)
+        ann, bob = await person(suite), await person(suite)
+        group = await group_of(suite, ann)
+        await join(suite, group, ann, bob)
+        await leave(suite, group, bob)
+        await suite.drain()

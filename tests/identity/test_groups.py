@@ -30,6 +30,7 @@ from tests.identity.groups import (
     roles_of,
     transfer,
 )
+from tests.identity.test_personal_data import dump, traces_of
 from tests.support.refusals import refusal_of
 from tests.support.suite import Suite, start_suite
 
@@ -314,6 +315,9 @@ async def test_members_of_a_group_agree_in_an_attribute(suite: Suite) -> None:
         refusal = await refusal_of(join(suite, group, ann, one))
         assert (refusal.reason, dict(refusal.metadata)) == ("GROUP_ATTRIBUTE_DIFFERS", {"attribute": "region"})
     assert (await refusal_of(found(suite, nowhere, "region-club"))).reason == "GROUP_ATTRIBUTE_DIFFERS"
+    rows = await dump(suite.dsns["identity"])
+    assert "region-club" in rows
+    assert [trace for value in ("suzhou", "region\0suzhou") for trace in traces_of(value) if trace in rows] == []
 
 
 async def test_an_enterprise_keeps_labels_and_cost_centres(suite: Suite) -> None:
