@@ -126,11 +126,13 @@ def distribute_tables(*tables: str) -> None:
     connection = op.get_bind()
     if not connection.scalar(sa.text("SELECT 1 FROM pg_extension WHERE extname = 'citus'")):
         return
-    op.execute("SELECT create_distributed_table('head', 'partition')")
-    for table in (*CHASSIS_TABLES, *tables):
+    if not connection.scalar(sa.text("SELECT 1 FROM pg_dist_partition WHERE logicalrel = 'head'::regclass")):
+        op.execute("SELECT create_distributed_table('head', 'partition')")
+        tables = (*CHASSIS_TABLES, *tables)
+        for table in CHASSIS_REFERENCE_TABLES:
+            op.execute(f"SELECT create_reference_table('{table}')")
+    for table in tables:
         op.execute(f"SELECT create_distributed_table('{table}', 'partition', colocate_with => 'head')")
-    for table in CHASSIS_REFERENCE_TABLES:
-        op.execute(f"SELECT create_reference_table('{table}')")
 
 
 CHASSIS_TABLES = ("journal", "requests", "cursors")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of
+from services.identity.groups.commands import GroupCommand
 from services.identity.rules import StatusChange
 from services.identity.values import RouteKey
 from services.identity.vault import Vault
@@ -101,7 +102,11 @@ class UnlinkAccount:
 
 @dataclass(frozen=True, slots=True)
 class ChangeStatus:
-    """Suspend, reinstate or close a member. `routes` are those of the accounts it had when the command was made."""
+    """Suspend, reinstate or close a member.
+
+    `routes` are those of the accounts that it had when the command was made; `group_ids`, if it is to be closed, the
+    groups that it was in.
+    """
 
     request: Request
     member_id: UUID
@@ -109,13 +114,20 @@ class ChangeStatus:
     cause: str
     routes: tuple[RouteKey, ...]
     validate_only: bool
+    group_ids: tuple[UUID, ...] = ()
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member, where the request is kept, and the names of all its accounts."""
-        return (routing_of(self.member_id), *(route.routing for route in self.routes))
+        """The member, where the request is kept, the names of all its accounts, and its groups."""
+        return (
+            routing_of(self.member_id),
+            *(route.routing for route in self.routes),
+            *map(routing_of, self.group_ids),
+        )
 
 
 OfMember = LinkAccount | UnlinkAccount | ChangeStatus
 """Commands that concern a member who is there already."""
-IdentityCommand = ResolveAccount | OfMember
+OfAccounts = ResolveAccount | OfMember
+"""Commands that concern accounts and their members."""
+IdentityCommand = OfAccounts | GroupCommand

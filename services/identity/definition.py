@@ -2,6 +2,7 @@
 
 from services.chassis.app import Definition, Platform
 from services.identity.documents import compile_documents
+from services.identity.groups.jobs import jobs
 from services.identity.operations import OPERATIONS
 from services.identity.servicer import IdentityServicer
 from services.identity.settings import IdentitySettings, key_bytes
@@ -26,6 +27,6 @@ DEFINITION: Definition[State, Config] = Definition(
     contract=identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     servicer=_servicer,
     follows={},
-    jobs=lambda platform: (),
+    jobs=jobs,
     settings_class=IdentitySettings,
 )

@@ -1,12 +1,15 @@
-"""The documents of identity: programmes and the domains whose accounts are known, checked when they are published."""
+"""The documents of identity: programmes, the domains whose accounts are known, and kinds of groups; checked when they
+are published."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from services.chassis.documents import Code, Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
+from services.identity.groups.documents import GroupKindSpec, check_kind, group_kind
 from services.identity.values import Config, Domain
 
 MAX_ACCOUNTS_PER_MEMBER = 10_000
@@ -21,7 +24,7 @@ class DomainSpec(Spec):
     accounts_per_member: Annotated[int, Field(ge=1, le=MAX_ACCOUNTS_PER_MEMBER)] | Literal["unlimited"] = 1
 
 
-MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "domain": DomainSpec}
+MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "domain": DomainSpec, "group-kind": GroupKindSpec}
 
 
 def compile_documents(documents: Sequence[Document]) -> Config:
@@ -29,8 +32,21 @@ def compile_documents(documents: Sequence[Document]) -> Config:
     mistakes = Mistakes()
     specs = parse_specs(documents, MODELS, mistakes)
     check_programmes(documents, mistakes)
+    kinds = [
+        (document, specs["group-kind"][document.code])
+        for document in documents
+        if document.kind == "group-kind" and document.code in specs["group-kind"]
+    ]
+    for document, spec in kinds:
+        check_kind(document, spec, mistakes)
     mistakes.check()
-    return Config({code: _domain(code, spec) for code, spec in specs["domain"].items()})
+    zones = {code: ZoneInfo(programme.time_zone) for code, programme in specs["programme"].items()}
+    return Config(
+        domains={code: _domain(code, spec) for code, spec in specs["domain"].items()},
+        group_kinds={
+            document.code: group_kind(document.code, spec, zones[document.programme]) for document, spec in kinds
+        },
+    )
 
 
 def _domain(code: str, spec: DomainSpec) -> Domain:

@@ -14,10 +14,15 @@ from services.identity.commands import (
     Enrolment,
     IdentityCommand,
     LinkAccount,
+    OfAccounts,
     OfMember,
     ResolveAccount,
     UnlinkAccount,
 )
+from services.identity.groups import belonging
+from services.identity.groups import operations as groups
+from services.identity.groups.changes import Changed
+from services.identity.groups.commands import GroupCommand
 from services.identity.state import State
 from services.identity.values import Account, Config, Member, Route, Status
 
@@ -31,6 +36,8 @@ class Change:
     member: Member | None = None
     account: Account | None = None
     routes: tuple[Route, ...] = ()
+    left: Changed | None = None
+    """The groups that a closed member left."""
 
 
 NO_CHANGE = Change(0)
@@ -40,15 +47,15 @@ async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
 ) -> None:
     """Read the names and members that commands concern in one partition; those of other partitions are not found."""
-    blind_indexes = {route.blind_index for command in commands for route in command.routes}
-    member_ids = list({command.member_id for command in commands if isinstance(command, OfMember)})
+    blind_indexes = {r.blind_index for command in commands if isinstance(command, OfAccounts) for r in command.routes}
+    with_accounts = {command.member_id for command in commands if isinstance(command, OfMember)}
+    in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
+    member_ids = list(with_accounts | in_groups)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
-    if not member_ids:
-        state.fill((), (), routes)
-        return
-    members = await queries.load_members(connection, partition, member_ids)
-    accounts = await queries.load_accounts(connection, partition, member_ids)
+    members = await queries.load_members(connection, partition, member_ids) if member_ids else []
+    accounts = await queries.load_accounts(connection, partition, list(with_accounts)) if with_accounts else []
     state.fill(members, accounts, routes)
+    await groups.load(connection, partition, commands, state)
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
@@ -62,10 +69,15 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _unlink(state, command, moment)
         case ChangeStatus():
             return _change_status(state, command, moment)
+        case _:
+            return groups.decide(state, command, moment)
 
 
-def apply(state: State, change: Change, moment: Moment[Config]) -> None:
+def apply(state: State, change: Change | Changed, moment: Moment[Config]) -> None:
     """Fold a change into the state."""
+    if isinstance(change, Changed):
+        change.apply(state, moment)
+        return
     if change.member is not None:
         state.put_member(change.member)
     if change.account is not None:
@@ -74,6 +86,8 @@ def apply(state: State, change: Change, moment: Moment[Config]) -> None:
         state.put_route(route)
     for event in change.events:
         state.tell(change.partition, event)
+    if change.left is not None:
+        change.left.apply(state, moment)
 
 
 def _resolve(state: State, command: ResolveAccount, moment: Moment[Config]) -> Decided:
@@ -162,7 +176,10 @@ def _unlink(state: State, command: UnlinkAccount, moment: Moment[Config]) -> Dec
 
 
 def _change_status(state: State, command: ChangeStatus, moment: Moment[Config]) -> Decided:
-    """The routes of all the member's accounts tell its status too; an account linked meanwhile means to begin anew."""
+    """The routes of all the member's accounts tell its status too, and a closed member leaves its groups.
+
+    An account linked meanwhile, or a group joined, means to begin anew.
+    """
     found = state.member(command.member_id)
     refusal = rules.status_refusal(found, command.change)
     if refusal is not None or found is None:
@@ -171,11 +188,16 @@ def _change_status(state: State, command: ChangeStatus, moment: Moment[Config]) 
     routes = _routes_of(state, command)
     if isinstance(routes, Rejection):
         return routes
+    is_closed = command.change is rules.StatusChange.CLOSE
+    left = belonging.leave_all(state, command.member_id, command.group_ids, moment.at) if is_closed else None
+    if isinstance(left, Rejection):
+        return left
     change = Change(
         member.partition,
         (events.member_status_changed(member, moment.at, command.cause),),
         member=member,
         routes=tuple(replace(route, status=member.status) for route in routes),
+        left=left,
     )
     position = _position(command, moment, member.partition)
     return Decision(change, lambda: wire.status_answer(command.change, member, position))

@@ -16,6 +16,9 @@ from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.verdicts import Verdict
 from services.identity import commands, errors, queries, wire
+from services.identity.groups import queries as group_queries
+from services.identity.groups import wire as group_wire
+from services.identity.groups.servicer import GroupMethods
 from services.identity.resolution import ERROR_DOMAIN, Resolver
 from services.identity.rules import StatusChange
 from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Status, route_key
@@ -29,10 +32,11 @@ NO_ID = UUID(int=0)
 """Before every ID."""
 
 
-class IdentityServicer:
+class IdentityServicer(GroupMethods):
     """The methods of the contract."""
 
     def __init__(self, platform: Platform[Config], vault: Vault) -> None:
+        GroupMethods.__init__(self, platform, vault)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
@@ -116,6 +120,8 @@ class IdentityServicer:
             wire.account_message(account, box if call.caller.may_act_in(account.domain) else None)
             for account in accounts
         )
+        seats = await group_queries.seats_taken(self._platform.pool, partition, member_id)
+        message.seats.extend(map(group_wire.seat_message, seats))
         return pb.GetMemberResponse(member=message)
 
     async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> pb.ListMembersResponse:
@@ -165,14 +171,16 @@ class IdentityServicer:
         cause: str,
         call: Call,
     ) -> Serialised:
-        """The member's accounts are read first, since their routes are owners too; again when they have changed."""
+        """The member's accounts are read first, since their routes are owners too, and the groups of one to be closed;
+        again when they have changed."""
         member_id = ids.decode(MEMBER, request.member_id)
         validate_only = request.validate_only
         identified = self._identified(call, f"identity.{change.value}", request)
         for _ in range(STATUS_TRIES):
             accounts = await self._accounts_of(member_id)
             routes = tuple(route_key(account.blind_index, self._partitions) for account in accounts)
-            command = commands.ChangeStatus(identified, member_id, change, cause, routes, validate_only)
+            groups = await self._groups_of(member_id) if change is StatusChange.CLOSE else ()
+            command = commands.ChangeStatus(identified, member_id, change, cause, routes, validate_only, groups)
             outcome = await self._submit(command, call)
             if not _is_outdated(outcome):
                 break
@@ -184,6 +192,11 @@ class IdentityServicer:
     async def _accounts_of(self, member_id: UUID) -> list[Account]:
         partition = partition_of(member_id, self._partitions)
         return await queries.load_accounts(self._platform.pool, partition, [member_id])
+
+    async def _groups_of(self, member_id: UUID) -> tuple[UUID, ...]:
+        partition = partition_of(member_id, self._partitions)
+        seats = await group_queries.seats_taken(self._platform.pool, partition, member_id)
+        return tuple(seat.group_id for seat in seats)
 
     async def _submit(self, command: commands.IdentityCommand, call: Call) -> Outcome:
         (outcome,) = await self._platform.lanes.submit(

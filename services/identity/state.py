@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.chassis.store import Rows
 from services.identity import wire
+from services.identity.groups.state import GroupState
 from services.identity.values import Account, Config, Member, Route
 
 
@@ -19,6 +20,7 @@ class State:
         self._routes: dict[bytes, Route] = {}
         self._changed: dict[int, dict[str, dict[Any, tuple[Any, ...]]]] = {}
         self._events: dict[int, list[bytes]] = {}
+        self.groups = GroupState(self._change)
 
     def fill(self, members: Sequence[Member], accounts: Sequence[Account], routes: Sequence[Route]) -> None:
         """Take over what was read."""

@@ -57,3 +57,64 @@ ROUTES = sa.Table(
     sa.Column("reply", sa.LargeBinary),
     info=UPSERT,
 )
+# What a group is. It lives in the partition of its own ID, which is that of the member who founded it.
+GROUPS = sa.Table(
+    "groups",
+    METADATA,
+    _partition(),
+    sa.Column("group_id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("owner_id", sa.Uuid, nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("shares", sa.Text, nullable=False),
+    sa.Column("same_attribute", sa.Text, nullable=False),
+    sa.Column("attribute_index", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("dissolved_at", _TIME),
+    info=UPSERT,
+)
+# Who is and was in which group: each seat twice, as its group's (owner_id) in that partition, and as its member's.
+SEATS = sa.Table(
+    "seats",
+    METADATA,
+    _partition(),
+    sa.Column("owner_id", sa.Uuid, primary_key=True),
+    sa.Column("seat_id", sa.Uuid, primary_key=True),
+    sa.Column("group_id", sa.Uuid, nullable=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("cost_centre", sa.Text, nullable=False),
+    sa.Column("joined_at", _TIME, nullable=False),
+    sa.Column("role_since", _TIME, nullable=False),
+    sa.Column("left_at", _TIME),
+    sa.Index("seats_taken", "partition", "owner_id", "seat_id", postgresql_where=sa.text("left_at IS NULL")),
+    info=UPSERT,
+)
+# Who was asked to join which group: each invitation twice, like seats.
+INVITATIONS = sa.Table(
+    "invitations",
+    METADATA,
+    _partition(),
+    sa.Column("owner_id", sa.Uuid, primary_key=True),
+    sa.Column("invitation_id", sa.Uuid, primary_key=True),
+    sa.Column("group_id", sa.Uuid, nullable=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("cost_centre", sa.Text, nullable=False),
+    sa.Column("invited_by", sa.Uuid),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("expires_at", _TIME, nullable=False),
+    sa.Column("closed_at", _TIME),
+    sa.Index("invitations_by_id", "partition", "invitation_id"),
+    sa.Index("invitations_open", "partition", "owner_id", "invitation_id", postgresql_where=sa.text("status = 1")),
+    # Its end is booked from the group's half.
+    sa.Index(
+        "invitations_due", "partition", "expires_at", postgresql_where=sa.text("status = 1 AND owner_id = group_id")
+    ),
+    info=UPSERT,
+)

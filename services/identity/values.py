@@ -1,10 +1,12 @@
 """What identity knows, as plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from uuid import UUID
+
+from services.identity.groups.values import GroupKind
 
 MEMBER = "member"
 """The prefix of members' IDs."""
@@ -34,6 +36,7 @@ class Config:
     """The documents in force, compiled."""
 
     domains: Mapping[str, Domain]
+    group_kinds: Mapping[str, GroupKind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

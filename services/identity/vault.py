@@ -40,6 +40,7 @@ class Vault:
         # What is hashed for one purpose is never what is hashed for another; a copy of a prepared hash is cheaper.
         self._account_hash = blake2s(key=blind_index_key, person=b"account", digest_size=BLIND_INDEX_BYTES)
         self._request_hash = blake2s(key=blind_index_key, person=b"request")
+        self._attribute_hash = blake2s(key=blind_index_key, person=b"attrib", digest_size=BLIND_INDEX_BYTES)
         self._master = AESGCM(data_key)
 
     def blind_index(self, domain: str, external_id: str) -> bytes:
@@ -47,6 +48,12 @@ class Vault:
         account_hash = self._account_hash.copy()
         account_hash.update(f"{domain}\0{normalised(external_id)}".encode())
         return account_hash.digest()
+
+    def attribute_index(self, attribute: str, value: str) -> bytes:
+        """The bytes by which two members' values of an attribute are compared; its name has no NUL either."""
+        attribute_hash = self._attribute_hash.copy()
+        attribute_hash.update(f"{attribute}\0{normalised(value)}".encode())
+        return attribute_hash.digest()
 
     def keyed(self, request: Request) -> Request:
         """A request whose fingerprint cannot be used to guess the personal data in its body."""

@@ -130,9 +130,16 @@ def attributes_text(attributes: Mapping[str, str]) -> bytes:
 def member_message(member: Member, box: Box) -> pb.Member:
     """A member with its attributes in clear."""
     message = _member(member)
-    if member.attributes:
-        message.attributes.update(json.loads(box.open(member.attributes, member.member_id.bytes)))
+    message.attributes.update(attributes_of(member, box))
     return message
+
+
+def attributes_of(member: Member, box: Box) -> Mapping[str, str]:
+    """A member's attributes in clear."""
+    if not member.attributes:
+        return {}
+    attributes: dict[str, str] = json.loads(box.open(member.attributes, member.member_id.bytes))
+    return attributes
 
 
 def account_message(account: Account, box: Box | None) -> pb.Account:

@@ -4,6 +4,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from tessera.identity.v1 import group_pb2
 from tessera.identity.v1 import identity_service_pb2 as identity_pb
 from tessera.points.v1 import points_service_pb2 as points_pb
 from tessera.tiers.v1 import tiers_service_pb2 as tiers_pb
@@ -121,3 +122,18 @@ async def publish_shop(suite: Suite) -> None:
     unit = {"kind": "unit", "code": "points", "programme": "shop", "spec": {"name": "Points", "kind": "spendable"}}
     await suite.publish("identity", programme, fuel)
     await suite.publish("points", programme, unit)
+
+
+async def test_every_half_of_a_dissolved_group_is_remembered() -> None:
+    dissolved = group_pb2.DissolveGroupResponse(
+        position=_at("identity", 1, 4), member_positions=[_at("identity", 2, 5), _at("identity", 3, 6)]
+    )
+    async with (
+        scripted(in_turn(dissolved)) as identity,
+        scripted(in_turn(points_pb.GetBalanceResponse())) as points,
+        client_of(("identity", identity), ("points", points)) as client,
+    ):
+        await client.identity.DissolveGroup(group_pb2.DissolveGroupRequest())
+        await client.points.GetBalance(points_pb.GetBalanceRequest())
+    (asked,) = points.requests(points_pb.GetBalanceRequest)
+    assert sorted((at.partition, at.position) for at in asked.at_least) == [(1, 4), (2, 5), (3, 6)]

@@ -183,7 +183,7 @@ def _identify_items(request: Any) -> None:
 def _noter(reply: Descriptor) -> Callable[[Positions, Any], None] | None:
     """What remembers the positions of an answer; None for one that names none."""
     if fields := positions.position_fields(reply):
-        return partial(positions.note_answer, fields=fields)
+        return partial(positions.note_answer, fields=fields, lists=positions.lists_of_positions(reply))
     results = reply.fields_by_name.get("results")
     result = results.message_type if results else None
     response = result.fields_by_name.get("response") if result else None

@@ -20,6 +20,7 @@ from tessera.topology import SERVICES
 SERVICES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "programme": SERVICES,
     "domain": ("identity",),
+    "group-kind": ("identity",),
     "unit": ("points",),
     "earn-rule": ("points",),
     "ladder": ("tiers", "benefits"),

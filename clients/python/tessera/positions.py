@@ -64,11 +64,23 @@ def position_fields(message: Descriptor) -> list[str]:
     ]
 
 
-def note_answer(positions: Positions, reply: Any, fields: Sequence[str]) -> None:
-    """Remember the positions of an answer to one write, which stand in these fields."""
+def lists_of_positions(message: Descriptor) -> list[str]:
+    """The fields in which a message says so of any number of halves: a group that is dissolved has many members."""
+    return [
+        field.name
+        for field in message.fields
+        if field.message_type is not None and field.message_type.full_name == POSITION and field.is_repeated
+    ]
+
+
+def note_answer(positions: Positions, reply: Any, fields: Sequence[str], lists: Sequence[str] = ()) -> None:
+    """Remember the positions of an answer to one write, which stand in these fields and lists."""
     for field in fields:
         if reply.HasField(field):
             positions.note(getattr(reply, field))
+    for field in lists:
+        for position in getattr(reply, field):
+            positions.note(position)
 
 
 def note_results(positions: Positions, reply: Any) -> None:

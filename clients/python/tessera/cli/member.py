@@ -131,6 +131,8 @@ def _print(console: Console, page: Page) -> None:
     console.print(f"[bold]{page.member.member_id}[/bold]  {status}, enrolled {_time(page, page.member.enrolled_at)}")
     console.print()
     _print_accounts(console, page)
+    if page.member.seats:
+        _print_seats(console, page)
     _print_standings(console, page)
     _print_balances(console, page)
     _print_entitlements(console, page)
@@ -142,6 +144,13 @@ def _print_accounts(console: Console, page: Page) -> None:
     listing = table("domain", "external id", "account", "linked", title="Accounts")
     for account in page.member.accounts:
         listing.add_row(account.domain, account.external_id, account.account_id, _time(page, account.linked_at))
+    _section(console, listing)
+
+
+def _print_seats(console: Console, page: Page) -> None:
+    listing = table("kind", "role", "group", "joined", title="Groups")
+    for seat in page.member.seats:
+        listing.add_row(seat.kind, seat.role, seat.group_id, _time(page, seat.joined_at))
     _section(console, listing)
 
 

@@ -1,0 +1,26 @@
+"""Groups are looked up one by one, by an index of just that, also while a table is too young to have statistics."""
+
+import pytest
+
+from services.identity.groups import queries
+from tests.support.plans import BEFORE, check_looks_up, plan_of
+
+QUERIES = {
+    name: getattr(queries, name)
+    for name in (
+        "LOAD_GROUPS",
+        "LOAD_SEATS",
+        "LOAD_LEFT",
+        "LOAD_INVITATIONS",
+        "LOAD_OPEN_INVITATIONS",
+        "PAGE_OF_SEATS",
+        "PAGE_OF_INVITATIONS",
+        "DUE_INVITATIONS",
+    )
+}
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+async def test_no_query_reads_a_whole_partition(query: str, before: str) -> None:
+    check_looks_up(await plan_of("identity", query, before))
