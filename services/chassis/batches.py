@@ -118,6 +118,8 @@ class BatchWriter(Generic[State, Config]):
         try:
             batch, locked = await self._load(connection, by_partition)
             verdicts, wider = batch.run_all(entry.command for entry in entries)
+            if wider is not None and wider.along in along:
+                raise RuntimeError(f"a command asks again for what is locked: {wider.along}")
             links = await self._write_rows(connection, batch, locked, entries[: len(verdicts)])
         except BaseException:
             await self._connection.roll_back()
