@@ -78,6 +78,16 @@ def activity_unknown(activity_id: str) -> Rejection:
     )
 
 
+def activity_of_key_unknown(domain: str, activity_type: str, reference: str) -> Rejection:
+    """No such activity, as the domain calls it."""
+    return Rejection(
+        "ACTIVITY_UNKNOWN",
+        "no activity of this domain, type and reference is recorded for the member",
+        code=StatusCode.NOT_FOUND,
+        metadata={"domain": domain, "type": activity_type, "reference": reference},
+    )
+
+
 def activity_already_reversed(reversed_at: datetime) -> Rejection:
     """It is reversed."""
     return Rejection(

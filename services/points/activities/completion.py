@@ -42,7 +42,7 @@ def complete(state: PointsState, command: CompleteActivity, moment: Moment[Point
     activity_id = state.activity_by_natural_key.get(named.natural_key) if isinstance(named, ActivityKey) else named
     row = state.activities.get(activity_id) if activity_id is not None else None
     if row is None:
-        return errors.activity_unknown(wire.activity_id(activity_id) if activity_id is not None else "")
+        return _unknown(named)
     activity = wire.activity_of(row.body)
     if not command.caller.may_act_in(activity.domain):
         return domain_not_allowed(command.caller, activity.domain)
@@ -59,6 +59,13 @@ def complete(state: PointsState, command: CompleteActivity, moment: Moment[Point
     return Decision(
         outcome, lambda: activity_wire.complete_response(row.activity_id, at, told, wire.position_of(moment))
     )
+
+
+def _unknown(named: UUID | ActivityKey) -> Rejection:
+    """The rejection of an activity that is not recorded, as it was named."""
+    if isinstance(named, ActivityKey):
+        return errors.activity_of_key_unknown(named.domain, named.type, named.reference)
+    return errors.activity_unknown(wire.activity_id(named))
 
 
 def _release(
