@@ -13,6 +13,8 @@ from tests.points.builders import activity, line, record
 from tests.points.model.life import SHARES, Life, Line, Recorded, picked, share_of
 from tests.points.model.wallet import Terms
 
+Lines = list[tuple[int, str]]
+"""What was paid for each line, and of what it is."""
 LINES = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["BREAD", "FUEL"])), min_size=1, max_size=3)
 PARKED_FOR = timedelta(days=7)
 AS_LATE_AS = timedelta(days=9)
@@ -24,7 +26,7 @@ class Awaited:
     """A purchase that has not arrived, and the refunds that wait for it: how much of it, and since when."""
 
     purchase: Any
-    lines: list[tuple[int, str]]
+    lines: Lines
     refunds: list[tuple[int, datetime]] = field(default_factory=list)
 
 
@@ -51,16 +53,17 @@ class Activities(Life):
     def get_ready(self) -> None:
         super().get_ready()
         self.awaited: list[Awaited] = []
+        self.earn([(60, "BREAD"), (30, "FUEL")], 0)
 
-    def _purchase(self, lines: list[tuple[int, str]], at: datetime) -> Any:
+    def _purchase(self, lines: Lines, at: datetime) -> Any:
         return activity(self.member, [line(paid, category=category) for paid, category in lines], at)
 
     @rule(lines=LINES, hours_ago=st.sampled_from([0] * 8 + [1, 47]))
-    def earn(self, lines: list[tuple[int, str]], hours_ago: int) -> None:
+    def earn(self, lines: Lines, hours_ago: int) -> None:
         at = self.now - timedelta(hours=hours_ago)
         self._record(self._purchase(lines, at), lines, at)
 
-    def _record(self, purchase: Any, lines: list[tuple[int, str]], at: datetime) -> Recorded:
+    def _record(self, purchase: Any, lines: Lines, at: datetime) -> Recorded:
         answer = self.call("RecordActivity", record(purchase))
         earned = {earning.unit: earning for earning in answer.earnings}
         done = Recorded(answer.activity_id, at, {}, [Line(*told) for told in lines])
@@ -144,7 +147,7 @@ class Activities(Life):
     # What comes back before it arrives
 
     @rule(lines=LINES, share=SHARES)
-    def return_what_did_not_arrive(self, lines: list[tuple[int, str]], share: float) -> None:
+    def return_what_did_not_arrive(self, lines: Lines, share: float) -> None:
         self.awaited.append(Awaited(self._purchase(lines, self.now), lines))
         self._return_of(self.awaited[-1], share)
 

@@ -45,6 +45,7 @@ class Giving(Life):
                 wallet.grant(answer.lot_id, amount, until, merchant)
                 assert answer.balance_after == wallet.balance()
 
+    @precondition(Life.is_rich)
     @rule(share=SHARES, code=st.sampled_from(UNITS))
     def forfeit(self, share: float, code: str) -> None:
         wallet = self.wallets[code]
@@ -53,6 +54,7 @@ class Giving(Life):
         wallet.forfeit(amount)
         assert (answer.forfeited, answer.balance_after) == (amount, wallet.balance())
 
+    @precondition(Life.is_rich)
     @rule(share=SHARES)
     def convert(self, share: float) -> None:
         """Two of "lasting" for three of "never"."""
@@ -71,6 +73,7 @@ class Giving(Life):
 
     # Gifts
 
+    @precondition(Life.is_rich)
     @rule(share=SHARES)
     def give(self, share: float) -> None:
         for code, at_most in (("never", A_DAY), ("sliding", 10**9)):
@@ -88,6 +91,7 @@ class Giving(Life):
             assert [(part.lot_id, part.amount) for part in answer.lots] == [(p.lot.lot_id, p.amount) for p in taken]
             friend.receive_gift([(part, wallet.expiry(part.lot)) for part in taken])
 
+    @precondition(Life.is_rich)
     @rule(share=SHARES)
     def offer(self, share: float) -> None:
         """Points are put aside until the friend accepts, and no longer than the first of their lots lives."""
@@ -133,7 +137,7 @@ class Giving(Life):
         amount = round(40 * share) + 1 if is_more else -share_of(wallet.available(), share)
         request = builders.adjust(self.member, amount, unit=code)
         needs_approval = abs(amount) > wallet.terms.alone
-        if not is_more and not needs_approval and wallet.available() < -amount:
+        if not needs_approval and wallet.available() < -amount:
             assert self.refusal("Adjust", request) == "INSUFFICIENT_POINTS"
             return
         answer = self.call("Adjust", request)
@@ -141,7 +145,7 @@ class Giving(Life):
             assert answer.state == pb.ADJUSTMENT_STATE_PROPOSED
             self.proposed.append(Proposed(answer.adjustment_id, code, amount))
         else:
-            assert wallet.adjust(answer.adjustment_id, amount) == ""
+            wallet.adjust(amount, self._lot_of(answer.adjustment_id, code))
             assert answer.balance_after == wallet.balance()
 
     @precondition(lambda self: self.proposed)
@@ -153,10 +157,18 @@ class Giving(Life):
         points = self.shop.as_caller("fuel") if by_another else self.shop.points
         request = (builders.approve if approve else builders.reject)(proposed.adjustment_id)
         self.done.operations += 1
-        if approve:
-            refused = wallet.adjust(proposed.adjustment_id, proposed.amount) if by_another else "APPROVAL_BY_REQUESTER"
-            if refused:
-                assert self.run(refusal_of(points.ResolveAdjustment(request))).reason == refused
-                return
+        too_much = "INSUFFICIENT_POINTS" if wallet.available() < -proposed.amount else ""
+        refused = too_much if by_another else "APPROVAL_BY_REQUESTER"
+        if approve and refused:
+            assert self.run(refusal_of(points.ResolveAdjustment(request))).reason == refused
+            return
         self.run(points.ResolveAdjustment(request))
         self.proposed.remove(proposed)
+        if approve:
+            wallet.adjust(proposed.amount, self._lot_of(proposed.adjustment_id, proposed.code))
+
+    def _lot_of(self, adjustment_id: str, code: str) -> str:
+        """The lot that an adjustment opened; "" when it opened none."""
+        request = pb.ListLotsRequest(member_id=self.member.member_id, unit=code, include_closed=True, page_size=1000)
+        lots = self.run(self.shop.points.ListLots(request)).lots
+        return next((lot.lot_id for lot in lots if lot.source_id == adjustment_id), "")

@@ -30,6 +30,7 @@ class Spending(Life):
             return reason
         return "INSUFFICIENT_POINTS" if wallet.available(merchant) < amount else ""
 
+    @precondition(Life.is_rich)
     @rule(share=SHARES, merchant=MERCHANTS, order=ORDERS)
     def spend(self, share: float, merchant: str, order: int) -> None:
         amounts = self._amounts(share, merchant, order)
@@ -43,6 +44,7 @@ class Spending(Life):
                 assert [(part.lot_id, part.amount) for part in answer.lots] == [(p.lot.lot_id, p.amount) for p in taken]
                 assert answer.balance_after == wallet.balance()
 
+    @precondition(Life.is_rich)
     @rule(share=SHARES, hours=st.integers(1, 400), merchant=MERCHANTS, order=ORDERS)
     def hold(self, share: float, hours: int, merchant: str, order: int) -> None:
         until = self.now + timedelta(hours=hours)
