@@ -48,7 +48,7 @@ DOCUMENTS = [
 ]
 OF_THE_MODEL = [
     builders.unit("rationed", spend=LIMITS, expiry={"policy": "duration", "days": 25}),
-    builders.rule("for-rationed", "rationed", rate="1/2", line_condition='line.category == "BREAD"'),
+    builders.rule("for-rationed", "rationed", rate="3/2", line_condition='line.category == "BREAD"'),
     builders.unit("stays", expiry={"policy": "duration", "days": 12}),
     builders.rule("for-stays", "stays", pending="until-completed"),
 ]

@@ -1,7 +1,7 @@
 """Any operations in any order, over month ends, expiries and changes of the clocks, with and without jobs and restarts.
 
-The service and the model say the same of everything: now, later and of the past. That any split of commands into
-batches means the same is proved in `test_batches.py`, with time fixed and tables compared; here bulk calls are split too.
+The service and the model say the same of everything: now, later and of the past. Bulk calls are split, too; that any
+split of commands into batches gives the same tables is proved in `test_batches.py`, with time fixed.
 """
 
 import asyncio

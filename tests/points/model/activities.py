@@ -131,10 +131,8 @@ class Activities(Life):
         taken = {"score": sum(parts)}
         for code, wallet in self.wallets.items():
             earned = done.earned[code]
-            kept_before, kept = (
-                min(earned, int(counting(lines, wallet.terms) * wallet.terms.rate)) for lines in (before, done.lines)
-            )
-            kept = 0 if is_whole else kept
+            kept_before = self._kept(done, code, before)
+            kept = 0 if is_whole else self._kept(done, code, done.lines)
             taken[code] = wallet.come_back(
                 done.activity_id, earned - kept, done.taken.get(code, 0), kept_before - kept, done.at
             )
@@ -143,6 +141,11 @@ class Activities(Life):
         if is_whole:
             self.activities.remove(done)
         return taken
+
+    def _kept(self, done: Recorded, code: str, lines: list[Line]) -> int:
+        """What the rule gives for what is left, and never more than it gave."""
+        terms = self.wallets[code].terms
+        return min(done.earned[code], int(counting(lines, terms) * terms.rate))
 
     # What comes back before it arrives
 
@@ -188,8 +191,8 @@ class Activities(Life):
             assert not answer.released
             return
         at = max(done.at, min(at, self.now))
-        left = {code: done.earned[code] - done.taken.get(code, 0) for code in self.wallets}
-        expected = [left[code] for code, w in self.wallets.items() if w.terms.until_completed and left[code]]
+        kept = {code: self._kept(done, code, done.lines) for code, w in self.wallets.items() if w.terms.until_completed}
+        expected = [amount for amount in kept.values() if amount]
         assert [released.amount for released in answer.released] == expected
         for wallet in self.wallets.values():
             wallet.complete(done.activity_id, at)

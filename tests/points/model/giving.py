@@ -137,7 +137,7 @@ class Giving(Life):
         amount = round(40 * share) + 1 if is_more else -share_of(wallet.available(), share)
         request = builders.adjust(self.member, amount, unit=code)
         needs_approval = abs(amount) > wallet.terms.alone
-        if not needs_approval and wallet.available() < -amount:
+        if not needs_approval and amount < 0 and wallet.available() < -amount:
             assert self.refusal("Adjust", request) == "INSUFFICIENT_POINTS"
             return
         answer = self.call("Adjust", request)
@@ -157,7 +157,8 @@ class Giving(Life):
         points = self.shop.as_caller("fuel") if by_another else self.shop.points
         request = (builders.approve if approve else builders.reject)(proposed.adjustment_id)
         self.done.operations += 1
-        too_much = "INSUFFICIENT_POINTS" if wallet.available() < -proposed.amount else ""
+        is_short = proposed.amount < 0 and wallet.available() < -proposed.amount
+        too_much = "INSUFFICIENT_POINTS" if is_short else ""
         refused = too_much if by_another else "APPROVAL_BY_REQUESTER"
         if approve and refused:
             assert self.run(refusal_of(points.ResolveAdjustment(request))).reason == refused

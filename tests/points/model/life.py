@@ -20,7 +20,8 @@ from tests.points.builders import Member, Shop, refusal_in, refusal_of
 from tests.points.model.wallet import SHANGHAI, Limits, Terms, Wallet, first_of_month, midnight
 from tests.points.terms import CAP
 
-SHARES = st.floats(0, 1)
+SHARES = st.integers(0, 20).map(lambda number: number / 20)
+"""Evenly spread, as floats would not be."""
 NOW_AND_THEN = st.sampled_from([False, False, False, True])
 MERCHANTS = st.sampled_from(["", "", "cafe"])
 TERMS: dict[str, dict[str, Any]] = {
@@ -32,7 +33,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "capped": {"cap": CAP},
     "rationed": {
         "days": 25,
-        "rate": Fraction(1, 2),
+        "rate": Fraction(3, 2),
         "category": "BREAD",
         "limits": Limits(4, 2, 30, 40, Fraction(1, 2)),
     },

@@ -18,10 +18,13 @@ class Spending(Life):
     """What a member does with its points in shops."""
 
     def _amounts(self, share: float, merchant: str, order: int) -> dict[str, int]:
-        """As much of each wallet as a share of it; where that is limited, often as much as the limits allow."""
+        """As much of each wallet as a share of it; where that is limited, often what the limits just allow."""
         amounts = {code: share_of(wallet.available(merchant), share) for code, wallet in self.wallets.items()}
-        if order == 200 and share < 0.8:
-            amounts["rationed"] = round(20 * share) * 2 + 4
+        wallet = self.wallets["rationed"]
+        assert wallet.terms.limits is not None
+        most = wallet.terms.limits.most(order, wallet.spent.get(wallet.today(), 0))
+        if most >= 2 and share < 0.8:
+            amounts["rationed"] = most if share < 0.5 else most + 2
         return amounts
 
     def _refused(self, wallet: Wallet, amount: int, order: int, merchant: str) -> str:

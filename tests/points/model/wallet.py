@@ -43,11 +43,14 @@ class Limits:
         """Why so much may not be spent on a day on which something was; empty when it may."""
         if not order:
             return "ORDER_AMOUNT_REQUIRED"
-        if amount > min(self.at_once, self.a_day - today, order * self.share):
+        if amount > self.most(order, today):
             return "SPEND_LIMIT_EXCEEDED"
         if amount < self.least:
             return "SPEND_BELOW_MINIMUM"
         return "SPEND_NOT_A_MULTIPLE" if amount % self.multiple else ""
+
+    def most(self, order: int, today: int) -> int:
+        return min(self.at_once, self.a_day - today, int(order * self.share))
 
 
 @dataclass
