@@ -26,7 +26,7 @@ from services.points.wallets import limits, lots
 from services.points.wallets import operations as wallets
 from tessera.points.v1 import points_service_pb2_grpc
 from tests.points.builders import Shop, open_shop, outcome, spend
-from tests.points.test_model import SOME, live
+from tests.points.model.lives import SOME, live
 from tests.support.suite import channel_to, free_port
 
 LIVES = settings(SOME, max_examples=40, stateful_step_count=50)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -14,6 +15,8 @@ from tests.points.model.life import MERCHANTS, SHARES, UNITS, Life, picked, shar
 A_DAY = 40
 """What may be given of "never" in a day."""
 DAYS_TO_ACCEPT = 3
+ENDING: dict[str, Any] = {"decline": builders.decline, "take back": builders.take_back}
+"""How an offer ends without being accepted."""
 
 
 @dataclass
@@ -113,10 +116,11 @@ class Giving(Life):
     def end_an_offer(self, which: float, how: str) -> None:
         wallet, gift_id = self.wallets["lasting"], picked(self.offers, which)
         is_open = gift_id in wallet.holds
+        request: Any
         if how == "accept":
             method, request = "AcceptGift", builders.accept(gift_id, self.friend)
         else:
-            method, request = "CancelGift", (builders.decline if how == "decline" else builders.take_back)(gift_id)
+            method, request = "CancelGift", ENDING[how](gift_id)
         if not is_open:
             assert self.refusal(method, request) == "GIFT_NOT_OPEN"
             return
