@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.points.model.lives import NEW_YORK, SOME, live
-from tests.points.model.wallet import SHANGHAI
+from tests.points.model.promises import SHANGHAI
 
 OPERATIONS = 100_000
 PROCESSES = 2

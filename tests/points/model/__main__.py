@@ -9,7 +9,7 @@ import sys
 from hypothesis import settings
 
 from tests.points.model.lives import NEW_YORK, SOME, live
-from tests.points.model.wallet import SHANGHAI
+from tests.points.model.promises import SHANGHAI
 
 LIVES = settings(SOME, max_examples=40, stateful_step_count=80)
 LOOK_EVERY = 5

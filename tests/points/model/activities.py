@@ -7,15 +7,16 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tessera.points.v1 import completion_pb2
+from tessera.points.v1 import completion_pb2, refund_pb2
 from tests.points import builders, returns
 from tests.points.builders import activity, line, record
-from tests.points.model.life import SHARES, Life, Line, Recorded, picked, share_of
-from tests.points.model.wallet import Terms
+from tests.points.model.life import NOW_AND_THEN, SHARES, Life, Line, Recorded, picked, share_of
+from tests.points.model.promises import Terms
 
 Lines = list[tuple[int, str]]
 """What was paid for each line, and of what it is."""
 LINES = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["BREAD", "FUEL"])), min_size=1, max_size=3)
+DISCARD = refund_pb2.ResolveParkedRefundRequest.RESOLUTION_DISCARD
 PARKED_FOR = timedelta(days=7)
 AS_LATE_AS = timedelta(days=9)
 """A purchase arrives at most so late: nothing that it earns has expired by then."""
@@ -23,11 +24,20 @@ AS_LATE_AS = timedelta(days=9)
 
 @dataclass
 class Awaited:
-    """A purchase that has not arrived, and the refunds that wait for it: how much of it, and since when."""
+    """A purchase that has not arrived, and the refunds that wait for it: its ID, how much it is, and since when."""
 
     purchase: Any
     lines: Lines
-    refunds: list[tuple[int, datetime]] = field(default_factory=list)
+    refunds: list[tuple[str, int, datetime]] = field(default_factory=list)
+
+
+@dataclass
+class Dead:
+    """A refund that waited too long, or was too much when its purchase arrived."""
+
+    parked_refund_id: str
+    done: Recorded
+    amount: int
 
 
 def counting(lines: list[Line], terms: Terms) -> int:
@@ -53,6 +63,7 @@ class Activities(Life):
     def get_ready(self) -> None:
         super().get_ready()
         self.awaited: list[Awaited] = []
+        self.dead: list[Dead] = []
         self.earn([(60, "BREAD"), (30, "FUEL")], 0)
 
     def _purchase(self, lines: Lines, at: datetime) -> Any:
@@ -162,8 +173,9 @@ class Activities(Life):
     def _return_of(self, awaited: Awaited, share: float) -> None:
         amount = share_of(sum(paid for paid, _ in awaited.lines), share)
         request = returns.returning(key=returns.key_of(awaited.purchase), amount_minor=amount)
-        assert self.call("RefundActivity", request).parked
-        awaited.refunds.append((amount, self.now))
+        answer = self.call("RefundActivity", request)
+        assert answer.parked
+        awaited.refunds.append((answer.parked_refund_id, amount, self.now))
 
     @precondition(lambda self: self.awaited)
     @rule(which=SHARES)
@@ -175,9 +187,28 @@ class Activities(Life):
         if self.now - at > AS_LATE_AS:
             return
         done = self._record(awaited.purchase, awaited.lines, at)
-        for amount, since in awaited.refunds:
+        for parked_id, amount, since in awaited.refunds:
             if self.now < since + PARKED_FOR and amount <= done.left():
                 self._take_back(done, spread(done.lines, amount))
+            else:
+                self.dead.append(Dead(parked_id, done, amount))
+
+    @precondition(lambda self: self.dead)
+    @rule(which=SHARES, discard=NOW_AND_THEN)
+    def resolve_a_dead_refund(self, which: float, discard: bool) -> None:
+        """What is still too much stays dead."""
+        dead = picked(self.dead, which)
+        done, amount = dead.done, dead.amount
+        if discard:
+            self.call("ResolveParkedRefund", returns.resolve(dead.parked_refund_id, resolution=DISCARD))
+        elif amount > done.left():
+            refused = "REFUND_EXCEEDS_ACTIVITY" if done in self.activities else "ACTIVITY_ALREADY_REVERSED"
+            assert self.refusal("ResolveParkedRefund", returns.resolve(dead.parked_refund_id)) == refused
+            return
+        else:
+            answer = self.call("ResolveParkedRefund", returns.resolve(dead.parked_refund_id))
+            self._agree(done, self._take_back(done, spread(done.lines, amount)), answer.refund)
+        self.dead.remove(dead)
 
     # What is over
 

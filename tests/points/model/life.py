@@ -17,7 +17,8 @@ from services.chassis.instants import timestamp
 from tessera.points.v1 import movement_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import Member, Shop, refusal_in, refusal_of
-from tests.points.model.wallet import SHANGHAI, Limits, Terms, Wallet, first_of_month, midnight
+from tests.points.model.promises import SHANGHAI, Limits, Terms, first_of_month, midnight
+from tests.points.model.wallet import Wallet
 from tests.points.terms import CAP
 
 SHARES = st.integers(0, 20).map(lambda number: number / 20)

@@ -10,8 +10,8 @@ from tests.points import builders
 from tests.points.model.activities import Activities
 from tests.points.model.giving import Giving
 from tests.points.model.life import Done
+from tests.points.model.promises import SHANGHAI
 from tests.points.model.spending import Spending
-from tests.points.model.wallet import SHANGHAI
 from tests.points.terms import DOCUMENTS, OF_THE_MODEL
 
 NEW_YORK = ZoneInfo("America/New_York")
