@@ -4,51 +4,13 @@ Nothing here is shared with the service. Time passes here event by event, as it 
 pass when somebody asks.
 """
 
-import calendar
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
-ZONE = timezone(timedelta(hours=8))
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), ZONE)
-
-
-def day_of(at: datetime) -> date:
-    return at.astimezone(ZONE).date()
-
-
-def first_of_month(day: date, months_later: int) -> date:
-    index = day.year * 12 + day.month - 1 + months_later
-    return date(index // 12, index % 12 + 1, 1)
-
-
-@dataclass
-class Terms:
-    """What a unit promises."""
-
-    pending_days: int = 0
-    days: int = 0
-    end_of_next_month: bool = False
-    sliding_days: int = 0
-    min_validity_days: int = 0
-    shortage: str = "allow-negative"
-    cap: int | None = None
-
-    def available(self, at: datetime) -> datetime:
-        return midnight(day_of(at) + timedelta(days=self.pending_days)) if self.pending_days else at
-
-    def expires(self, available: datetime) -> datetime:
-        if self.days:
-            return midnight(day_of(available) + timedelta(days=self.days))
-        if self.end_of_next_month:
-            return midnight(first_of_month(day_of(available), 2))
-        return FOREVER
+from tests.points.model.promises import FOREVER, Terms, first_of_month
 
 
 @dataclass
@@ -76,6 +38,16 @@ class Taken:
 class Hold:
     until: datetime
     parts: list[Taken]
+    day: date
+
+    def amount(self) -> int:
+        return sum(part.amount for part in self.parts)
+
+
+@dataclass
+class Spend:
+    parts: list[Taken]
+    day: date
 
 
 @dataclass
@@ -86,11 +58,13 @@ class Wallet:
     now: datetime
     lots: list[Lot] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
-    spends: dict[str, list[Taken]] = field(default_factory=dict)
+    spends: dict[str, Spend] = field(default_factory=dict)
     debt: int = 0
     slides_to: datetime = FOREVER
     caps: dict[date, int] = field(default_factory=dict)
     given: dict[date, int] = field(default_factory=dict)
+    spent: dict[date, int] = field(default_factory=dict)
+    """What was spent or held on a day and did not come back."""
 
     def expiry(self, lot: Lot) -> datetime:
         return max(lot.own_expiry, self.slides_to) if lot.slides else lot.own_expiry
@@ -185,14 +159,14 @@ class Wallet:
         """What of it may be earned."""
         if self.terms.cap is None:
             return amount
-        return min(amount, self.terms.cap - self.caps.get(first_of_month(day_of(at), 0), 0))
+        return min(amount, self.terms.cap - self.caps.get(first_of_month(self.terms.day(at), 0), 0))
 
     def earn(self, activity: str, lot_id: str, amount: int, at: datetime) -> None:
         if self.terms.sliding_days:
-            until = midnight(day_of(at) + timedelta(days=self.terms.sliding_days))
+            until = self.terms.midnight(at, self.terms.sliding_days)
             self.slides_to = until if self.slides_to == FOREVER else max(until, self.slides_to)
         if self.terms.cap is not None:
-            month = first_of_month(day_of(at), 0)
+            month = first_of_month(self.terms.day(at), 0)
             self.caps[month] = self.caps.get(month, 0) + amount
         if amount:
             available = self.terms.available(at)
@@ -201,13 +175,32 @@ class Wallet:
             self.lots.append(Lot(lot_id, activity, amount, available, own, slides))
         self._pay()
 
-    def grant(self, lot_id: str, amount: int, until: datetime | None, merchant: str) -> None:
-        if until is None and self.terms.sliding_days:
-            until, slides = midnight(day_of(self.now) + timedelta(days=self.terms.sliding_days)), True
-        else:
-            until, slides = until or self.terms.expires(self.now), False
-        self.lots.append(Lot(lot_id, lot_id, amount, self.now, until, slides, merchant=merchant))
+    def complete(self, activity: str, at: datetime) -> None:
+        """What waited for it can be spent from then on."""
+        for lot in self.lots:
+            if lot.source == activity and lot.available == FOREVER:
+                lot.available, lot.own_expiry = at, self.terms.expires(at)
+        self._expire()
         self._pay()
+
+    def grant(self, lot_id: str, amount: int, until: datetime | None = None, merchant: str = "") -> None:
+        slides = until is None and bool(self.terms.sliding_days)
+        if slides:
+            until = self.terms.midnight(self.now, self.terms.sliding_days)
+        self.open(Lot(lot_id, lot_id, amount, self.now, until or self.terms.expires(self.now), slides, 0, merchant))
+        self._pay()
+
+    def open(self, lot: Lot) -> None:
+        """A lot that slides, where nothing ever has, is the first by which the wallet does."""
+        if lot.slides and self.slides_to == FOREVER:
+            self.slides_to = lot.own_expiry
+        self.lots.append(lot)
+
+    def adjust(self, amount: int, lot_id: str) -> None:
+        if amount > 0:
+            self.grant(lot_id, amount)
+        else:
+            self.take(-amount)
 
     def forfeitable(self) -> int:
         return max(0, sum(lot.left for lot in self.lots) - self.debt)
@@ -218,6 +211,13 @@ class Wallet:
             lot.left -= gone
             lot.expired += gone
             amount -= gone
+
+    def receive_gift(self, parts: list[tuple[Taken, datetime]]) -> None:
+        """Each lot of the giver opens one that lives as long as that would have."""
+        for part, until in parts:
+            lot_id = f"gift {len(self.lots)}"
+            self.open(Lot(lot_id, lot_id, part.amount, self.now, until, part.lot.slides))
+        self._pay()
 
     def receive(self, parts: list[tuple[str, int, datetime]]) -> None:
         """What was converted comes as lots with the expiry of those it came from, or sooner."""
@@ -235,28 +235,50 @@ class Wallet:
                 taken.append(Taken(lot, part))
         return taken
 
+    def hold(self, hold_id: str, amount: int, until: datetime, merchant: str = "") -> None:
+        self.holds[hold_id] = Hold(until, self.take(amount, merchant), self.today())
+        self.count(self.today(), amount)
+
+    def spend(self, spend_id: str, amount: int, merchant: str = "") -> list[Taken]:
+        taken = self.take(amount, merchant)
+        self.spends[spend_id] = Spend(taken, self.today())
+        self.count(self.today(), amount)
+        return taken
+
+    def today(self) -> date:
+        return self.terms.day(self.now)
+
+    def count(self, day: date, amount: int) -> None:
+        self.spent[day] = self.spent.get(day, 0) + amount
+
     def capture(self, hold_id: str, spend_id: str, amount: int) -> None:
-        spent = self.spends[spend_id] = []
-        for part in self.holds.pop(hold_id).parts:
+        hold = self.holds.pop(hold_id)
+        self.count(hold.day, -hold.amount())
+        self.count(self.today(), amount)
+        spent = self.spends[spend_id] = Spend([], self.today())
+        for part in hold.parts:
             used = min(amount, part.amount)
             amount -= used
             if used:
-                spent.append(Taken(part.lot, used))
+                spent.parts.append(Taken(part.lot, used))
             self._put_back([Taken(part.lot, part.amount - used)])
         self._pay()
 
     def release(self, hold_id: str) -> int:
-        expired = self._put_back(self.holds.pop(hold_id).parts)
+        hold = self.holds.pop(hold_id)
+        self.count(hold.day, -hold.amount())
+        expired = self._put_back(hold.parts)
         self._pay()
         return expired
 
     def refundable(self, spend_id: str) -> int:
-        return sum(part.amount - part.refunded for part in self.spends[spend_id])
+        return sum(part.amount - part.refunded for part in self.spends[spend_id].parts)
 
     def refund(self, spend_id: str, amount: int, new_lots: list[str]) -> int:
         """Returns what expired at once; `new_lots` are the lots that the service says it went to."""
         expired = 0
-        for part in reversed(self.spends[spend_id]):
+        self.count(self.spends[spend_id].day, -amount)
+        for part in reversed(self.spends[spend_id].parts):
             given = min(amount, part.amount - part.refunded)
             if not given:
                 continue
@@ -268,7 +290,7 @@ class Wallet:
 
     def _restore(self, lot: Lot, given: int, lot_id: str) -> int:
         original = self.expiry(lot)
-        least = midnight(day_of(self.now) + timedelta(days=self.terms.min_validity_days))
+        least = self.terms.midnight(self.now, self.terms.min_validity_days)
         restored = max(original, least) if self.terms.min_validity_days else original
         if restored <= self.now:
             lot.expired += given
@@ -291,11 +313,5 @@ class Wallet:
         if self.terms.shortage == "allow-negative":
             self.debt += left
         if self.terms.cap is not None:
-            self.caps[first_of_month(day_of(at), 0)] -= fallen
+            self.caps[first_of_month(self.terms.day(at), 0)] -= fallen
         return owed
-
-
-def last_day(at: datetime) -> date:
-    """The last day of a civil month."""
-    day = day_of(at)
-    return day.replace(day=calendar.monthrange(day.year, day.month)[1])

@@ -1,0 +1,30 @@
+"""Many lives: `python -m tests.points.model SEED [OPERATIONS]`.
+
+It begins with the lives of SEED and goes on with those of the next seed until there were so many operations; without a
+number it lives those of SEED alone. Each seed is printed before its lives begin: those that failed can be lived again.
+"""
+
+import sys
+
+from hypothesis import settings
+
+from tests.points.model.lives import NEW_YORK, SOME, live
+from tests.points.model.promises import SHANGHAI
+
+LIVES = settings(SOME, max_examples=40, stateful_step_count=80)
+LOOK_EVERY = 5
+"""Steps from one comparison of everything to the next: what was done is compared at every step."""
+
+
+def main(seed: int, operations: int = 1) -> None:
+    """Live."""
+    done = 0
+    while done < operations:
+        print(f"seed {seed}, after {done} operations", flush=True)
+        done += live(LIVES, NEW_YORK if seed % 2 else SHANGHAI, seed, LOOK_EVERY)
+        seed += 1
+    print(f"{done} operations", flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

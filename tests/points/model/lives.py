@@ -1,0 +1,48 @@
+"""Members who live one after the other in one shop, by chance, and by the same chance again the same."""
+
+import asyncio
+from zoneinfo import ZoneInfo
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.points import builders
+from tests.points.model.activities import Activities
+from tests.points.model.giving import Giving
+from tests.points.model.life import Done
+from tests.points.model.promises import SHANGHAI
+from tests.points.model.spending import Spending
+from tests.points.terms import DOCUMENTS, OF_THE_MODEL
+
+NEW_YORK = ZoneInfo("America/New_York")
+OPENING = {SHANGHAI: "2026-01-20 12:00", NEW_YORK: "2026-02-20 12:00"}
+"""In New York the clocks change soon after."""
+SOME = settings(
+    max_examples=10,
+    stateful_step_count=45,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class WholeLife(Spending, Activities, Giving):
+    """All that a member can do."""
+
+
+def live(how: settings, zone: ZoneInfo = SHANGHAI, chance: int = 0, look_every: int = 1) -> int:
+    """Let members live in a new shop, one after the other; returns how many operations that were."""
+
+    class Lives(WholeLife):
+        pass
+
+    with asyncio.Runner() as runner:
+        opened = builders.open_shop(*DOCUMENTS, *OF_THE_MODEL, at=OPENING[zone], zone=zone.key)
+        Lives.shop, Lives.run = runner.run(opened.__aenter__()), staticmethod(runner.get_loop().run_until_complete)
+        Lives.zone, Lives.done, Lives.look_every = zone, Done(), look_every
+        try:
+            run_state_machine_as_test(seed(chance)(Lives), settings=how)
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
+        return Lives.done.operations

@@ -1,0 +1,167 @@
+"""A service that is broken on purpose is caught: by the model, by the proof of the ledger, or by two writers at once.
+
+Each copy is broken by one small patch. A test of the model that lets one of them through tests too little.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from grpc import aio
+from hypothesis import settings
+from hypothesis.errors import FlakyFailure
+
+from services.chassis import heads
+from services.chassis.app import start
+from services.chassis.batches import Batch
+from services.points.activities import clawbacks
+from services.points.activities import rules as earning
+from services.points.values import Lot, LotUse
+from services.points.wallet import Wallet
+from services.points.wallets import limits, lots
+from services.points.wallets import operations as wallets
+from tessera.points.v1 import points_service_pb2_grpc
+from tests.points.builders import Shop, open_shop, outcome, spend
+from tests.points.model.lives import SOME, live
+from tests.support.suite import channel_to, free_port
+
+LIVES = settings(SOME, max_examples=40, stateful_step_count=50)
+CAUGHT = (AssertionError, FlakyFailure, aio.AioRpcError)
+"""What a step that is not as it should be ends with. No life is lived twice, since time has passed: that is flaky."""
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def rounds_up(patch: pytest.MonkeyPatch) -> None:
+    """What rules give is rounded up."""
+    rounded = earning.rounded
+    patch.setattr(earning, "rounded", lambda exact, factor, rounding: rounded(exact, factor, "ceil"))
+
+
+def keeps_caps(patch: pytest.MonkeyPatch) -> None:
+    """Refunds do not give caps back what they drew on them."""
+    patch.setattr(clawbacks._Coming, "caps", lambda self: [])
+
+
+def keeps_what_was_held(patch: pytest.MonkeyPatch) -> None:
+    """A hold that expires gives nothing back."""
+
+    def nothing(wallet: Wallet, uses: Iterable[LotUse], at: datetime) -> int:
+        return 0
+
+    patch.setattr(lots, "give_back", nothing)
+
+
+def burns_the_oldest(patch: pytest.MonkeyPatch) -> None:
+    """Lots burn by age, not by expiry."""
+
+    spendable = lots.spendable
+
+    def by_age(wallet: Wallet, at: datetime, merchant: str | None = None) -> list[Lot]:
+        there = spendable(wallet, at, merchant)
+        return sorted(there, key=lambda lot: (lot.merchant is None, lot.available_at, lot.lot_id))
+
+    patch.setattr(lots, "spendable", by_age)
+
+
+def forgets_requests(patch: pytest.MonkeyPatch) -> None:
+    """No verdict is kept."""
+    patch.setattr(Batch, "kept_rows", lambda self, partition: ())
+
+
+def forgets_days(patch: pytest.MonkeyPatch) -> None:
+    """What a day allows is not counted."""
+    patch.setattr(wallets, "_count", lambda *told: None)
+
+
+def does_not_wait(patch: pytest.MonkeyPatch) -> None:
+    """Debts are not paid by what comes later."""
+    patch.setattr(lots, "pay_debt", lambda wallet, at: None)
+
+
+def allows_one_more(patch: pytest.MonkeyPatch) -> None:
+    """A limit is one too high."""
+    tightest = limits._tightest
+
+    def looser(*told: Any) -> tuple[str, int]:
+        name, most = tightest(*told)
+        return name, most + 2
+
+    patch.setattr(limits, "_tightest", looser)
+
+
+QUICK: Sequence[Patch] = (rounds_up, burns_the_oldest)
+LONG: Sequence[Patch] = (
+    *(keeps_caps, keeps_what_was_held, forgets_requests),
+    *(forgets_days, does_not_wait, allows_one_more),
+)
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [*QUICK, *(pytest.param(patch, marks=pytest.mark.reliability) for patch in LONG)],
+    ids=lambda patch: patch.__name__,
+)
+def test_a_copy_is_caught_that(break_it: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_it(monkeypatch)
+    with pytest.raises(CAUGHT):
+        live(LIVES, chance=1)
+
+
+@pytest.mark.reliability
+def test_a_copy_that_is_not_broken_is_not_caught() -> None:
+    live(LIVES, chance=1)
+
+
+# The lock of a partition shows only where two processes write.
+
+
+@asynccontextmanager
+async def another_server(shop: Shop) -> AsyncIterator[Any]:
+    """A second service on the shop's database, as another replica would be."""
+    address = f"127.0.0.1:{free_port()}"
+    running = await start(shop.suite.settings("points", listen=address), shop.suite.definitions["points"], None)
+    await running.server.start()
+    channel = channel_to(address)
+    try:
+        yield points_service_pb2_grpc.PointsServiceStub(channel)
+    finally:
+        await channel.close()
+        await running.server.drain(2.0)
+        await running.close()
+
+
+async def storm() -> None:
+    """Through two servers at once, as much is spent as there is, and not more."""
+    async with open_shop() as shop, another_server(shop) as other:
+        member = await shop.enrol()
+        await shop.earn(member, 100)
+        for _ in range(5):
+            calls = [points.Spend(spend(member, 5)) for _ in range(12) for points in (shop.points, other)]
+            reasons = Counter(await asyncio.gather(*map(outcome, calls)))
+            assert reasons[""] + reasons["INSUFFICIENT_POINTS"] == len(calls), reasons
+            assert reasons[""] == 20
+            await shop.earn(member, 100)
+        assert await shop.available(member) == 100
+        assert await shop.findings() == []
+
+
+async def test_two_servers_spend_what_is_there_once() -> None:
+    await storm()
+
+
+async def test_a_copy_is_caught_that_skips_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read_without_lock(
+        connection: asyncpg.Connection, partitions: Sequence[int], also: heads.Also
+    ) -> list[heads.Head]:
+        await connection.execute("BEGIN")
+        return [await heads.read(connection, partition, also) for partition in sorted(partitions)]
+
+    monkeypatch.setattr(heads, "lock", read_without_lock)
+    with pytest.raises(CAUGHT):
+        await storm()
