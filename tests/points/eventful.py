@@ -31,12 +31,12 @@ from tests.points.builders import (
 from tests.points.returns import complete, key_of, returning
 
 OPENING = "2026-05-01 12:00"
-_LASTING: dict[str, Any] = {"refund": "min-validity", "gift": {}}
+_LASTING: dict[str, Any] = {"refund": "min-validity", "gift": {}, "spend": {"max_per_day": 1_000}}
 DOCUMENTS = [
     unit(**_LASTING),
     rule(),
     unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"}),
-    rule("slide", "sliding"),
+    rule("slide", "sliding", cap={"amount": 1_000, "period": "month"}),
     conversion("to-points", "sliding", "points"),
     *SCORE,
 ]

@@ -17,26 +17,9 @@ from tests.points.builders import (
     open_shop,
     refusal_of,
 )
+from tests.points.proven import TABLES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-TABLES = (
-    "activities",
-    "refunds",
-    "completions",
-    "parked_refunds",
-    "entries",
-    "lots",
-    "holds",
-    "spends",
-    "gifts",
-    "adjustments",
-    "clawbacks",
-    "movements",
-    "lot_uses",
-    "balances",
-    "requests",
-    "journal",
-)
 NOT_PROVEN = {"partition"}
 """Keys of a partition: a row moved to another one is missing here and unknown there."""
 

@@ -117,6 +117,11 @@ _USES = """
     FROM lot_uses
     WHERE partition = $1
 """
+_CAP_USES = """
+    SELECT member_id, rule, period_start, used
+    FROM cap_uses
+    WHERE partition = $1
+"""
 _ACTIVITIES = """
     SELECT activity_id, natural_key, member_id, effective_at, fingerprint, body, answer, lines, reversed_at
     FROM activities
@@ -239,6 +244,11 @@ def movements(connection: asyncpg.Connection, partition: int) -> Chunks:
 def uses(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All uses of lots."""
     return _chunks(connection, _USES, partition)
+
+
+def cap_uses(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """How much of caps is used."""
+    return _chunks(connection, _CAP_USES, partition)
 
 
 def activities(connection: asyncpg.Connection, partition: int) -> Chunks:

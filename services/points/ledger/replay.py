@@ -28,10 +28,10 @@ def database_time(event_us: int) -> int | None:
     return event_us - _DATABASE_EPOCH_US if event_us else None
 
 
-def text_of(key: bytes | tuple[bytes, Any]) -> str:
+def text_of(key: bytes | tuple[Any, ...]) -> str:
     """The key of a row for people: an ID, or an ID and what follows it."""
     if isinstance(key, tuple):
-        return f"{text_of(key[0])} {key[1]}"
+        return " ".join([text_of(key[0]), *map(str, key[1:])])
     return str(UUID(bytes=key)) if len(key) == _ID_BYTES else key.hex()
 
 
@@ -55,6 +55,7 @@ class Replayed:
     clawbacks: dict[bytes, Row] = field(default_factory=dict)
     movements: dict[bytes, Row] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
+    cap_uses: dict[tuple[bytes, str, int], Row] = field(default_factory=dict)
     kept: dict[bytes, int] = field(default_factory=dict)
     """The day under which each verdict is kept, by its digest."""
     sums: dict[Wallet, int] = field(default_factory=dict)
@@ -127,6 +128,10 @@ class Replayed:
             case "parked_refund_changed":
                 parked = event.parked_refund_changed
                 self.parked_refunds[parked.parked_refund_id] = _parked(parked)
+            case "cap_used":
+                cap = event.cap_used
+                key = (cap.member_id, cap.rule, cap.period_start)
+                self.cap_uses[key] = (*key, cap.used)
             case "wallet_slid":
                 slid = event.wallet_slid
                 self.slides[slid.member_id, slid.unit] = database_time(slid.until_us)

@@ -1,9 +1,9 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-movements, gifts, adjustments, clawbacks, their uses of lots and the verdicts kept for repeated requests are what the
-journal says; balances are the sums of entries, and what lots come to less what is owed; every point that a lot received
-is accounted for (laws.py).
+movements, gifts, adjustments, clawbacks, their uses of lots, uses of caps and the verdicts kept for repeated requests
+are what the journal says; balances are the sums of entries, and what lots come to less what is owed; every point that a
+lot received is accounted for (laws.py).
 """
 
 import asyncio
@@ -34,7 +34,7 @@ MAX_FINDINGS = 100
 
 _PLACE, _KEY = 2, 3
 """An entry's first columns: position and ordinal, and the member that makes them the key of the table."""
-_ID, _OWNER_AND_ORDINAL = itemgetter(0), itemgetter(0, 1)
+_ID, _OWNER_AND_ORDINAL, _CAP = itemgetter(0), itemgetter(0, 1), itemgetter(0, 1, 2)
 
 
 @dataclass(slots=True)
@@ -181,6 +181,7 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         ("adjustment", replayed.adjustments, queries.adjustments, books.add_adjustments, _with_digests, _ID),
         ("movement", replayed.movements, queries.movements, books.add_movements, _with_two_digests, _ID),
         ("clawback", replayed.clawbacks, queries.clawbacks, books.add_clawbacks, _as_it_is, _ID),
+        ("use of a cap by", replayed.cap_uses, queries.cap_uses, _learn_nothing, _with_days, _CAP),
         ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _OWNER_AND_ORDINAL),
     ):
         async for rows in query(connection, partition):
@@ -255,6 +256,11 @@ def _with_digests(rows: Sequence[Row], texts: int = 1) -> list[Row]:
 def _with_two_digests(rows: Sequence[Row]) -> list[Row]:
     """Rows whose last two columns are such texts."""
     return _with_digests(rows, texts=2)
+
+
+def _with_days(rows: Sequence[Row]) -> list[Row]:
+    """Uses of caps, their periods as the journal counts days."""
+    return [(member_id, rule, days_since_epoch(start), used) for member_id, rule, start, used in rows]
 
 
 def _compare(proof: Proof, what: str, told: dict[Any, Row], rows: Sequence[Row], key_of: Callable[[Row], Any]) -> None:
