@@ -19,6 +19,7 @@ from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
 from services.points.ledger.servicer import LedgerReads
 from services.points.reports.servicer import Reports
+from services.points.seals.servicer import Seals
 from services.points.traces.servicer import Traces
 from services.points.wallets.servicer import WalletReads
 from tessera.points.v1 import completion_pb2, movement_pb2, refund_pb2
@@ -27,7 +28,9 @@ from tessera.points.v1 import points_service_pb2 as pb
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(Simulations, ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads, Traces, Reports):
+class PointsServicer(
+    Simulations, ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads, Seals, Traces, Reports
+):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
@@ -37,6 +40,7 @@ class PointsServicer(Simulations, ActivityReads, WalletReads, GiftReads, Adjustm
         GiftReads.__init__(self, platform)
         AdjustmentReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
+        Seals.__init__(self, platform)
         Traces.__init__(self, platform)
         Reports.__init__(self, platform)
         self._platform = platform

@@ -43,9 +43,11 @@ DOCUMENTS = [
 """What has to be published for it."""
 
 
-async def live(shop: Shop, members: int = 1, routing: int = 0) -> None:
-    """Let members live it, from the opening of the shop until August."""
+async def live(shop: Shop, members: int = 1, routing: int = 0, *, sealed: bool = False) -> None:
+    """Let members live it, from the opening of the shop until August; `sealed` in June, so that much changes later."""
     lives = [await _until_june(shop, await shop.enrol(routing=routing)) for _ in range(members)]
+    if sealed:
+        await shop.seal()
     await shop.go_to("2026-08-01")
     for spend_id in lives:
         await shop.points.RefundSpend(refund(spend_id))

@@ -57,6 +57,7 @@ _JOURNAL = """
     SELECT position, recorded_at, payload, chain_hash
     FROM journal
     WHERE partition = $1
+      AND position > $2
     ORDER BY position
 """
 _ENTRIES = """
@@ -180,9 +181,9 @@ async def read_raw(connection: asyncpg.Connection) -> None:
     await connection.set_builtin_type_codec("timestamptz", schema="pg_catalog", codec_name="int8", format="binary")
 
 
-def journal(connection: asyncpg.Connection, partition: int) -> Any:
-    """The journal, in order; within a transaction."""
-    return connection.cursor(_JOURNAL, partition, prefetch=64)
+def journal(connection: asyncpg.Connection, partition: int, after: int = 0) -> Any:
+    """The journal after a position, in order; within a transaction."""
+    return connection.cursor(_JOURNAL, partition, after, prefetch=64)
 
 
 async def entries(connection: asyncpg.Connection, partition: int) -> Any:

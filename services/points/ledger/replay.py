@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from services.chassis.clock import to_microseconds
+from services.chassis.idempotency import digest_of
 from services.points.values import EntryKind
 from tessera.points.v1 import event_pb2 as pb
 
@@ -28,6 +29,17 @@ def database_time(event_us: int) -> int | None:
     return event_us - _DATABASE_EPOCH_US if event_us else None
 
 
+def digest_of_values(row: Row | bytes) -> bytes:
+    """The digest by which seals remember a row; what a seal remembered is its digest already."""
+    # Injective, and the same whatever Unicode an interpreter knows.
+    return row if isinstance(row, bytes) else digest_of(ascii(tuple(row)).encode())
+
+
+def is_told(told: Row | bytes | None, row: Row) -> bool:
+    """Whether a row is the one that was told: by the journal in full, or by a seal as its digest."""
+    return told == row or (isinstance(told, bytes) and told == digest_of_values(row))
+
+
 def text_of(key: bytes | tuple[Any, ...]) -> str:
     """The key of a row for people: an ID, or an ID and what follows it."""
     if isinstance(key, tuple):
@@ -37,25 +49,28 @@ def text_of(key: bytes | tuple[Any, ...]) -> str:
 
 @dataclass(slots=True)
 class Replayed:
-    """The rows of a partition as its journal left them, in the order of the columns that ledger/queries.py reads."""
+    """The rows of a partition as its journal left them, in the order of the columns that ledger/queries.py reads.
 
-    activities: dict[bytes, Row] = field(default_factory=dict)
+    A row that did not change since the seal with which the replay began is there as its digest.
+    """
+
+    activities: dict[bytes, Row | bytes] = field(default_factory=dict)
     """Member, time of effect, and the digest that proves what else there is."""
     reversed_at: dict[bytes, int | None] = field(default_factory=dict)
-    refunds: dict[tuple[bytes, int], Row] = field(default_factory=dict)
+    refunds: dict[tuple[bytes, int], Row | bytes] = field(default_factory=dict)
     """Activity, ordinal, member, time, and the digest that proves what else there is."""
-    completions: dict[bytes, Row] = field(default_factory=dict)
-    parked_refunds: dict[bytes, Row] = field(default_factory=dict)
+    completions: dict[bytes, Row | bytes] = field(default_factory=dict)
+    parked_refunds: dict[bytes, Row | bytes] = field(default_factory=dict)
     """All that the event says, the digest last."""
-    lots: dict[bytes, Row] = field(default_factory=dict)
-    holds: dict[bytes, Row] = field(default_factory=dict)
-    spends: dict[bytes, Row] = field(default_factory=dict)
-    gifts: dict[bytes, Row] = field(default_factory=dict)
-    adjustments: dict[bytes, Row] = field(default_factory=dict)
-    clawbacks: dict[bytes, Row] = field(default_factory=dict)
-    movements: dict[bytes, Row] = field(default_factory=dict)
-    uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
-    cap_uses: dict[tuple[bytes, str, int], Row] = field(default_factory=dict)
+    lots: dict[bytes, Row | bytes] = field(default_factory=dict)
+    holds: dict[bytes, Row | bytes] = field(default_factory=dict)
+    spends: dict[bytes, Row | bytes] = field(default_factory=dict)
+    gifts: dict[bytes, Row | bytes] = field(default_factory=dict)
+    adjustments: dict[bytes, Row | bytes] = field(default_factory=dict)
+    clawbacks: dict[bytes, Row | bytes] = field(default_factory=dict)
+    movements: dict[bytes, Row | bytes] = field(default_factory=dict)
+    uses: dict[tuple[bytes, int], Row | bytes] = field(default_factory=dict)
+    cap_uses: dict[tuple[bytes, str, int], Row | bytes] = field(default_factory=dict)
     kept: dict[bytes, int] = field(default_factory=dict)
     """The day under which each verdict is kept, by its digest."""
     sums: dict[Wallet, int] = field(default_factory=dict)
