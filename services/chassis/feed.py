@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import asyncpg
 
 from services.chassis.at_least import AtLeast
+from services.chassis.errors import Refused, Rejection
 from services.chassis.instants import timestamp
 from services.chassis.progress import Progress
 from services.chassis.rpc import Call
@@ -42,6 +43,17 @@ _HEADS = """
     FROM head
     ORDER BY partition
 """
+_EARLIEST = """
+    SELECT asked.partition, earliest.position
+    FROM unnest($1::int[]) AS asked (partition)
+    CROSS JOIN LATERAL (
+        SELECT position
+        FROM journal
+        WHERE partition = asked.partition
+        ORDER BY position
+        LIMIT 1
+    ) AS earliest
+"""
 # One snapshot, so that the heads include whatever was done with what the cursors say was read.
 _POSITIONS = """
     SELECT NULL AS source, partition, position
@@ -56,6 +68,22 @@ _POSITIONS = """
 async def read_heads(pool: asyncpg.Pool) -> dict[int, int]:
     """The last committed position of each partition."""
     return {row["partition"]: row["position"] for row in await pool.fetch(_HEADS)}
+
+
+def journal_archived(partition: int, earliest: int) -> Rejection:
+    """What somebody wants of a journal is no longer in the database."""
+    return Rejection(
+        "JOURNAL_ARCHIVED",
+        f"the journal of partition {partition} begins at {earliest}; what is before it was archived",
+        metadata={"partition": str(partition), "earliest_position": str(earliest)},
+    )
+
+
+async def earliest_positions(pool: asyncpg.Pool, partitions: Sequence[int]) -> dict[int, int]:
+    """The first position of each partition that is not archived; that of its next batch when all are."""
+    heads = await read_heads(pool)
+    there = {row["partition"]: row["position"] for row in await pool.fetch(_EARLIEST, partitions)}
+    return {partition: there.get(partition, heads[partition] + 1) for partition in partitions if partition in heads}
 
 
 class EventFeedServicer:
@@ -78,6 +106,7 @@ class EventFeedServicer:
         while True:
             has_more = await self._heads.wait_until(lambda: self._has_more(cursors), deadline)
             rows = await self._read(cursors, limit)
+            await self._refuse_what_is_archived(cursors, rows)
             if rows or not has_more:
                 return pb.ReadResponse(records=[_record(row) for row in rows])
 
@@ -110,6 +139,16 @@ class EventFeedServicer:
 
     def _has_more(self, cursors: Mapping[int, int]) -> bool:
         return any(self._heads.reached(partition) > position for partition, position in cursors.items())
+
+    async def _refuse_what_is_archived(self, cursors: Mapping[int, int], rows: Sequence[asyncpg.Record]) -> None:
+        """A journal has no gaps: what does not follow the cursor at once was archived in between."""
+        first = {row["partition"]: row["position"] for row in reversed(rows)}
+        if not rows and self._has_more(cursors):
+            # Where a journal is archived to its end there is no row to notice it by.
+            first = await earliest_positions(self._pool, list(cursors))
+        for partition, position in first.items():
+            if position > cursors[partition] + 1:
+                raise Refused(journal_archived(partition, position))
 
     async def _read(self, cursors: Mapping[int, int], limit: int) -> Sequence[asyncpg.Record]:
         partition_bytes = min(MAX_PARTITION_BYTES, MAX_ANSWER_BYTES // len(cursors))

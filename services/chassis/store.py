@@ -79,7 +79,7 @@ class Store:
 def _insert(table: sa.Table, first_parameter: int, *, are_new: bool) -> str:
     columns = _columns_of_rows(table)
     of_batch = [column.name for column in table.columns if column.info.get("of_batch")]
-    arrays = ", ".join(f"${first_parameter + number}::{_array_type(column)}" for number, column in enumerate(columns))
+    arrays = ", ".join(f"${first_parameter + number}::{array_type(column)}" for number, column in enumerate(columns))
     names = ", ".join(column.name for column in columns)
     targets = ", ".join(["partition", *of_batch, *(column.name for column in columns)])
     values = ", ".join(["h.partition", *map(_OF_BATCH.__getitem__, of_batch), *(f"u.{c.name}" for c in columns)])
@@ -105,5 +105,6 @@ def _columns_of_rows(table: sa.Table) -> list[sa.Column[Any]]:
     return [c for c in table.columns if c.name != "partition" and not c.info.get("of_batch")]
 
 
-def _array_type(column: sa.Column[Any]) -> str:
+def array_type(column: sa.Column[Any]) -> str:
+    """The type of a parameter that has values of a column."""
     return f"{column.type.compile(_DIALECT)}[]"

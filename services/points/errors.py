@@ -361,3 +361,22 @@ def budget_unknown(budget: str) -> Rejection:
     return Rejection(
         "BUDGET_UNKNOWN", "no such budget is configured", code=StatusCode.NOT_FOUND, metadata={"budget": budget}
     )
+
+
+def ledger_not_sealed(sealed_position: int) -> Rejection:
+    """Only what is sealed can be archived, and only up to a seal."""
+    return Rejection(
+        "LEDGER_NOT_SEALED",
+        f"there is no seal at this position; the newest is at {sealed_position}",
+        metadata={"sealed_position": str(sealed_position)},
+    )
+
+
+def archive_differs(position: int) -> Rejection:
+    """What somebody archived is not what is in the database."""
+    return Rejection(
+        "ARCHIVE_DIFFERS",
+        f"the chain hash is not the one that was sealed at {position}",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"position": str(position)},
+    )

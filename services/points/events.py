@@ -8,7 +8,7 @@ from uuid import UUID
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 from services.chassis.clock import from_microseconds, to_microseconds
-from services.chassis.idempotency import digest_of
+from services.chassis.idempotency import days_since_epoch, digest_of
 from services.chassis.ids import from_bytes
 from services.points.budgets.events import fill_draws
 from services.points.budgets.values import Draw
@@ -17,6 +17,7 @@ from services.points.values import (
     ActivityRow,
     Adjustment,
     Booked,
+    CapKey,
     Clawback,
     Completion,
     Entry,
@@ -369,6 +370,18 @@ def movement_booked(movement: Movement) -> bytes:
     booked.reason_digest = digest_of(movement.reason.encode())
     _fill_uses(booked.uses, movement.uses)
     return event.SerializeToString()
+
+
+def cap_used(key: CapKey, used: int) -> bytes:
+    """So much of a cap is used now."""
+    return pb.Event(
+        cap_used=pb.CapUsed(
+            member_id=key.member_id.bytes,
+            rule=key.rule,
+            period_start=days_since_epoch(key.period_start),
+            used=used,
+        )
+    ).SerializeToString()
 
 
 def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:

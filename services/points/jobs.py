@@ -23,6 +23,8 @@ from services.points.activities.parking import PARK_LIMIT
 from services.points.activities.wire import parked_refund_id
 from services.points.commands import BuryParkedRefunds, SettleWallets
 from services.points.documents import PointsConfig
+from services.points.seals.sealing import seal_what_is_due
+from services.points.settings import PointsSettings
 
 MAX_MEMBERS = 500
 MAX_PARTS = 2_000
@@ -131,7 +133,18 @@ def jobs(platform: Platform[PointsConfig]) -> list[Job[PointsConfig]]:
         await bury_refunds(platform, instant)
         dead.set(await reads.dead_refunds(platform.pool, range(platform.settings.partitions)))
 
-    return [Job("settle-wallets", _next_settlement, run), Job("bury-parked-refunds", _next_settlement, bury)]
+    settings = platform.settings
+    assert isinstance(settings, PointsSettings), "the definition says so"
+    seal_after = settings.seal_after_positions
+
+    async def seal(_: datetime) -> None:
+        await seal_what_is_due(platform, seal_after)
+
+    return [
+        Job("settle-wallets", _next_settlement, run),
+        Job("bury-parked-refunds", _next_settlement, bury),
+        *([Job("seal-ledger", _next_settlement, seal)] if seal_after else []),
+    ]
 
 
 def _next_settlement(config: PointsConfig, after: datetime) -> datetime | None:

@@ -19,7 +19,9 @@ from services.points.documents import PointsConfig
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
 from services.points.ledger.servicer import LedgerReads
+from services.points.rebuild.servicer import Rebuilds
 from services.points.reports.servicer import Reports
+from services.points.seals.servicer import Seals
 from services.points.traces.servicer import Traces
 from services.points.wallets.servicer import WalletReads
 from tessera.points.v1 import completion_pb2, movement_pb2, refund_pb2
@@ -29,7 +31,17 @@ ERROR_DOMAIN = "points.tessera"
 
 
 class PointsServicer(
-    Simulations, ActivityReads, WalletReads, GiftReads, AdjustmentReads, BudgetReads, LedgerReads, Traces, Reports
+    Simulations,
+    ActivityReads,
+    WalletReads,
+    GiftReads,
+    AdjustmentReads,
+    BudgetReads,
+    LedgerReads,
+    Seals,
+    Rebuilds,
+    Traces,
+    Reports,
 ):
     """Serves `tessera.points.v1.PointsService`."""
 
@@ -41,6 +53,8 @@ class PointsServicer(
         AdjustmentReads.__init__(self, platform)
         BudgetReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
+        Seals.__init__(self, platform)
+        Rebuilds.__init__(self, platform)
         Traces.__init__(self, platform)
         Reports.__init__(self, platform)
         self._platform = platform

@@ -181,6 +181,7 @@ class PointsState:
         """How much of a cap is used, as it becomes."""
         self.cap_uses[key] = used
         self._put("cap_uses", key, (*key, used))
+        self._events.append(events.cap_used(key, used))
 
     def put_balance(self, member_id: UUID, unit: str, balance: Balance) -> None:
         """A balance as it becomes."""

@@ -354,3 +354,29 @@ CAP_USES = sa.Table(
     sa.Column("used", sa.BigInteger, nullable=False),
     info=UPSERT,
 )
+# What was proved up to a position: each seal hashes the one before it, which has no other successor.
+SEALS = sa.Table(
+    "seals",
+    METADATA,
+    _partition(),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("previous_position", sa.BigInteger, nullable=False),
+    sa.Column("chain_hash", sa.LargeBinary, nullable=False),
+    sa.Column("entries", sa.BigInteger, nullable=False),
+    sa.Column("entries_digest", sa.LargeBinary, nullable=False),
+    sa.Column("state_digest", sa.LargeBinary, nullable=False),
+    sa.Column("sealed_at", _TIME, nullable=False),
+    sa.Column("seal_hash", sa.LargeBinary, nullable=False),
+    # Whether the journal up to the position was archived and is no longer in the database.
+    sa.Column("archived", sa.Boolean, nullable=False),
+    sa.Index("seals_successor", "partition", "previous_position", unique=True),
+)
+# The state at the newest seal of a partition, from which a proof goes on (seals/state.py).
+SEAL_PARTS = sa.Table(
+    "seal_parts",
+    METADATA,
+    _partition(),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+)

@@ -20,7 +20,7 @@ from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import timestamp
 from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
 from tessera.config.v1 import config_service_pb2
-from tessera.points.v1 import activity_pb2, movement_pb2, points_service_pb2_grpc
+from tessera.points.v1 import activity_pb2, movement_pb2, points_service_pb2_grpc, seal_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.support.suite import Suite, channel_to, start_suite
 
@@ -457,9 +457,15 @@ class Shop:
         kinds = pb.Entry.DESCRIPTOR.fields_by_name["kind"].enum_type.values_by_number
         return [(kinds[e.kind].name.removeprefix("ENTRY_KIND_").lower(), e.amount) for e in reversed(entries)]
 
-    async def findings(self) -> list[str]:
+    async def findings(self, **fields: Any) -> list[str]:
         """What the proof of the ledger finds."""
-        return [f async for answer in self.points.VerifyLedger(pb.VerifyLedgerRequest()) for f in answer.findings]
+        answers = self.points.VerifyLedger(pb.VerifyLedgerRequest(**fields))
+        return [finding async for answer in answers for finding in answer.findings]
+
+    async def seal(self, **fields: Any) -> list[Any]:
+        """Seal the ledger; returns the last answer of each partition."""
+        answers = [answer async for answer in self.points.SealLedger(seal_pb2.SealLedgerRequest(**fields))]
+        return [answer for answer in answers if answer.done]
 
 
 @asynccontextmanager

@@ -32,12 +32,12 @@ from tests.points.builders import (
 from tests.points.returns import complete, key_of, returning
 
 OPENING = "2026-05-01 12:00"
-_LASTING: dict[str, Any] = {"refund": "min-validity", "gift": {}}
+_LASTING: dict[str, Any] = {"refund": "min-validity", "gift": {}, "spend": {"max_per_day": 1_000}}
 DOCUMENTS = [
     unit(**_LASTING),
     rule(),
     unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"}),
-    rule("slide", "sliding"),
+    rule("slide", "sliding", cap={"amount": 1_000, "period": "month"}),
     conversion("to-points", "sliding", "points"),
     budget("seed", 20_000, of="sliding", period="month"),
     rule("seeds", "sliding", rate="1/100", budget="seed"),
@@ -46,9 +46,11 @@ DOCUMENTS = [
 """What has to be published for it."""
 
 
-async def live(shop: Shop, members: int = 1, routing: int = 0) -> None:
-    """Let members live it, from the opening of the shop until August."""
+async def live(shop: Shop, members: int = 1, routing: int = 0, *, sealed: bool = False) -> None:
+    """Let members live it, from the opening of the shop until August; `sealed` in June, so that much changes later."""
     lives = [await _until_june(shop, await shop.enrol(routing=routing)) for _ in range(members)]
+    if sealed:
+        await shop.seal()
     await shop.go_to("2026-08-01")
     for spend_id in lives:
         await shop.points.RefundSpend(refund(spend_id))

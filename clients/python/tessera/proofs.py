@@ -1,16 +1,17 @@
 """Proving a suite from outside: books balance, chains are whole, nothing is left unread."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 
 from google.protobuf.duration_pb2 import Duration
 
 from tessera.client import Client
 from tessera.config.v1 import config_service_pb2
 from tessera.events.v1 import event_feed_pb2
-from tessera.points.v1 import points_service_pb2
+from tessera.points.v1 import points_service_pb2, seal_pb2
 from tessera.step import NotDrained, drain
 
 RECORDS_A_READ = 1000
@@ -44,10 +45,12 @@ class _Ledger:
     findings: list[str] = field(default_factory=list)
 
 
-async def prove_ledger(client: Client, progress: Progress = lambda done, total: None) -> Proof:
-    """Lets points prove its ledger, partition by partition."""
+async def prove_ledger(
+    client: Client, progress: Progress = lambda done, total: None, *, from_seal: bool = False
+) -> Proof:
+    """Lets points prove its ledger, partition by partition; `from_seal` on from the newest seal of each."""
     ledger = _Ledger()
-    async for answer in _verification(client):
+    async for answer in client.points.VerifyLedger(points_service_pb2.VerifyLedgerRequest(from_seal=from_seal)):
         ledger.done[answer.partition] = answer.position
         ledger.heads[answer.partition] = answer.head_position
         ledger.entries[answer.partition] = answer.entries
@@ -60,11 +63,6 @@ async def prove_ledger(client: Client, progress: Progress = lambda done, total: 
         ledger.findings.append(f"the verification ended before partitions {unfinished or 'any'} were done")
     subject = f"{sum(ledger.entries.values()):,} entries in {len(ledger.heads)} partitions"
     return Proof("ledger verified", subject, tuple(ledger.findings))
-
-
-async def _verification(client: Client) -> AsyncIterator[points_service_pb2.VerifyLedgerResponse]:
-    async for answer in client.points.VerifyLedger(points_service_pb2.VerifyLedgerRequest()):
-        yield answer
 
 
 async def prove_liability(client: Client) -> Proof:
@@ -101,13 +99,23 @@ async def prove_drained(client: Client) -> Proof:
     return Proof("feeds drained", "all services")
 
 
-async def prove_chain(client: Client, service: str, progress: Progress = lambda done, total: None) -> Proof:
-    """Recomputes the hash chains of one service's journal from its feed, without trusting what it says of itself."""
+async def prove_chain(
+    client: Client,
+    service: str,
+    progress: Progress = lambda done, total: None,
+    archived: Mapping[int, seal_pb2.Seal] = MappingProxyType({}),
+) -> Proof:
+    """Recomputes the hash chains of one service's journal from its feed, without trusting what it says of itself.
+
+    Where a part is archived, it begins with the seals at the ends of the files, as `read_archive` proved them.
+    """
     feed = client.feed(service)
     positions = await feed.GetPositions(event_feed_pb2.GetPositionsRequest())
     heads = {cursor.partition: cursor.position for cursor in positions.heads}
     reached = dict.fromkeys(heads, 0)
     hashes = dict.fromkeys(heads, b"")
+    for partition, seal in archived.items():
+        reached[partition], hashes[partition] = seal.position, seal.chain_hash
     findings: list[str] = []
     while behind := [partition for partition, head in heads.items() if reached[partition] < head]:
         cursors = [event_feed_pb2.Cursor(partition=partition, position=reached[partition]) for partition in behind]

@@ -57,6 +57,7 @@ _JOURNAL = """
     SELECT position, recorded_at, payload, chain_hash
     FROM journal
     WHERE partition = $1
+      AND position > $2
     ORDER BY position
 """
 _ENTRIES = """
@@ -115,6 +116,11 @@ _MOVEMENTS = """
 _USES = """
     SELECT user_id, ordinal, lot_id, amount, refunded
     FROM lot_uses
+    WHERE partition = $1
+"""
+_CAP_USES = """
+    SELECT member_id, rule, period_start, used
+    FROM cap_uses
     WHERE partition = $1
 """
 _ACTIVITIES = """
@@ -196,9 +202,9 @@ async def read_raw(connection: asyncpg.Connection) -> None:
     await connection.set_builtin_type_codec("timestamptz", schema="pg_catalog", codec_name="int8", format="binary")
 
 
-def journal(connection: asyncpg.Connection, partition: int) -> Any:
-    """The journal, in order; within a transaction."""
-    return connection.cursor(_JOURNAL, partition, prefetch=64)
+def journal(connection: asyncpg.Connection, partition: int, after: int = 0) -> Any:
+    """The journal after a position, in order; within a transaction."""
+    return connection.cursor(_JOURNAL, partition, after, prefetch=64)
 
 
 async def entries(connection: asyncpg.Connection, partition: int) -> Any:
@@ -275,6 +281,11 @@ def budget_pools(connection: asyncpg.Connection, partition: int) -> Chunks:
 async def budgets_of_all(pool: asyncpg.Pool) -> Sequence[Any]:
     """Each budget in each period: its pool's partition, what that gave of how much, what partitions got and drew."""
     return await pool.fetch(_BUDGETS_OF_ALL)
+
+
+def cap_uses(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """How much of caps is used."""
+    return _chunks(connection, _CAP_USES, partition)
 
 
 def activities(connection: asyncpg.Connection, partition: int) -> Chunks:

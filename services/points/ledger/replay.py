@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from services.chassis.clock import to_microseconds
+from services.chassis.idempotency import digest_of
 from services.points.values import EntryKind
 from tessera.points.v1 import event_pb2 as pb
 
@@ -30,10 +31,21 @@ def database_time(event_us: int) -> int | None:
     return event_us - _DATABASE_EPOCH_US if event_us else None
 
 
-def text_of(key: str | bytes | tuple[str | bytes, Any]) -> str:
+def digest_of_values(row: Row | bytes) -> bytes:
+    """The digest by which seals remember a row; what a seal remembered is its digest already."""
+    # Injective, and the same whatever Unicode an interpreter knows.
+    return row if isinstance(row, bytes) else digest_of(ascii(tuple(row)).encode())
+
+
+def is_told(told: Row | bytes | None, row: Row) -> bool:
+    """Whether a row is the one that was told: by the journal in full, or by a seal as its digest."""
+    return told == row or (isinstance(told, bytes) and told == digest_of_values(row))
+
+
+def text_of(key: str | bytes | tuple[Any, ...]) -> str:
     """The key of a row for people: an ID or a code, or one and what follows it."""
     if isinstance(key, tuple):
-        return f"{text_of(key[0])} {key[1]}"
+        return " ".join([text_of(key[0]), *map(str, key[1:])])
     if isinstance(key, str):
         return key
     return str(UUID(bytes=key)) if len(key) == _ID_BYTES else key.hex()
@@ -41,28 +53,36 @@ def text_of(key: str | bytes | tuple[str | bytes, Any]) -> str:
 
 @dataclass(slots=True)
 class Replayed:
-    """The rows of a partition as its journal left them, in the order of the columns that ledger/queries.py reads."""
+    """The rows of a partition as its journal left them, in the order of the columns that ledger/queries.py reads.
 
-    activities: dict[bytes, Row] = field(default_factory=dict)
+    A row that did not change since the seal with which the replay began is there as its digest.
+    """
+
+    activities: dict[bytes, Row | bytes] = field(default_factory=dict)
     """Member, time of effect, and the digest that proves what else there is."""
     reversed_at: dict[bytes, int | None] = field(default_factory=dict)
-    refunds: dict[tuple[bytes, int], Row] = field(default_factory=dict)
+    refunds: dict[tuple[bytes, int], Row | bytes] = field(default_factory=dict)
     """Activity, ordinal, member, time, and the digest that proves what else there is."""
-    completions: dict[bytes, Row] = field(default_factory=dict)
-    parked_refunds: dict[bytes, Row] = field(default_factory=dict)
+    completions: dict[bytes, Row | bytes] = field(default_factory=dict)
+    parked_refunds: dict[bytes, Row | bytes] = field(default_factory=dict)
     """All that the event says, the digest last."""
-    lots: dict[bytes, Row] = field(default_factory=dict)
-    holds: dict[bytes, Row] = field(default_factory=dict)
-    spends: dict[bytes, Row] = field(default_factory=dict)
-    gifts: dict[bytes, Row] = field(default_factory=dict)
-    adjustments: dict[bytes, Row] = field(default_factory=dict)
-    clawbacks: dict[bytes, Row] = field(default_factory=dict)
-    movements: dict[bytes, Row] = field(default_factory=dict)
-    uses: dict[tuple[bytes, int], Row] = field(default_factory=dict)
-    budget_leases: dict[BudgetPeriod, tuple[int, int, bool]] = field(default_factory=dict)
-    """What the partition got of each budget, by which amount, and whether nothing is left of it anywhere."""
+    lots: dict[bytes, Row | bytes] = field(default_factory=dict)
+    holds: dict[bytes, Row | bytes] = field(default_factory=dict)
+    spends: dict[bytes, Row | bytes] = field(default_factory=dict)
+    gifts: dict[bytes, Row | bytes] = field(default_factory=dict)
+    adjustments: dict[bytes, Row | bytes] = field(default_factory=dict)
+    clawbacks: dict[bytes, Row | bytes] = field(default_factory=dict)
+    movements: dict[bytes, Row | bytes] = field(default_factory=dict)
+    uses: dict[tuple[bytes, int], Row | bytes] = field(default_factory=dict)
+    cap_uses: dict[tuple[bytes, str, int], Row | bytes] = field(default_factory=dict)
+    budget_leases: dict[BudgetPeriod, int] = field(default_factory=dict)
+    """What the partition got of each budget, …"""
+    budget_amounts: dict[BudgetPeriod, int] = field(default_factory=dict)
+    """… by which amount of the budget, …"""
+    budgets_exhausted: dict[BudgetPeriod, int] = field(default_factory=dict)
+    """… and 1 where nothing is left of it anywhere."""
     budget_draws: dict[BudgetPeriod, int] = field(default_factory=dict)
-    budget_pools: dict[BudgetPeriod, Row] = field(default_factory=dict)
+    budget_pools: dict[BudgetPeriod, Row | bytes] = field(default_factory=dict)
     kept: dict[bytes, int] = field(default_factory=dict)
     """The day under which each verdict is kept, by its digest."""
     sums: dict[Wallet, int] = field(default_factory=dict)
@@ -83,11 +103,14 @@ class Replayed:
         """What the entries of each wallet come to, and until when its lots slide."""
         return {key: (self.sums.get(key, 0), self.slides.get(key)) for key in {**self.sums, **self.slides}}
 
-    def budget_portions(self) -> dict[BudgetPeriod, Row]:
+    def budget_portions(self) -> dict[BudgetPeriod, Row | bytes]:
         """What the partition has of each budget, and what of it is drawn."""
         return {
-            key: (*key, leased, self.budget_draws.pop(key, 0), amount, exhausted)
-            for key, (leased, amount, exhausted) in self.budget_leases.items()
+            key: (
+                *(*key, leased, self.budget_draws.pop(key, 0)),
+                *(self.budget_amounts[key], bool(self.budgets_exhausted[key])),
+            )
+            for key, leased in self.budget_leases.items()
         }
 
     def _fold(self, event: pb.Event, position: int, recorded_at: int, entries: list[Row]) -> None:
@@ -146,11 +169,16 @@ class Replayed:
             case "budget_portion_changed":
                 portion = event.budget_portion_changed
                 key = _budget_period(portion)
-                self.budget_leases[key] = (portion.leased, portion.amount, portion.exhausted)
+                self.budget_leases[key], self.budget_amounts[key] = portion.leased, portion.amount
+                self.budgets_exhausted[key] = int(portion.exhausted)
             case "budget_pool_changed":
                 pool = event.budget_pool_changed
                 key = _budget_period(pool)
                 self.budget_pools[key] = (*key, pool.leased, pool.amount)
+            case "cap_used":
+                cap = event.cap_used
+                use = (cap.member_id, cap.rule, cap.period_start)
+                self.cap_uses[use] = (*use, cap.used)
             case "wallet_slid":
                 slid = event.wallet_slid
                 self.slides[slid.member_id, slid.unit] = database_time(slid.until_us)

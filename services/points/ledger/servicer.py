@@ -12,7 +12,8 @@ from services.points import errors
 from services.points.documents import PointsConfig
 from services.points.ledger import queries
 from services.points.ledger.laws import budget_findings
-from services.points.ledger.verify import Proof, verify_partition
+from services.points.ledger.proof import Proof
+from services.points.ledger.verify import verify_partition
 from tessera.points.v1 import points_service_pb2 as pb
 
 
@@ -49,7 +50,9 @@ class LedgerReads:
         for partition in [request.partition] if request.HasField("partition") else partitions:
             told = 0
             async with self._platform.long_reads() as connection:
-                async for proof in verify_partition(connection, partition, found[partition]):
+                async for proof in verify_partition(
+                    connection, partition, found[partition], from_seal=request.from_seal
+                ):
                     yield _progress(proof, told)
                     told = len(proof.findings)
 
@@ -63,4 +66,5 @@ def _progress(proof: Proof, told: int) -> pb.VerifyLedgerResponse:
         entries=proof.entries,
         findings=proof.findings[told:],
         done=proof.done,
+        seal_position=proof.seal_position,
     )

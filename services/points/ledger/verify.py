@@ -1,14 +1,14 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-movements, gifts, adjustments, clawbacks, their uses of lots, portions and pools of budgets and the verdicts kept for
-repeated requests are what the journal says; balances are the sums of entries, and what lots come to less what is owed;
-every point that a lot received is accounted for (laws.py).
+movements, gifts, adjustments, clawbacks, their uses of lots, uses of caps, portions and pools of budgets and the
+verdicts kept for repeated requests are what the journal says; balances are the sums of entries, and what lots come to
+less what is owed; every point that a lot received is accounted for (laws.py). Where it begins at a seal, the same holds
+of every row; only of the journal and the seals' own past it is the earlier proof that speaks.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
 from typing import Any
@@ -17,88 +17,116 @@ import asyncpg
 from google.protobuf.message import DecodeError
 
 from services.chassis import journal as chain
+from services.chassis.errors import Refused
+from services.chassis.feed import journal_archived
 from services.chassis.idempotency import days_since_epoch, digest_of, digest_of_row
 from services.chassis.ids import from_bytes
 from services.points.activities.wire import refund_of
 from services.points.ledger import laws, queries
+from services.points.ledger.entries import EntriesTable
+from services.points.ledger.proof import MAX_FINDINGS, Proof
 from services.points.ledger.queries import CHUNK
-from services.points.ledger.replay import Replayed, Row, Wallet, database_time, text_of
+from services.points.ledger.replay import Replayed, Row, database_time, is_told, text_of
 from services.points.requests import natural_key
+from services.points.seals import queries as seal_queries
+from services.points.seals.line import read_line
+from services.points.seals.state import parts_of
 from services.points.wire import activity_of
 from tessera.events.v1 import journal_pb2
 
 REPORT_EVERY = 200
 """Journal rows between two reports of progress."""
-MAX_FINDINGS = 100
-"""Findings reported of one partition; a broken one may have millions."""
-
-_PLACE, _KEY = 2, 3
-"""An entry's first columns: position and ordinal, and the member that makes them the key of the table."""
-_ID, _OWNER_AND_ORDINAL = itemgetter(0), itemgetter(0, 1)
-
-
-@dataclass(slots=True)
-class Proof:
-    """How far the proof of a partition is."""
-
-    partition: int
-    head_position: int
-    position: int = 0
-    entries: int = 0
-    findings: list[str] = field(default_factory=list)
-    done: bool = False
-
-    def find(self, text: str) -> None:
-        """Note what does not hold."""
-        if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(text)
+_ID, _OWNER_AND_ORDINAL, _CAP = itemgetter(0), itemgetter(0, 1), itemgetter(0, 1, 2)
 
 
 async def verify_partition(
-    connection: asyncpg.Connection, partition: int, findings: Iterable[str] = ()
+    connection: asyncpg.Connection,
+    partition: int,
+    findings: Iterable[str] = (),
+    *,
+    from_seal: bool = False,
+    to_seal: bool = False,
 ) -> AsyncIterator[Proof]:
     """Prove one partition on a connection of its own; yields progress, the last of it done.
 
+    `from_seal` begins at the newest seal, if there is one: with its state, and the journal since. With `to_seal` the
+    last report has what the next seal is made of. Raises Refused when the journal is archived and has to be replayed.
     `findings` are those that were made of it before, together with other partitions.
     """
     await queries.read_raw(connection)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        head = await queries.head(connection, partition)
-        proof = Proof(partition, head["position"], findings=list(findings))
-        replayed = Replayed()
-        kept_since = days_since_epoch(await queries.kept_since(connection))
-        table = _EntriesTable(proof, await queries.entries(connection, partition))
-        previous_hash = b""
-        entries: list[Row] = []
-        async for row in queries.journal(connection, partition):
-            previous_hash = _check_link(proof, row, previous_hash)
-            entries += _replay(proof, row, replayed, kept_since)
-            proof.position = row["position"]
-            if len(entries) >= CHUNK:
-                await table.check(entries, replayed)
-                entries = []
-            if proof.position % REPORT_EVERY == 0:
-                yield proof
-        if proof.position != head["position"] or previous_hash != head["chain_hash"]:
-            proof.find(f"the head is at {head['position']}, the journal ends at {proof.position} or with another hash")
-        await table.check(entries, replayed)
-        await table.check_rest()
-        await _check_tables(proof, connection, replayed)
+        proof = await _begun(connection, partition, from_seal=from_seal)
+        proof.findings += findings
+        if proof.replayed is None:
+            proof.done = True
+            yield proof
+            return
+        proof.line.digest_last = to_seal
+        async for _ in _prove_journal(proof, connection, proof.replayed):
+            yield proof
+        if to_seal:
+            proof.parts = await asyncio.to_thread(lambda replayed: list(parts_of(replayed)), proof.replayed)
+        await _check_tables(proof, connection, proof.replayed)
         proof.done = True
         yield proof
 
 
-def _check_link(proof: Proof, row: Any, previous_hash: bytes) -> bytes:
+async def _begun(connection: asyncpg.Connection, partition: int, *, from_seal: bool) -> Proof:
+    """A proof at its beginning: that of the journal, or the newest seal."""
+    head = await queries.head(connection, partition)
+    proof = Proof(partition, head["position"], head["chain_hash"])
+    proof.line = await read_line(connection, partition, proof.find)
+    proof.kept_since = days_since_epoch(await queries.kept_since(connection))
+    earliest, archived_to = await seal_queries.earliest_position(connection, partition), proof.line.archived_to
+    newest = proof.line.newest
+    if from_seal and newest is not None:
+        proof.position = proof.seal_position = newest.position
+        proof.chain_hash = newest.chain_hash
+        proof.replayed = proof.line.restored()
+        if proof.replayed is not None:
+            kept = proof.replayed.kept
+            proof.replayed.kept = {digest: day for digest, day in kept.items() if day >= proof.kept_since}
+    elif archived_to and archived_to + 1 == earliest:
+        raise Refused(journal_archived(partition, earliest))
+    if archived_to + 1 != earliest:
+        proof.find(f"the journal is archived up to {archived_to}, and what is left of it begins at {earliest}")
+    return proof
+
+
+async def _prove_journal(proof: Proof, connection: asyncpg.Connection, replayed: Replayed) -> AsyncIterator[None]:
+    """Replay the journal from where the proof begins, and read the entries beside it; yields now and then."""
+    table = EntriesTable(proof, await queries.entries(connection, proof.partition))
+    if proof.seal_position:
+        await table.check_sealed()
+    entries: list[Row] = []
+    async for row in queries.journal(connection, proof.partition, proof.position):
+        _check_link(proof, row)
+        entries += _replay(proof, row, replayed)
+        is_sealed = proof.line.is_sealed(proof.position)
+        if len(entries) >= CHUNK or is_sealed:
+            await table.check(entries, replayed)
+            entries = []
+        if is_sealed:
+            proof.line.meet(proof.chain_hash, replayed, proof.kept_since)
+        if proof.position % REPORT_EVERY == 0:
+            yield
+    if (proof.position, proof.chain_hash) != (proof.head_position, proof.head_hash):
+        proof.find(f"the head is at {proof.head_position}, the journal ends at {proof.position} or with another hash")
+    proof.line.check_all_met()
+    await table.check(entries, replayed)
+    await table.check_rest()
+
+
+def _check_link(proof: Proof, row: Any) -> None:
     position = row["position"]
     if position != proof.position + 1:
         proof.find(f"position {proof.position} is followed by {position}")
-    if chain.chain(previous_hash, position, row["payload"]) != row["chain_hash"]:
+    if chain.chain(proof.chain_hash, position, row["payload"]) != row["chain_hash"]:
         proof.find(f"position {position}: the chain hash does not fit")
-    stored: bytes = row["chain_hash"]
-    return stored
+    proof.position, proof.chain_hash = position, row["chain_hash"]
 
 
-def _replay(proof: Proof, row: Any, replayed: Replayed, kept_since: int) -> list[Row]:
+def _replay(proof: Proof, row: Any, replayed: Replayed) -> list[Row]:
     """Fold one journal row in; returns its entries in order."""
     position, recorded_at = row["position"], row["recorded_at"]
     try:
@@ -107,64 +135,11 @@ def _replay(proof: Proof, row: Any, replayed: Replayed, kept_since: int) -> list
     except (DecodeError, ValueError):
         proof.find(f"position {position}: the payload cannot be read")
         return []
-    if record.kept_on >= kept_since:
+    if record.kept_on >= proof.kept_since:
         replayed.kept |= dict.fromkeys(record.kept_verdicts, record.kept_on)
     if database_time(record.recorded_at_us) != recorded_at:
         proof.find(f"position {position}: was recorded at another time")
     return entries
-
-
-class _EntriesTable:
-    """The table of entries, read beside the journal in the same order."""
-
-    def __init__(self, proof: Proof, rows: Any) -> None:
-        """`rows` is a cursor."""
-        self._proof = proof
-        self._rows = rows
-        self._read: list[Any] = []
-        """What is read of the table and lies behind what was checked."""
-
-    async def check(self, entries: Sequence[Row], replayed: Replayed) -> None:
-        """The table says of entries what the journal says, and each balance follows from the one before."""
-        if not entries:
-            return
-        self._proof.entries += len(entries)
-        self._add_up(entries, replayed.sums)
-        if len(entries) > len(self._read):
-            self._read += await self._rows.fetch(len(entries) - len(self._read))
-        if self._read[: len(entries)] == entries:
-            del self._read[: len(entries)]
-        else:
-            await self._find_differences(entries)
-
-    async def check_rest(self) -> None:
-        """Nothing is left in the table that the journal does not know."""
-        while rows := self._read or await self._rows.fetch(CHUNK):
-            for row in rows:
-                self._unknown(row)
-            self._read = []
-
-    def _add_up(self, entries: Sequence[Row], sums: dict[Wallet, int]) -> None:
-        for position, ordinal, member_id, _, unit, _, amount, balance_after, *_ in entries:
-            key = (member_id, unit)
-            sums[key] = total = sums.get(key, 0) + amount
-            if total != balance_after:
-                self._proof.find(f"entry {position}.{ordinal}: the balance after it does not follow")
-
-    async def _find_differences(self, entries: Sequence[Row]) -> None:
-        end = entries[-1][:_PLACE]
-        while self._read and self._read[-1][:_PLACE] <= end and (more := await self._rows.fetch(CHUNK)):
-            self._read += more
-        rows = {row[:_KEY]: row for row in self._read if row[:_PLACE] <= end}
-        self._read = [row for row in self._read if row[:_PLACE] > end]
-        for entry in entries:
-            if rows.pop(entry[:_KEY], None) != entry:
-                self._proof.find(f"entry {entry[0]}.{entry[1]}: the table does not say what the journal says")
-        for row in rows.values():
-            self._unknown(row)
-
-    def _unknown(self, row: Any) -> None:
-        self._proof.find(f"entry {row[0]}.{row[1]}: the journal does not know it")
 
 
 async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: Replayed) -> None:
@@ -186,6 +161,7 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         ("adjustment", replayed.adjustments, queries.adjustments, books.add_adjustments, _with_digests, _ID),
         ("movement", replayed.movements, queries.movements, books.add_movements, _with_two_digests, _ID),
         ("clawback", replayed.clawbacks, queries.clawbacks, books.add_clawbacks, _as_it_is, _ID),
+        ("use of a cap by", replayed.cap_uses, queries.cap_uses, _learn_nothing, _with_days, _CAP),
         ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _OWNER_AND_ORDINAL),
         (
             *("portion of budget", replayed.budget_portions(), queries.budget_portions),
@@ -226,7 +202,8 @@ async def _check_verdicts(proof: Proof, connection: asyncpg.Connection, replayed
 def _is_as_told(row: Row, replayed: Replayed) -> bool:
     activity_id, natural, member_id, effective_at, fingerprint, body, answer, lines, reversed_at = row
     told = replayed.activities.pop(activity_id, None)
-    if told != (member_id, effective_at, digest_of(fingerprint + answer)) or digest_of(body) != fingerprint:
+    row = (member_id, effective_at, digest_of(fingerprint + answer))
+    if not is_told(told, row) or digest_of(body) != fingerprint:
         return False
     activity = activity_of(body)
     key = natural_key(from_bytes(member_id), activity.domain, activity.type, activity.reference)
@@ -268,10 +245,17 @@ def _with_two_digests(rows: Sequence[Row]) -> list[Row]:
     return _with_digests(rows, texts=2)
 
 
-def _compare(proof: Proof, what: str, told: dict[Any, Row], rows: Sequence[Row], key_of: Callable[[Row], Any]) -> None:
+def _with_days(rows: Sequence[Row]) -> list[Row]:
+    """Uses of caps, their periods as the journal counts days."""
+    return [(member_id, rule, days_since_epoch(start), used) for member_id, rule, start, used in rows]
+
+
+def _compare(
+    proof: Proof, what: str, told: dict[Any, Row | bytes], rows: Sequence[Row], key_of: Callable[[Row], Any]
+) -> None:
     for row in rows:
         key = key_of(row)
-        if told.pop(key, None) != row:
+        if not is_told(told.pop(key, None), row):
             proof.find(f"{what} {text_of(key)}: is not as the journal left it")
 
 

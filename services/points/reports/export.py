@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import asyncpg
 
+from services.chassis.errors import Refused
+from services.chassis.feed import earliest_positions, journal_archived
 from services.chassis.ids import from_bytes
 from services.points import wire
 from services.points.ledger.replay import Replayed, Row, database_time
@@ -35,11 +37,16 @@ START = Place(0, -1)
 async def chunks(pool: asyncpg.Pool, partition: int, after: Place, last: int) -> AsyncIterator[list[Row]]:
     """The entries of a partition after a place up to a position, some at a time.
 
-    No snapshot is held meanwhile: what the journal says does not change any more.
+    No snapshot is held meanwhile: what the journal says does not change any more. Raises Refused when it is archived.
     """
     found: list[Row] = []
-    first = after.position
-    while rows := await queries.journal(pool, partition, first, last, ROWS):
+    first = max(after.position, 1)
+    while first <= last:
+        rows = await queries.journal(pool, partition, first, last, ROWS)
+        if not rows or rows[0]["position"] > first:
+            await _refuse_what_is_archived(pool, partition, first)
+        if not rows:
+            break
         for row in rows:
             found += [entry for entry in _entries(row["position"], row["payload"]) if entry[:2] > after]
         while len(found) >= MAX_ENTRIES:
@@ -48,6 +55,12 @@ async def chunks(pool: asyncpg.Pool, partition: int, after: Place, last: int) ->
         first = rows[-1]["position"] + 1
     if found:
         yield found
+
+
+async def _refuse_what_is_archived(pool: asyncpg.Pool, partition: int, first: int) -> None:
+    earliest = (await earliest_positions(pool, [partition]))[partition]
+    if earliest > first:
+        raise Refused(journal_archived(partition, earliest))
 
 
 def _entries(position: int, payload: bytes) -> list[Row]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli import apply, liability, member, replay, token, up, verify
+from tessera.cli import apply, ledger, liability, member, replay, token, up, verify
 
 app = typer.Typer(
     name="tessera",
@@ -19,6 +19,9 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("apply")(apply.apply)
 app.command("verify")(verify.verify)
+app.command("seal")(ledger.seal)
+app.command("archive")(ledger.archive)
+app.command("rebuild")(ledger.rebuild)
 app.command("liability")(liability.liability)
 app.command("token")(token.token)
 app.add_typer(member.app, name="member")

@@ -1,17 +1,21 @@
 """`tessera verify`: proves a whole suite."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from tessera.archive import SERVICE as ARCHIVED_SERVICE
+from tessera.archive import read_archive
 from tessera.cli.console import Output, OutputOption, SuiteOption, out, table
 from tessera.cli.failures import FAILED, dump
 from tessera.cli.running import run
 from tessera.client import Client, connect
+from tessera.points.v1.seal_pb2 import Seal
 from tessera.proofs import Proof, prove_chain, prove_drained, prove_ledger, prove_liability
 from tessera.topology import SERVICES
 
@@ -21,13 +25,23 @@ FINDINGS_SHOWN = 10
 Prove = Callable[[Callable[[int, int], None]], Awaitable[Proof]]
 
 
-def verify(suite: SuiteOption = None, output: OutputOption = Output.TABLE) -> None:
+def verify(
+    suite: SuiteOption = None,
+    output: OutputOption = Output.TABLE,
+    from_seal: Annotated[
+        bool, typer.Option("--from-seal", help="Prove the ledger from its newest seals on, not from its beginning.")
+    ] = False,
+    archive: Annotated[
+        Path | None,
+        typer.Option("--archive", metavar="DIRECTORY", help="Where the journal was archived to: it is proved too."),
+    ] = None,
+) -> None:
     """Prove the ledger, the hash chains of all four journals, that liability is what lies in lots, and drained feeds.
 
-    Exits with code 1 when something does not hold.
+    With an archive, the ledger is proved from its newest seals on. Exits with code 1 when something does not hold.
     """
     console = Console(stderr=True)
-    proofs = run(_verify(Path(suite) if suite else None, console))
+    proofs = run(_verify(Path(suite) if suite else None, console, from_seal or archive is not None, archive))
     if output is Output.JSON:
         typer.echo(dump([{"proof": p.name, "subject": p.subject, "findings": p.findings} for p in proofs]))
     else:
@@ -36,18 +50,21 @@ def verify(suite: SuiteOption = None, output: OutputOption = Output.TABLE) -> No
         raise typer.Exit(FAILED)
 
 
-async def _verify(suite: Path | None, console: Console) -> list[Proof]:
+async def _verify(suite: Path | None, console: Console, from_seal: bool, archive: Path | None) -> list[Proof]:
+    archived = await asyncio.to_thread(read_archive, archive) if archive is not None else {}
     async with connect(suite_file=suite) as client:
         drained = await prove_drained(client)
         columns = (TextColumn("{task.description:<18}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bars:
-            proven = [_with_bar(bars, "ledger", lambda tell: prove_ledger(client, tell))]
-            proven += [_with_bar(bars, f"{name}'s chain", _chain(client, name)) for name in SERVICES]
+            proven = [_with_bar(bars, "ledger", lambda tell: prove_ledger(client, tell, from_seal=from_seal))]
+            for name in SERVICES:
+                chain = _chain(client, name, archived if name == ARCHIVED_SERVICE else {})
+                proven.append(_with_bar(bars, f"{name}'s chain", chain))
             return [drained, *await asyncio.gather(*proven), await prove_liability(client)]
 
 
-def _chain(client: Client, service: str) -> Prove:
-    return lambda tell: prove_chain(client, service, tell)
+def _chain(client: Client, service: str, archived: Mapping[int, Seal]) -> Prove:
+    return lambda tell: prove_chain(client, service, tell, archived)
 
 
 async def _with_bar(bars: Progress, name: str, prove: Prove) -> Proof:
