@@ -108,7 +108,7 @@ class Replayed:
         return {
             key: (
                 *(*key, leased, self.budget_draws.pop(key, 0)),
-                *(self.budget_amounts[key], bool(self.budgets_exhausted[key])),
+                *(self.budget_amounts.get(key), bool(self.budgets_exhausted.get(key))),
             )
             for key, leased in self.budget_leases.items()
         }
