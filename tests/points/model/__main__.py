@@ -10,7 +10,7 @@ from tests.points.model.lives import NEW_YORK, live
 from tests.points.model.promises import SHANGHAI
 
 LIVES, STEPS = 40, 80
-LOOK_EVERY = 5
+LOOK_EVERY = 10
 """Steps from one comparison of everything to the next: what was done is compared at every step."""
 
 

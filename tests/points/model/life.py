@@ -248,14 +248,3 @@ class Life(RuleBasedStateMachine):
             held[part.lot.lot_id] = held.get(part.lot.lot_id, 0) + part.amount
         filled = [lot for lot in sorted(wallet.lots, key=wallet.order) if lot.left or lot.lot_id in held]
         assert found == [(lot.lot_id, lot.left, held.get(lot.lot_id, 0)) for lot in filled]
-
-    def teardown(self) -> None:
-        if hasattr(self, "friend"):
-            for partition in {self.member.partition, self.friend.partition}:
-                answers = self.shop.points.VerifyLedger(pb.VerifyLedgerRequest(partition=partition))
-                assert self.run(findings_in(answers)) == []
-
-
-async def findings_in(answers: Any) -> list[str]:
-    """What the proof of the ledger finds."""
-    return [finding async for answer in answers for finding in answer.findings]

@@ -32,7 +32,8 @@ class WholeLife(Spending, Activities, Giving):
 
 
 def live(lives: int, steps: int, zone: ZoneInfo = SHANGHAI, chance: int = 0, look_every: int = 1) -> int:
-    """Let so many members live in a new shop, one after the other; returns how many operations that were."""
+    """Let so many members live in a new shop, one after the other, and prove its ledger. Returns how many operations
+    that were."""
 
     class Lives(WholeLife):
         pass
@@ -45,6 +46,7 @@ def live(lives: int, steps: int, zone: ZoneInfo = SHANGHAI, chance: int = 0, loo
             for number in range(lives):
                 one = seed(chance * lives + number)(Lives)
                 run_state_machine_as_test(one, settings=settings(ONE, stateful_step_count=steps))
+            assert runner.run(Lives.shop.findings()) == []
         finally:
             runner.run(opened.__aexit__(None, None, None))
         return Lives.done.operations
