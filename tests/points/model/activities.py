@@ -64,7 +64,7 @@ class Activities(Life):
         super().get_ready()
         self.awaited: list[Awaited] = []
         self.dead: list[Dead] = []
-        self.earn([(60, "BREAD"), (30, "FUEL")], 0)
+        self.earn([(61, "BREAD"), (30, "FUEL")], 0)
 
     def _purchase(self, lines: Lines, at: datetime) -> Any:
         return activity(self.member, [line(paid, category=category) for paid, category in lines], at)

@@ -35,6 +35,7 @@ class Giving(Life):
         super().get_ready()
         self.offers: list[str] = []
         self.proposed: list[Proposed] = []
+        self.grant(10, 10, "")
 
     @rule(amount=st.integers(1, 60), days=st.sampled_from([None, 1, 10]), merchant=MERCHANTS)
     def grant(self, amount: int, days: int | None, merchant: str) -> None:
