@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.chassis.store import Rows, new
-from services.points import events
+from services.points import events, rows
 from services.points.budgets.books import BudgetBooks
 from services.points.documents import PointsConfig
 from services.points.piles import Pile
@@ -232,123 +232,41 @@ class PointsState:
     def _put_hold(self, hold: Hold) -> None:
         before = self.holds.get(hold.hold_id)
         self.add_hold(hold)
-        values = (
-            hold.hold_id,
-            hold.member_id,
-            hold.account_id,
-            hold.domain,
-            hold.unit,
-            hold.amount,
-            hold.captured,
-            hold.state,
-            hold.reference,
-            hold.placed_at,
-            hold.expires_at,
-            hold.closed_at,
-            hold.order_minor,
-        )
-        self._put_used("holds", hold.hold_id, values, before.uses if before else None, hold.uses)
+        self._put_used("holds", hold.hold_id, rows.HOLD(hold), before.uses if before else None, hold.uses)
         self._events.append(events.hold_changed(hold))
 
     def _put_spend(self, spend: Spend) -> None:
         before = self.spends.get(spend.spend_id)
         self.spends[spend.spend_id] = spend
-        values = (
-            spend.spend_id,
-            spend.member_id,
-            spend.account_id,
-            spend.domain,
-            spend.unit,
-            spend.amount,
-            spend.refunded,
-            spend.reference,
-            spend.spent_at,
-            spend.order_minor,
-            spend.order_returned,
-        )
-        self._put_used("spends", spend.spend_id, values, before.uses if before else None, spend.uses)
+        self._put_used("spends", spend.spend_id, rows.SPEND(spend), before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
 
     def put_gift(self, gift: Gift) -> None:
         """A gift as it becomes."""
         before = self.gifts.get(gift.gift_id)
         self.gifts[gift.gift_id] = gift
-        values = (
-            gift.gift_id,
-            gift.member_id,
-            gift.account_id,
-            gift.domain,
-            gift.to_member_id,
-            gift.to_account_id,
-            gift.to_domain,
-            gift.unit,
-            gift.amount,
-            gift.state,
-            gift.reference,
-            gift.given_at,
-            gift.expires_at,
-            gift.closed_at,
-        )
-        self._put_used("gifts", gift.gift_id, values, before.uses if before else None, gift.uses)
+        self._put_used("gifts", gift.gift_id, rows.GIFT(gift), before.uses if before else None, gift.uses)
         self._events.append(events.gift_changed(gift))
 
     def put_adjustment(self, adjustment: Adjustment) -> None:
         """An adjustment as it becomes."""
         before = self.adjustments.get(adjustment.adjustment_id)
         self.adjustments[adjustment.adjustment_id] = adjustment
-        values = (
-            adjustment.adjustment_id,
-            adjustment.member_id,
-            adjustment.account_id,
-            adjustment.domain,
-            adjustment.unit,
-            adjustment.amount,
-            adjustment.cause,
-            adjustment.funder,
-            adjustment.state,
-            adjustment.requested_by,
-            adjustment.requested_at,
-            adjustment.resolved_by,
-            adjustment.resolved_at,
-        )
         uses_before = before.uses if before else None
-        self._put_used("adjustments", adjustment.adjustment_id, values, uses_before, adjustment.uses)
+        self._put_used(
+            "adjustments", adjustment.adjustment_id, rows.ADJUSTMENT(adjustment), uses_before, adjustment.uses
+        )
         self._events.append(events.adjustment_changed(adjustment))
 
     def _put_clawback(self, clawback: Clawback) -> None:
         before = self.open_clawbacks[clawback.member_id, clawback.unit].get(clawback.clawback_id)
         self.add_clawback(clawback)
-        values = (
-            clawback.member_id,
-            clawback.clawback_id,
-            clawback.account_id,
-            clawback.unit,
-            clawback.activity_id,
-            clawback.funder,
-            clawback.amount,
-            clawback.owed,
-            clawback.taken_at,
-        )
         uses_before = before.uses if before else None
-        self._put_used("clawbacks", clawback.clawback_id, values, uses_before, clawback.uses)
+        self._put_used("clawbacks", clawback.clawback_id, rows.CLAWBACK(clawback), uses_before, clawback.uses)
         self._events.append(events.clawback_changed(clawback))
 
     def _put_movement(self, movement: Movement) -> None:
-        values = (
-            movement.member_id,
-            movement.movement_id,
-            movement.account_id,
-            movement.domain,
-            movement.kind,
-            movement.unit,
-            movement.amount,
-            movement.conversion,
-            movement.credited,
-            movement.moved_at,
-            movement.reason,
-            movement.reference,
-        )
-        self._put_used("movements", movement.movement_id, values, None, movement.uses)
+        self._put_used("movements", movement.movement_id, rows.MOVEMENT(movement), None, movement.uses)
         self._events.append(events.movement_booked(movement))
 
     def _put_used(
