@@ -267,13 +267,13 @@ class Batch(Generic[State, Config]):
     def _decide(self, command: Command) -> tuple[Verdict, bool] | Wider:
         """The verdict, and whether a repeated request is to find it among the requests."""
         decided = self._operations.decide(self.state, command, self.moment)
-        if isinstance(decided, Wider):
-            return decided
-        if isinstance(decided, Verdict):
-            return decided, False
         if isinstance(decided, Rejection):
             verdict = refused(decided, self._error_domain)
             return verdict, verdict.keep and not command.validate_only
+        if isinstance(decided, Verdict):
+            return decided, False
+        if isinstance(decided, Wider):
+            return decided
         verdict = accepted(decided.answer())
         if command.validate_only:
             return verdict, False

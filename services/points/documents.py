@@ -79,6 +79,7 @@ class PointsConfig:
     """Those that rules name."""
     cutting_units: tuple[Unit, ...] = ()
     """Those whose maximum balance cuts what is earned."""
+    has_limited_rules: bool = False
 
 
 MODELS: Mapping[str, type[Spec]] = {
@@ -119,6 +120,7 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         budgets,
         tuple(budgets[code] for code in sorted({rule.budget.code for rule in rules if rule.budget is not None})),
         tuple(unit for unit in units.values() if unit.cuts_at_max_balance),
+        any(rule.is_limited for rule in rules),
     )
 
 

@@ -118,7 +118,8 @@ def activity_recorded(
     recorded.digest = digest_of(row.fingerprint + row.answer)
     for ordinal, (entry, lot, _) in enumerate(booked, first_ordinal):
         _fill_earned(recorded.earned.add(), ordinal, entry, lot)
-    fill_draws(recorded.draws, draws)
+    if draws:
+        fill_draws(recorded.draws, draws)
     return event.SerializeToString()
 
 

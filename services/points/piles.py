@@ -76,10 +76,11 @@ class Pile:
 
     def put(self, lot: Lot) -> None:
         """A lot as it becomes, or one more."""
-        if len(self.lots) < WORTH_KEEPING:
-            self._runs = self._sums = None
-        else:
-            self._rearrange(self.lots.get(lot.lot_id), lot)
+        if self._runs is not None or self._sums is not None:
+            if len(self.lots) < WORTH_KEEPING:
+                self._runs = self._sums = None
+            else:
+                self._rearrange(self.lots.get(lot.lot_id), lot)
         self.lots[lot.lot_id] = lot  # type: ignore[index]  # read-only for everybody else
 
     def _rearrange(self, before: Lot | None, lot: Lot) -> None:

@@ -6,6 +6,7 @@ it gives in the end. Source: model.md "Earn rule".
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from typing import NoReturn
 from uuid import UUID
 
 from services.chassis.civil import civil_day, period_start
@@ -29,6 +30,8 @@ Room = Callable[[Unit], int]
 
 class Limits:
     """What one activity of a member may draw on, and what its rules have drawn so far."""
+
+    __slots__ = ("_at", "_budget_left", "_cap_uses", "_draws", "_member_id", "_room", "_rooms", "given", "lacking")
 
     def __init__(
         self, member_id: UUID, at: datetime, cap_uses: Mapping[CapKey, int], budget_left: BudgetLeft, room: Room
@@ -91,6 +94,14 @@ class Limits:
             return outcome._replace(budget_key=key)
         cut = outcome.amount - amount
         return outcome._replace(amount=amount, cut_by_budget=cut, budget_key=key, verdict=BUDGET_EXHAUSTED)
+
+
+def _nothing_left(*asked: object) -> NoReturn:
+    raise AssertionError(f"no rule is limited, yet one asks what is left: {asked}")
+
+
+UNLIMITED = Limits(UUID(int=0), datetime.min, {}, _nothing_left, _nothing_left)
+"""Those of rules of which none has any; shared, since nothing is drawn on them."""
 
 
 def _cap(outcome: RuleOutcome, key: CapKey, left: int) -> RuleOutcome:

@@ -13,7 +13,7 @@ from services.chassis.operations import Decided, Decision, Moment, Wider
 from services.chassis.verdicts import accepted
 from services.points import errors, events, wire
 from services.points.activities import parking, rules
-from services.points.activities.limits import Limits, cap_period
+from services.points.activities.limits import UNLIMITED, Limits, cap_period
 from services.points.activities.outcomes import Verdict
 from services.points.budgets.definitions import Budget, BudgetKey
 from services.points.budgets.loading import BudgetPeriods
@@ -189,7 +189,7 @@ def evaluate(
         return errors.NOT_CONFIGURED
     effective_at = min(command.occurred_at, moment.at)
     subject = Subject(command.activity, command.lines, levels)
-    limits = _limits(state, command, effective_at, moment)
+    limits = _limits(state, command, effective_at, moment) if config.has_limited_rules else UNLIMITED
     try:
         outcomes = rules.evaluate(config.rules, subject, effective_at, limits, told)
         if limits.lacking:
