@@ -121,6 +121,8 @@ def _keys(commands: Sequence[Command], config: PointsConfig) -> _Keys:
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
                 keys.caps.extend(movements.cap_keys(command, config))
+                if config.ladders:
+                    keys.need_levels(command.member_id, command.received_at)
             case Forfeit():
                 keys.wallets.add(command.member_id)
             case CaptureHold() | ReleaseHold() | ExtendHold():

@@ -58,8 +58,8 @@ def rule(code: str = "per-fen", of: str = "points", rate: str = "1", **spec: Any
 def conversion(
     code: str = "to-miles", source: str = "points", target: str = "miles", rate: Any = "1/3", **spec: Any
 ) -> dict[str, Any]:
-    """A conversion's document."""
-    spec = {"from": source, "to": target, "rate": rate, **spec}
+    """A conversion's document; without a rate when it is None."""
+    spec = {"from": source, "to": target, **({} if rate is None else {"rate": rate}), **spec}
     return {"kind": "conversion", "code": code, "programme": PROGRAMME, "spec": spec}
 
 
