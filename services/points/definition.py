@@ -5,6 +5,7 @@ from services.points.documents import compile_documents
 from services.points.events import parse_identity, parse_tiers
 from services.points.jobs import jobs
 from services.points.operations import OPERATIONS
+from services.points.partners.reconciling import reconcile_always
 from services.points.servicer import PointsServicer
 from services.points.tables import METADATA
 from tessera.points.v1 import points_service_pb2
@@ -18,4 +19,5 @@ DEFINITION = Definition(
     servicer=PointsServicer,
     follows={"identity": parse_identity, "tiers": parse_tiers},
     jobs=jobs,
+    background=reconcile_always,
 )

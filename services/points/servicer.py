@@ -18,6 +18,7 @@ from services.points.documents import PointsConfig
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
 from services.points.ledger.servicer import LedgerReads
+from services.points.partners.servicer import PartnerConversions
 from services.points.reports.servicer import Reports
 from services.points.traces.servicer import Traces
 from services.points.wallets.servicer import WalletReads
@@ -27,7 +28,17 @@ from tessera.points.v1 import points_service_pb2 as pb
 ERROR_DOMAIN = "points.tessera"
 
 
-class PointsServicer(Simulations, ActivityReads, WalletReads, GiftReads, AdjustmentReads, LedgerReads, Traces, Reports):
+class PointsServicer(
+    Simulations,
+    ActivityReads,
+    WalletReads,
+    GiftReads,
+    AdjustmentReads,
+    PartnerConversions,
+    LedgerReads,
+    Traces,
+    Reports,
+):
     """Serves `tessera.points.v1.PointsService`."""
 
     def __init__(self, platform: Platform[PointsConfig]) -> None:
@@ -36,6 +47,7 @@ class PointsServicer(Simulations, ActivityReads, WalletReads, GiftReads, Adjustm
         WalletReads.__init__(self, platform)
         GiftReads.__init__(self, platform)
         AdjustmentReads.__init__(self, platform)
+        PartnerConversions.__init__(self, platform)
         LedgerReads.__init__(self, platform)
         Traces.__init__(self, platform)
         Reports.__init__(self, platform)

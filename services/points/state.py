@@ -9,6 +9,7 @@ from uuid import UUID
 from services.chassis.store import Rows, new
 from services.points import events
 from services.points.documents import PointsConfig
+from services.points.partners.values import PartnerConversion
 from services.points.timeline import Timeline
 from services.points.values import (
     EMPTY_BALANCE,
@@ -56,6 +57,7 @@ class PointsState:
         self.spends: dict[UUID, Spend] = {}
         self.gifts: dict[UUID, Gift] = {}
         self.adjustments: dict[UUID, Adjustment] = {}
+        self.partner_conversions: dict[UUID, PartnerConversion] = {}
         self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = defaultdict(dict)
         self.cap_uses: dict[CapKey, int] = {}
         self._timelines: dict[tuple[UUID, str], Timeline] = {}
@@ -243,7 +245,7 @@ class PointsState:
             hold.closed_at,
             hold.order_minor,
         )
-        self._put_used("holds", hold.hold_id, values, before.uses if before else None, hold.uses)
+        self.put_used("holds", hold.hold_id, values, before.uses if before else None, hold.uses)
         self._events.append(events.hold_changed(hold))
 
     def _put_spend(self, spend: Spend) -> None:
@@ -262,7 +264,7 @@ class PointsState:
             spend.order_minor,
             spend.order_returned,
         )
-        self._put_used("spends", spend.spend_id, values, before.uses if before else None, spend.uses)
+        self.put_used("spends", spend.spend_id, values, before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
 
     def put_gift(self, gift: Gift) -> None:
@@ -285,7 +287,7 @@ class PointsState:
             gift.expires_at,
             gift.closed_at,
         )
-        self._put_used("gifts", gift.gift_id, values, before.uses if before else None, gift.uses)
+        self.put_used("gifts", gift.gift_id, values, before.uses if before else None, gift.uses)
         self._events.append(events.gift_changed(gift))
 
     def put_adjustment(self, adjustment: Adjustment) -> None:
@@ -308,7 +310,7 @@ class PointsState:
             adjustment.resolved_at,
         )
         uses_before = before.uses if before else None
-        self._put_used("adjustments", adjustment.adjustment_id, values, uses_before, adjustment.uses)
+        self.put_used("adjustments", adjustment.adjustment_id, values, uses_before, adjustment.uses)
         self._events.append(events.adjustment_changed(adjustment))
 
     def _put_clawback(self, clawback: Clawback) -> None:
@@ -326,7 +328,7 @@ class PointsState:
             clawback.taken_at,
         )
         uses_before = before.uses if before else None
-        self._put_used("clawbacks", clawback.clawback_id, values, uses_before, clawback.uses)
+        self.put_used("clawbacks", clawback.clawback_id, values, uses_before, clawback.uses)
         self._events.append(events.clawback_changed(clawback))
 
     def _put_movement(self, movement: Movement) -> None:
@@ -344,10 +346,10 @@ class PointsState:
             movement.reason,
             movement.reference,
         )
-        self._put_used("movements", movement.movement_id, values, None, movement.uses)
+        self.put_used("movements", movement.movement_id, values, None, movement.uses)
         self._events.append(events.movement_booked(movement))
 
-    def _put_used(
+    def put_used(
         self,
         table: str,
         user_id: UUID,

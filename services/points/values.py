@@ -25,6 +25,8 @@ class EntryKind(IntEnum):
     GIFT_OUT = 33
     GIFT_IN = 34
     ADJUST = 35
+    PARTNER_OUT = 36
+    PARTNER_IN = 37
 
 
 BREAKAGE = "breakage"
@@ -46,6 +48,11 @@ def funder_account(funder: str) -> str:
 def exchange_account(conversion: str) -> str:
     """The ledger account of a conversion: the other side of what it takes of one unit and gives of another."""
     return f"exchange:{conversion}"
+
+
+def partner_account(partner: str) -> str:
+    """The ledger account of a partner: the other side of what is converted to and from its units."""
+    return f"partner:{partner}"
 
 
 class Account(NamedTuple):

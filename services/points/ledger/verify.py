@@ -1,9 +1,9 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-movements, gifts, adjustments, clawbacks, their uses of lots and the verdicts kept for repeated requests are what the
-journal says; balances are the sums of entries, and what lots come to less what is owed; every point that a lot received
-is accounted for (laws.py).
+movements, gifts, adjustments, conversions with partners, clawbacks, their uses of lots and the verdicts kept for
+repeated requests are what the journal says; balances are the sums of entries, and what lots come to less what is owed;
+every point that a lot received is accounted for (laws.py).
 """
 
 import asyncio
@@ -180,6 +180,14 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         ("gift", replayed.gifts, queries.gifts, books.add_gifts, _with_digests, _ID),
         ("adjustment", replayed.adjustments, queries.adjustments, books.add_adjustments, _with_digests, _ID),
         ("movement", replayed.movements, queries.movements, books.add_movements, _with_two_digests, _ID),
+        (
+            "conversion with a partner",
+            replayed.partner_conversions,
+            queries.partner_conversions,
+            books.add_partner_conversions,
+            _with_three_digests,
+            _ID,
+        ),
         ("clawback", replayed.clawbacks, queries.clawbacks, books.add_clawbacks, _as_it_is, _ID),
         ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _OWNER_AND_ORDINAL),
     ):
@@ -255,6 +263,11 @@ def _with_digests(rows: Sequence[Row], texts: int = 1) -> list[Row]:
 def _with_two_digests(rows: Sequence[Row]) -> list[Row]:
     """Rows whose last two columns are such texts."""
     return _with_digests(rows, texts=2)
+
+
+def _with_three_digests(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose last three columns are such texts."""
+    return _with_digests(rows, texts=3)
 
 
 def _compare(proof: Proof, what: str, told: dict[Any, Row], rows: Sequence[Row], key_of: Callable[[Row], Any]) -> None:

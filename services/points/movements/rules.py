@@ -189,7 +189,10 @@ def convert(
     used: int,
     now: datetime,
 ) -> Converted | Rejection:
-    """Take the least that makes as much as `amount` makes at the member's levels; `used` is drawn on the cap already."""
+    """Take the least that makes as much as `amount` makes at the member's levels.
+
+    `used` is drawn on the cap already.
+    """
     exchanged = conversion.terms.exchange(amount, levels)
     if isinstance(exchanged, Rejection):
         return exchanged
