@@ -14,17 +14,20 @@ from tests.points.builders import (
     capture,
     conversion,
     convert,
+    convert_with_partner,
     extend,
     forfeit,
     give,
     grant,
     hold,
     local,
+    partner,
     record,
     refund,
     release,
     reverse,
     rule,
+    settle_with_partner,
     spend,
     unit,
 )
@@ -38,6 +41,10 @@ DOCUMENTS = [
     unit("sliding", expiry={"policy": "sliding", "days": 30}, gift={"acceptance": "required"}),
     rule("slide", "sliding"),
     conversion("to-points", "sliding", "points"),
+    partner(),
+    unit("flown"),
+    conversion("to-skyline", "flown", "sky-miles", "1/2", to_partner="skyline"),
+    conversion("from-skyline", "sky-miles", "flown", "2", from_partner="skyline"),
     *SCORE,
 ]
 """What has to be published for it."""
@@ -80,6 +87,12 @@ async def _until_june(shop: Shop, member: Member) -> str:
     await points.Grant(grant(member, 90, merchant="cafe", reference="sorry"))
     await points.Convert(convert(member, 100, "to-points", reference="order 2"))
     await points.Forfeit(forfeit(member, 30, unit="sliding", reference="case 7"))
+    await shop.open_account_at_partner(member)
+    await points.Grant(grant(member, 20, unit="flown"))
+    for code, decision in (("to-skyline", "booked"), ("from-skyline", "booked"), ("to-skyline", "refused")):
+        asked = await points.ConvertWithPartner(convert_with_partner(member, 10, code, reference="trip"))
+        conversion_id = asked.conversion.partner_conversion_id
+        await points.SettlePartnerConversion(settle_with_partner(conversion_id, decision))
     await points.ExtendHold(extend(held[2].hold_id, local("2026-06-07")))
     spend_id: str = spent.spend_id
     return spend_id

@@ -15,7 +15,7 @@ from tests.points.builders import Shop, open_shop
 
 TABLES = (
     *("activities", "refunds", "completions", "parked_refunds", "entries", "lots", "holds", "spends", "gifts"),
-    *("adjustments", "movements", "clawbacks", "lot_uses", "balances", "journal", "requests"),
+    *("adjustments", "partner_conversions", "movements", "clawbacks", "lot_uses", "balances", "journal", "requests"),
 )
 PARTITION = 5
 NOT_PROVEN = {"partition", "created_on"}

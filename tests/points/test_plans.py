@@ -7,6 +7,7 @@ import pytest
 from services.points import jobs, queries
 from services.points.activities import loading
 from services.points.activities import reads as activity_reads
+from services.points.partners import loading as partners
 from services.points.reports import queries as reports
 from services.points.traces import queries as traces
 from services.points.values import ParkedState
@@ -132,6 +133,11 @@ async def test_an_export_reads_the_journal_from_its_place_on() -> None:
     assert "Index Scan using journal_pkey" in plan, plan
     assert "Sort" not in plan, plan
     check_looks_up(plan)
+
+
+@pytest.mark.parametrize("name", ["_CONVERSIONS", "_ONE", "_IN_STATE", "_WAITING"])
+async def test_no_conversion_with_a_partner_is_looked_for_in_a_whole_partition(name: str) -> None:
+    check_looks_up(await plan_of("points", getattr(partners, name)))
 
 
 @pytest.mark.parametrize("state", list(ParkedState))

@@ -30,6 +30,7 @@ TABLES = (
     "spends",
     "gifts",
     "adjustments",
+    "partner_conversions",
     "clawbacks",
     "movements",
     "lot_uses",
