@@ -308,6 +308,7 @@ class PointsState:
             adjustment.requested_at,
             adjustment.resolved_by,
             adjustment.resolved_at,
+            adjustment.effective_at,
         )
         uses_before = before.uses if before else None
         self.put_used("adjustments", adjustment.adjustment_id, values, uses_before, adjustment.uses)

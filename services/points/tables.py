@@ -266,6 +266,8 @@ ADJUSTMENTS = sa.Table(
     sa.Column("requested_at", _TIME, nullable=False),
     sa.Column("resolved_by", sa.Text, nullable=False),
     sa.Column("resolved_at", _TIME),
+    # When a score counts; of points none.
+    sa.Column("effective_at", _TIME),
     sa.Index("adjustments_proposed", "partition", "adjustment_id", postgresql_where=sa.text("state = 'proposed'")),
     info=UPSERT,
 )

@@ -27,6 +27,7 @@ class EntryKind(IntEnum):
     ADJUST = 35
     PARTNER_OUT = 36
     PARTNER_IN = 37
+    ADJUST_SCORE = 38
 
 
 BREAKAGE = "breakage"
@@ -185,6 +186,7 @@ class Adjustment:
     """A wallet corrected by hand; `amount` is below zero when it takes.
 
     `state` is proposed, applied or rejected. `uses` are the lots that it took from, in the order in which they burnt.
+    `effective_at` is when a score counts: None for points, and before it is applied where it was not given.
     """
 
     adjustment_id: UUID
@@ -200,6 +202,7 @@ class Adjustment:
     requested_at: datetime
     resolved_by: str
     resolved_at: datetime | None
+    effective_at: datetime | None
     uses: tuple[LotUse, ...]
 
 

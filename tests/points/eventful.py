@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from services.chassis.instants import timestamp
 from tests.points.builders import (
     SCORE,
     Member,
@@ -74,6 +75,9 @@ async def _until_june(shop: Shop, member: Member) -> str:
     await points.Gift(give(member, other, 10, reference="birthday"))
     offered = await points.Gift(give(member, other, 20, unit="sliding"))
     await points.AcceptGift(accept(offered.gift_id, other))
+    for _ in range(2):
+        scored = await points.Adjust(adjust(member, 4, unit="score", effective_at=timestamp(local("2026-04-30"))))
+        await shop.as_caller("fuel").ResolveAdjustment(approve(scored.adjustment_id))
     proposed = await points.Adjust(adjust(member, -10))
     await shop.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
     await points.Spend(spend(member, 240))

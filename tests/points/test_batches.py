@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from services.chassis import ids
 from services.chassis.access import ALL, Caller
+from services.chassis.instants import timestamp
 from services.chassis.verdicts import OK
 from services.points import requests
 from services.points.activities.parking import parked_id_of
@@ -183,7 +184,12 @@ class Life:
             case "cancel":
                 return gift_requests.cancel_gift(builders.take_back(self._one("gift", number), **fields), CALLER)
             case "adjust":
-                request = builders.adjust(member, (amount or 1) * (-1 if number % 2 else 1), unit=unit, **fields)
+                unit, when = (
+                    ("nights", {"effective_at": timestamp(now - timedelta(days=number))}) if number > 4 else (unit, {})
+                )
+                request = builders.adjust(
+                    member, (amount or 1) * (-1 if number % 2 else 1), unit=unit, **when, **fields
+                )
                 return self._make("adjustment", adjustment_requests.adjust(request, CALLER))
             case "resolve":
                 resolve = builders.approve if number % 3 else builders.reject

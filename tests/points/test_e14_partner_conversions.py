@@ -11,10 +11,13 @@ from grpc import aio
 from structlog.testing import capture_logs
 
 from services.chassis import ids
+from services.chassis.documents import Document, DocumentErrors
+from services.points.documents import compile_documents
 from services.points.partners import legs, reconciling
 from tessera.points.v1 import partner_conversion_pb2 as pb
 from tessera.points.v1 import points_service_pb2
 from tests.points.builders import (
+    SCORE,
     Member,
     Shop,
     at_partner,
@@ -26,6 +29,7 @@ from tests.points.builders import (
     local,
     open_shop,
     partner,
+    programme,
     refusal_of,
     release,
     request_id,
@@ -193,6 +197,27 @@ async def test_a_repeated_request_is_the_same_conversion_and_tells_how_far_it_is
         assert await held(shop, member) == (700, 0)
         request.amount = 600
         assert (await refusal_of(shop.points.ConvertWithPartner(request))).reason == "REQUEST_ID_REUSED"
+
+
+async def test_a_caller_that_waits_less_than_the_partner_may_take_is_told_that_it_is_unknown() -> None:
+    async with open_exchange(timeout_ms=30_000) as (shop, skyline):
+        member = await flyer(shop)
+        skyline.fault = "late"
+        answer = await shop.points.ConvertWithPartner(convert_with_partner(member, 300), timeout=1)
+        assert answer.conversion.state == UNKNOWN
+
+
+async def test_a_partner_that_cannot_be_reached_or_is_not_who_it_should_be_has_not_answered() -> None:
+    async with open_exchange() as (shop, skyline):
+        member = await flyer(shop)
+        _, address = skyline, shop.suite.addresses["points"]
+        for number, reached in enumerate(
+            (partner(tls=True), partner(address=address), partner(address="nowhere.invalid:1"))
+        ):
+            await shop.publish(reached)
+            assert (await started(shop, member)).conversion.state == UNKNOWN
+            assert await held(shop, member) == (700 - 300 * number, 300 + 300 * number)
+        assert await shop.findings() == []
 
 
 async def test_a_dry_run_asks_no_partner() -> None:
@@ -394,3 +419,26 @@ async def test_what_comes_in_pays_what_is_owed() -> None:
         await shop.points.ConvertWithPartner(convert_with_partner(member, 50, "from-skyline"))
         assert await held(shop, member) == (10, 0)
         assert await shop.findings() == []
+
+
+@pytest.mark.parametrize(
+    ("documents", "fields"),
+    [
+        ([POINTS, conversion("x", "points", "sky-miles", "1", to_partner="nobody")], ["conversion/x.to_partner"]),
+        ([POINTS, conversion("x", "miles", "sky-miles", "1", to_partner="skyline")], ["conversion/x.from"]),
+        ([*SCORE, conversion("x", "sky-miles", "score", "1", from_partner="skyline")], ["conversion/x.to"]),
+        ([POINTS, OUT | {"spec": {**OUT["spec"], "from_partner": "skyline"}}], ["conversion/to-skyline"]),
+        ([POINTS, conversion("x", "points", "miles", "1", to_partner="skyline", expiry="keep")], ["conversion/x"]),
+        ([POINTS, conversion("x", "points", "miles", "1", to_partner="skyline", funder="us")], ["conversion/x"]),
+        (
+            [POINTS, OUT, conversion("x", "sky-miles", "points", "4", from_partner="skyline")],
+            ["conversion/x.rate"],
+        ),
+        ([partner("other", "no port")], ["partner/other.exchange.address"]),
+        ([partner("other", timeout_ms=0)], ["partner/other.exchange.timeout_ms"]),
+    ],
+)
+def test_mistakes_in_documents_of_partners_are_named(documents: list[dict[str, Any]], fields: list[str]) -> None:
+    with pytest.raises(DocumentErrors) as caught:
+        compile_documents([Document(**document) for document in (programme(), partner(), *documents)])
+    assert [violation.field for violation in caught.value.violations] == fields

@@ -59,9 +59,12 @@ class Books:
             self.taken[row[0]] = row[8] if row[9] == "accepted" else 0
 
     def add_adjustments(self, rows: Iterable[Row]) -> None:
-        """Adjustments: ID, …, amount in the sixth place and state in the eighth; what they took came from lots."""
+        """Adjustments: ID, …, amount in the sixth place, state in the eighth, when a score counts in the thirteenth.
+
+        What was taken of points came from lots.
+        """
         for row in rows:
-            self.taken[row[0]] = max(0, -row[5]) if row[7] == "applied" else 0
+            self.taken[row[0]] = max(0, -row[5]) if row[7] == "applied" and row[12] is None else 0
 
     def add_partner_conversions(self, rows: Iterable[Row]) -> None:
         """Conversions with partners: ID, …, incoming in the eighth place, amount in the tenth and state in the

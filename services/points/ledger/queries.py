@@ -34,7 +34,7 @@ _UNIT_SUMS = """
            coalesce(sum(moved.amount) FILTER (WHERE moved.kind = 20), 0)::bigint AS granted,
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind = 21), 0)::bigint AS forfeited,
            coalesce(sum(moved.amount) FILTER (WHERE moved.kind IN (22, 23, 36, 37)), 0)::bigint AS converted,
-           coalesce(sum(moved.amount) FILTER (WHERE moved.kind = 35), 0)::bigint AS adjusted,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind IN (35, 38)), 0)::bigint AS adjusted,
            kept.balance::bigint AS outstanding,
            coalesce(open_lots.amount, 0)::bigint AS in_lots,
            kept.debt::bigint AS receivable
@@ -102,7 +102,7 @@ _GIFTS = """
 """
 _ADJUSTMENTS = """
     SELECT adjustment_id, member_id, account_id, domain, unit, amount, funder, state, requested_by, requested_at,
-           resolved_by, resolved_at, cause
+           resolved_by, resolved_at, effective_at, cause
     FROM adjustments
     WHERE partition = $1
 """

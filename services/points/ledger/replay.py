@@ -304,6 +304,7 @@ def _adjustment(adjustment: pb.AdjustmentChanged) -> Row:
         database_time(adjustment.requested_at_us),
         adjustment.resolved_by,
         database_time(adjustment.resolved_at_us),
+        database_time(adjustment.effective_at_us),
         adjustment.cause_digest,
     )
 

@@ -5,6 +5,7 @@ here its first answer is booked, and later ones change nothing.
 """
 
 import asyncio
+import math
 from uuid import UUID
 
 import grpc
@@ -27,6 +28,8 @@ from tessera.partner.v1 import exchange_service_pb2_grpc
 
 MAX_TEXT_BYTES = 128
 """How much of what a partner says for people is kept."""
+PARTNERS_SHARE = 0.8
+"""How much of the time that somebody waits is the partner's; its answer is booked in what is left."""
 _UNKNOWN = Answer(State.UNKNOWN)
 _STATES = {
     pb.OUTCOME_BOOKED: State.DONE,
@@ -35,15 +38,20 @@ _STATES = {
 _LOG = structlog.stdlib.get_logger(__name__)
 
 
-async def go_on(platform: Platform[PointsConfig], conversion_id: UUID) -> PartnerConversion | None:
-    """Ask the partner of an open conversion, and book its answer; returns the conversion as it is then."""
+async def go_on(
+    platform: Platform[PointsConfig], conversion_id: UUID, within_s: float = math.inf
+) -> PartnerConversion | None:
+    """Ask the partner of an open conversion, and book its answer; returns the conversion as it is then.
+
+    Somebody waits for so long: the partner has most of that, and no more than its own time.
+    """
     partition = partition_of(conversion_id, platform.settings.partitions)
     conversion = await partner_conversion(platform.pool, partition, conversion_id)
     if conversion is None or not conversion.is_open:
         return conversion
     _, config = await platform.configurations.current(platform.pool)
     partner = config.partners.get(conversion.partner)
-    answer = _UNKNOWN if partner is None else await ask(partner, conversion)
+    answer = _UNKNOWN if partner is None else await ask(partner, conversion, PARTNERS_SHARE * within_s)
     await _book(platform, AnswerPartnerConversion(conversion_id, answer))
     changed = await partner_conversion(platform.pool, partition, conversion_id)
     if changed is not None and answer.state is not State.UNKNOWN and changed.state is not answer.state:
@@ -56,10 +64,10 @@ async def go_on(platform: Platform[PointsConfig], conversion_id: UUID) -> Partne
     return changed
 
 
-async def ask(partner: Partner, conversion: PartnerConversion) -> Answer:
+async def ask(partner: Partner, conversion: PartnerConversion, within_s: float) -> Answer:
     """What became of a conversion at its partner, booking it there where that has not happened."""
     try:
-        async with asyncio.timeout(partner.timeout_s), _channel(partner) as channel:
+        async with asyncio.timeout(min(partner.timeout_s, within_s)), _channel(partner) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
             return _answer(await _verdict(stub, conversion))
     except (aio.AioRpcError, TimeoutError) as error:

@@ -34,7 +34,7 @@ class PartnerConversions:
         command = requests.convert_with_partner(request, call.caller, received_at)
         answer = pb.ConvertWithPartnerResponse.FromString((await self._decided(command, call)).answer)
         if not command.validate_only:
-            changed = await self._gone_on(answer.conversion.partner_conversion_id)
+            changed = await self._gone_on(answer.conversion.partner_conversion_id, call)
             answer.conversion.CopyFrom(wire.conversion_message(changed))
         return answer
 
@@ -43,7 +43,7 @@ class PartnerConversions:
     ) -> pb.ReconcilePartnerConversionResponse:
         """Ask the partner now."""
         await self._platform.at_least.wait(request.at_least, call)
-        changed = await self._gone_on(request.partner_conversion_id)
+        changed = await self._gone_on(request.partner_conversion_id, call)
         return pb.ReconcilePartnerConversionResponse(conversion=wire.conversion_message(changed))
 
     async def SettlePartnerConversion(self, request: pb.SettlePartnerConversionRequest, call: Call) -> Serialised:
@@ -83,9 +83,9 @@ class PartnerConversions:
         )
         return unary_reply(outcome)
 
-    async def _gone_on(self, text: str) -> PartnerConversion:
+    async def _gone_on(self, text: str, call: Call) -> PartnerConversion:
         conversion_id = decode("partnerconversion", text, "partner_conversion_id")
-        changed = await legs.go_on(self._platform, conversion_id)
+        changed = await legs.go_on(self._platform, conversion_id, call.remaining_s())
         if changed is None:
             raise Refused(errors.partner_conversion_unknown(text))
         return changed

@@ -1,4 +1,4 @@
-"""Points are converted to and from units of outside partners."""
+"""Points are converted to and from units of outside partners, and scores are corrected by hand."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,11 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the table of conversions with partners, and the index by which those that are so far are found."""
+    """Make the table of conversions with partners, with the index by which those that are so far are found.
+
+    An adjustment says when the score that it corrects counts.
+    """
+    op.add_column("adjustments", sa.Column("effective_at", TIME))
     op.create_table(
         "partner_conversions",
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
