@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -92,6 +92,8 @@ class Definition(Generic[State, Config]):
     follows: Mapping[str, ParseEvent]
     """How the events of each service that it follows are read."""
     jobs: Callable[[Platform[Config]], Sequence[Job[Config]]]
+    background: Callable[[Platform[Config]], Coroutine[Any, Any, None]] | None = None
+    """What runs beside the calls in real time, from when everything is wired until the service closes."""
     settings_class: type[ServiceSettings] = ServiceSettings
     """What it is told by its environment."""
 
@@ -169,6 +171,8 @@ async def _wire(
     ]
     if not platform.clock.virtual:
         tasks.append(asyncio.create_task(runner.run_on_real_clock(), name="jobs"))
+    if definition.background is not None:
+        tasks.append(asyncio.create_task(definition.background(platform), name="background"))
     opened.push_async_callback(_cancel, tasks)
     return Running(server, platform=platform)
 

@@ -5,6 +5,7 @@ from services.points.documents import compile_documents
 from services.points.events import parse_identity, parse_tiers
 from services.points.jobs import jobs
 from services.points.operations import OPERATIONS
+from services.points.partners.reconciling import reconcile_always
 from services.points.servicer import PointsServicer
 from services.points.settings import PointsSettings
 from services.points.tables import METADATA
@@ -20,4 +21,5 @@ DEFINITION = Definition(
     follows={"identity": parse_identity, "tiers": parse_tiers},
     jobs=jobs,
     settings_class=PointsSettings,
+    background=reconcile_always,
 )

@@ -12,14 +12,16 @@ from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.points.budgets.definitions import Budget, compile_budgets, earlier, later
 from services.points.giving import Exact, Giving, giving_of
 from services.points.matching import ActivityCondition, LineCondition, ladders_in
-from services.points.movements.conversions import Conversion, compile_conversions
+from services.points.movements.conversions import Conversion, Leg, check_rounds, compile_conversions
 from services.points.multipliers import Applied, ByLevel, Campaign, Stack, by_level_alone
+from services.points.partners.exchanges import Exchange, Partner, compile_exchanges, compile_partners
 from services.points.specs import (
     DEFAULT_FUNDER,
     BudgetSpec,
     CapSpec,
     ConversionSpec,
     EarnRuleSpec,
+    PartnerSpec,
     StackedMultiplierSpec,
     UnitSpec,
 )
@@ -74,12 +76,17 @@ class PointsConfig:
     ladders: tuple[str, ...]
     """Ladders that multipliers and expressions look at."""
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    """Between units of the programme."""
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     drawn_budgets: tuple[Budget, ...] = ()
     """Those that rules name."""
     cutting_units: tuple[Unit, ...] = ()
     """Those whose maximum balance cuts what is earned."""
     has_limited_rules: bool = False
+    partners: Mapping[str, Partner] = field(default_factory=dict)
+    """Those that exchange units."""
+    exchanges: Mapping[str, Exchange] = field(default_factory=dict)
+    """Conversions with partners."""
 
 
 MODELS: Mapping[str, type[Spec]] = {
@@ -88,6 +95,7 @@ MODELS: Mapping[str, type[Spec]] = {
     "earn-rule": EarnRuleSpec,
     "conversion": ConversionSpec,
     "budget": BudgetSpec,
+    "partner": PartnerSpec,
 }
 _BASE_FIELDS = {"paid": "cash_minor", "gross": "gross_minor"}
 
@@ -108,6 +116,10 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         if (rule := _rule(code, spec, units, budgets, mistakes)) is not None
     ]
     conversions = compile_conversions(specs["conversion"], given, units, mistakes)
+    partners = compile_partners(specs["partner"])
+    exchanges = compile_exchanges(specs["conversion"], given, units, partners, mistakes)
+    legs = [Leg(c.code, c.source.code, c.target.code, c.terms.best_rate) for c in conversions.values()]
+    check_rounds([*legs, *(exchange.leg for exchange in exchanges.values())], mistakes)
     mistakes.check()
     rules.sort(key=lambda rule: -rule.priority)
     return PointsConfig(
@@ -115,12 +127,14 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         tuple(unit for unit in units.values() if unit.slides),
         tuple(rules),
         tuple(rule for rule in rules if rule.cap is not None),
-        _ladders(rules, specs["earn-rule"].values()),
+        _ladders(rules, specs["earn-rule"].values(), specs["conversion"].values()),
         conversions,
         budgets,
         tuple(budgets[code] for code in sorted({rule.budget.code for rule in rules if rule.budget is not None})),
         tuple(unit for unit in units.values() if unit.cuts_at_max_balance),
         any(rule.is_limited for rule in rules),
+        partners,
+        exchanges,
     )
 
 
@@ -228,9 +242,12 @@ def _multiplier(name: str, spec: StackedMultiplierSpec, mistakes: Mistakes) -> B
     return Campaign(Applied(spec.code, str(spec.factor), ""), condition, spec.valid_from, spec.valid_until)
 
 
-def _ladders(rules: Sequence[EarnRule], specs: Iterable[EarnRuleSpec]) -> tuple[str, ...]:
-    """The ladders that multipliers look at, and those that expressions name."""
+def _ladders(
+    rules: Sequence[EarnRule], specs: Iterable[EarnRuleSpec], conversions: Iterable[ConversionSpec]
+) -> tuple[str, ...]:
+    """The ladders that multipliers of rules and conversions look at, and those that expressions name."""
     looked_at = {ladder for rule in rules for ladder in rule.stack.ladders}
+    looked_at |= {spec.multiplier.ladder for spec in conversions if spec.multiplier}
     for spec in specs:
         sources = [spec.condition, spec.line_condition, spec.exclude_line_condition, spec.formula or ""]
         sources += [multiplier.condition for multiplier in spec.multipliers.of] if spec.multipliers else []

@@ -330,6 +330,7 @@ def adjustment_changed(adjustment: Adjustment) -> bytes:
     changed.requested_at_us = to_microseconds(adjustment.requested_at)
     changed.resolved_by = adjustment.resolved_by
     changed.resolved_at_us = to_microseconds(adjustment.resolved_at)
+    changed.effective_at_us = to_microseconds(adjustment.effective_at)
     changed.cause_digest = digest_of(adjustment.cause.encode())
     _fill_uses(changed.uses, adjustment.uses)
     return event.SerializeToString()

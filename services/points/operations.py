@@ -41,6 +41,13 @@ from services.points.events import AccountHeard, Heard, MemberHeard, StandingHea
 from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.movements import operations as movements
+from services.points.partners import operations as partners
+from services.points.partners.commands import (
+    AnswerPartnerConversion,
+    SettlePartnerConversion,
+    StartPartnerConversion,
+)
+from services.points.partners.loading import read_partner_conversions
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.values import Account, ActivityRow, CapKey
@@ -65,6 +72,7 @@ CommandOfOne = (
     | Grant
     | Forfeit
     | Convert
+    | partners.PartnerCommand
     | SettleWallets
     | FeedBatch
 )
@@ -92,6 +100,7 @@ class _Keys:
     spends: set[UUID] = field(default_factory=set)
     gifts: set[UUID] = field(default_factory=set)
     adjustments: set[UUID] = field(default_factory=set)
+    partner_conversions: set[UUID] = field(default_factory=set)
     standings: dict[UUID, datetime] = field(default_factory=dict)
     """Members whose levels are needed, and from when on."""
     caps: list[CapKey] = field(default_factory=list)
@@ -129,6 +138,16 @@ def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
                 keys.caps.extend(movements.cap_keys(command, config))
+                if config.ladders:
+                    keys.need_levels(command.member_id, command.received_at)
+            case StartPartnerConversion():
+                keys.wallets.add(command.member_id)
+                keys.accounts |= {command.account_id, command.partner_account_id}
+                keys.caps.extend(partners.cap_keys(command, config))
+                if config.ladders:
+                    keys.need_levels(command.member_id, command.received_at)
+            case AnswerPartnerConversion() | SettlePartnerConversion():
+                keys.partner_conversions.add(command.partner_conversion_id)
             case Forfeit():
                 keys.wallets.add(command.member_id)
             case CaptureHold() | ReleaseHold() | ExtendHold():
@@ -197,7 +216,16 @@ async def load_partition(
             state.budgets.note_loaded(partition, command.keys)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
-    if keys.holds or keys.spends or keys.gifts or keys.adjustments or keys.reversals or keys.parked:
+    named = (
+        keys.holds,
+        keys.spends,
+        keys.gifts,
+        keys.adjustments,
+        keys.reversals,
+        keys.parked,
+        keys.partner_conversions,
+    )
+    if any(named):
         await reading.run()
     resolved = [row for row_id in keys.parked if (row := state.parked.get(row_id)) is not None]
     keys.reversals.update(row.natural_key for row in resolved)
@@ -207,9 +235,12 @@ async def load_partition(
     keys.budgets.extend(BudgetPeriods.of(key) for row in reversing for key in budget_keys_of(row))
     used: list[values.Spend | values.Hold] = [*state.spends.values(), *state.holds.values()]
     keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
-    loaded = (state.spends, state.holds, state.gifts, state.adjustments)
-    for named in (reversing, *(rows.values() for rows in loaded)):
-        keys.wallets.update(row.member_id for row in named)
+    keys.caps.extend(
+        key for one in state.partner_conversions.values() for key in partners.cap_keys_of(one, state.config)
+    )
+    loaded = (state.spends, state.holds, state.gifts, state.adjustments, state.partner_conversions)
+    for rows in (reversing, *(rows.values() for rows in loaded)):
+        keys.wallets.update(row.member_id for row in rows)
     if state.config.sliding_units or state.config.cutting_units:
         keys.wallets |= keys.earning
     if keys.budgets:
@@ -240,6 +271,8 @@ def _read_named(reading: Reading, keys: _Keys, state: PointsState) -> None:
         queries.read_gifts(reading, keys.gifts, state)
     if keys.adjustments:
         queries.read_adjustments(reading, keys.adjustments, state)
+    if keys.partner_conversions:
+        read_partner_conversions(reading, keys.partner_conversions, state)
 
 
 def _read_members(reading: Reading, keys: _Keys, ladders: Sequence[str], state: PointsState) -> None:
@@ -340,6 +373,8 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
             return adjustments.decide(state, command, moment)
         case Grant() | Forfeit() | Convert():
             return movements.decide(state, command, moment)
+        case StartPartnerConversion() | AnswerPartnerConversion() | SettlePartnerConversion():
+            return partners.decide(state, command, moment)
         case FeedBatch():
             heard = tuple(event for record in command.records for event in record.events)
             return Decision(_Followed(command.partition, heard), lambda: b"")
@@ -357,6 +392,8 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
             outcome.apply(states, moment)
         case adjustments.Adjusted():
             outcome.apply(states.of(moment.partition_of(outcome.adjustment.member_id.int)))
+        case partners.Changed():
+            outcome.apply(states.of(moment.partition_of(outcome.conversion.member_id.int)))
         case _Followed():
             state = states.of(outcome.partition)
             for event in outcome.events:

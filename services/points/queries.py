@@ -195,7 +195,7 @@ _GIFTS = f"""
 """
 _ADJUSTMENTS = f"""
     SELECT adjustment_id, member_id, account_id, domain, unit, amount, cause, funder, state, requested_by, requested_at,
-           resolved_by, resolved_at,
+           resolved_by, resolved_at, effective_at,
            {_uses("adjustment_id")}
     FROM adjustments AS owner
     WHERE partition = $1

@@ -19,6 +19,7 @@ from services.points.documents import PointsConfig
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
 from services.points.ledger.servicer import LedgerReads
+from services.points.partners.servicer import PartnerConversions
 from services.points.rebuild.servicer import Rebuilds
 from services.points.reports.servicer import Reports
 from services.points.seals.servicer import Seals
@@ -36,6 +37,7 @@ class PointsServicer(
     WalletReads,
     GiftReads,
     AdjustmentReads,
+    PartnerConversions,
     BudgetReads,
     LedgerReads,
     Seals,
@@ -51,6 +53,7 @@ class PointsServicer(
         WalletReads.__init__(self, platform)
         GiftReads.__init__(self, platform)
         AdjustmentReads.__init__(self, platform)
+        PartnerConversions.__init__(self, platform)
         BudgetReads.__init__(self, platform)
         LedgerReads.__init__(self, platform)
         Seals.__init__(self, platform)

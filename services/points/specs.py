@@ -93,6 +93,12 @@ def _share(rate: Fraction) -> Fraction:
     return rate
 
 
+def _spread(share: Fraction) -> Fraction:
+    if not 0 <= share < 1:
+        raise ValueError("must be at least 0 and less than 1")
+    return share
+
+
 class SpendLimitsSpec(Spec):
     """How much may be spent or held at once, by a member in a civil day, and of an order. Source: cases.md E6.
 
@@ -223,18 +229,64 @@ def _ascending(steps: list[StepSpec]) -> list[StepSpec]:
 
 
 class ConversionSpec(Spec):
-    """How points of one unit become points of another: `rate` minor units of `to` for each minor unit of `from`.
+    """How points of one unit become points of another: minor units of `to` for each minor unit of `from`.
 
-    `minimum` and `cap` are in the unit converted from. A lot made expires by the policy of its unit, and no later than
-    the lot it came from (shorten), or when that would have (keep). Source: cases.md E13.
+    The rate is `rate`, or by a `table` of steps of the amount the one that is reached, for all of it; times a factor by
+    level (`multiplier`), less the `spread`, which is a share of it. `minimum` and `cap` are in the unit converted from.
+    A lot made expires by the policy of its unit, and no later than the lot it came from (shorten), or when that would
+    have (keep). With `to_partner` the unit `to` is an outside partner's, with `from_partner` the unit `from` is: what
+    comes from a partner is funded by it unless `funder` is given. Sources: cases.md E13 and E14.
     """
 
     source: Annotated[Code, Field(alias="from")]
     target: Annotated[Code, Field(alias="to")]
-    rate: Annotated[Rate, AfterValidator(_positive)]
+    from_partner: Code | None = None
+    to_partner: Code | None = None
+    rate: Annotated[Rate, AfterValidator(_positive)] | None = None
+    table: Annotated[list[StepSpec], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_ascending)] | None = (
+        None
+    )
+    multiplier: MultiplierSpec | None = None
+    spread: Annotated[Rate, AfterValidator(_spread)] = Fraction(0)
     minimum: Annotated[int, Field(ge=1, le=MAX_AMOUNT)] = 1
     cap: CapSpec | None = None
     expiry: Literal["shorten", "keep"] = "shorten"
+    funder: Code | None = None
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> "ConversionSpec":
+        if (self.rate is None) == (self.table is None):
+            raise ValueError("takes rate or table")
+        factors = list(self.multiplier.by_level.values()) if self.multiplier else []
+        if not all([*factors, *(step.rate for step in self.table or ())]):
+            raise ValueError("each rate and each factor must be more than 0")
+        return self
+
+    @model_validator(mode="after")
+    def _with_one_partner(self) -> "ConversionSpec":
+        if self.from_partner and self.to_partner:
+            raise ValueError("takes from_partner or to_partner")
+        if (self.from_partner or self.to_partner) and "expiry" in self.model_fields_set:
+            raise ValueError("expiry is about lots that become lots: none does with a partner")
+        if self.funder and not self.from_partner:
+            raise ValueError("funder takes from_partner")
+        return self
+
+
+class PartnerExchangeSpec(Spec):
+    """Where a partner serves `tessera.partner.v1.ExchangeService`, and how long one call of it may take."""
+
+    address: Annotated[str, Field(pattern=r"^[a-zA-Z0-9.\-\[\]:]{1,253}:[0-9]{1,5}$")]
+    tls: bool = True
+    timeout_ms: Annotated[int, Field(ge=10, le=30_000)] = 5_000
+
+
+class PartnerSpec(Spec):
+    """An outside partner. A member is known to it by its account in the partner's `domain`."""
+
+    name: str
+    domain: Code
+    exchange: PartnerExchangeSpec | None = None
 
 
 class BudgetSpec(Spec):

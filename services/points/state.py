@@ -10,6 +10,7 @@ from services.chassis.store import Rows, new
 from services.points import events, rows
 from services.points.budgets.books import BudgetBooks
 from services.points.documents import PointsConfig
+from services.points.partners.values import PartnerConversion
 from services.points.piles import Pile
 from services.points.timeline import Timeline
 from services.points.values import (
@@ -59,6 +60,7 @@ class PointsState:
         self.spends: dict[UUID, Spend] = {}
         self.gifts: dict[UUID, Gift] = {}
         self.adjustments: dict[UUID, Adjustment] = {}
+        self.partner_conversions: dict[UUID, PartnerConversion] = {}
         self.open_clawbacks: dict[tuple[UUID, str], dict[UUID, Clawback]] = defaultdict(dict)
         self.cap_uses: dict[CapKey, int] = {}
         self._timelines: dict[tuple[UUID, str], Timeline] = {}
@@ -232,20 +234,20 @@ class PointsState:
     def _put_hold(self, hold: Hold) -> None:
         before = self.holds.get(hold.hold_id)
         self.add_hold(hold)
-        self._put_used("holds", hold.hold_id, rows.HOLD(hold), before.uses if before else None, hold.uses)
+        self.put_used("holds", hold.hold_id, rows.HOLD(hold), before.uses if before else None, hold.uses)
         self._events.append(events.hold_changed(hold))
 
     def _put_spend(self, spend: Spend) -> None:
         before = self.spends.get(spend.spend_id)
         self.spends[spend.spend_id] = spend
-        self._put_used("spends", spend.spend_id, rows.SPEND(spend), before.uses if before else None, spend.uses)
+        self.put_used("spends", spend.spend_id, rows.SPEND(spend), before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
 
     def put_gift(self, gift: Gift) -> None:
         """A gift as it becomes."""
         before = self.gifts.get(gift.gift_id)
         self.gifts[gift.gift_id] = gift
-        self._put_used("gifts", gift.gift_id, rows.GIFT(gift), before.uses if before else None, gift.uses)
+        self.put_used("gifts", gift.gift_id, rows.GIFT(gift), before.uses if before else None, gift.uses)
         self._events.append(events.gift_changed(gift))
 
     def put_adjustment(self, adjustment: Adjustment) -> None:
@@ -253,7 +255,7 @@ class PointsState:
         before = self.adjustments.get(adjustment.adjustment_id)
         self.adjustments[adjustment.adjustment_id] = adjustment
         uses_before = before.uses if before else None
-        self._put_used(
+        self.put_used(
             "adjustments", adjustment.adjustment_id, rows.ADJUSTMENT(adjustment), uses_before, adjustment.uses
         )
         self._events.append(events.adjustment_changed(adjustment))
@@ -262,14 +264,14 @@ class PointsState:
         before = self.open_clawbacks[clawback.member_id, clawback.unit].get(clawback.clawback_id)
         self.add_clawback(clawback)
         uses_before = before.uses if before else None
-        self._put_used("clawbacks", clawback.clawback_id, rows.CLAWBACK(clawback), uses_before, clawback.uses)
+        self.put_used("clawbacks", clawback.clawback_id, rows.CLAWBACK(clawback), uses_before, clawback.uses)
         self._events.append(events.clawback_changed(clawback))
 
     def _put_movement(self, movement: Movement) -> None:
-        self._put_used("movements", movement.movement_id, rows.MOVEMENT(movement), None, movement.uses)
+        self.put_used("movements", movement.movement_id, rows.MOVEMENT(movement), None, movement.uses)
         self._events.append(events.movement_booked(movement))
 
-    def _put_used(
+    def put_used(
         self,
         table: str,
         user_id: UUID,

@@ -267,7 +267,38 @@ ADJUSTMENTS = sa.Table(
     sa.Column("requested_at", _TIME, nullable=False),
     sa.Column("resolved_by", sa.Text, nullable=False),
     sa.Column("resolved_at", _TIME),
+    # When a score counts; of points none.
+    sa.Column("effective_at", _TIME),
     sa.Index("adjustments_proposed", "partition", "adjustment_id", postgresql_where=sa.text("state = 'proposed'")),
+    info=UPSERT,
+)
+# Points converted to and from units of outside partners. What goes out is held until the partner has answered.
+PARTNER_CONVERSIONS = sa.Table(
+    "partner_conversions",
+    METADATA,
+    _partition(),
+    sa.Column("partner_conversion_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("conversion", sa.Text, nullable=False),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("partner_account_id", sa.Uuid, nullable=False),
+    sa.Column("incoming", sa.Boolean, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("partner_unit", sa.Text, nullable=False),
+    sa.Column("partner_amount", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    sa.Column("funder", sa.Text, nullable=False),
+    sa.Column("started_at", _TIME, nullable=False),
+    sa.Column("closed_at", _TIME),
+    sa.Column("settled_by", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    # What the partner calls its booking, and why it was refused or settled by decision.
+    sa.Column("booking", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("partner_conversions_by_state", "partition", "state", "partner_conversion_id"),
     info=UPSERT,
 )
 # What reversed activities took back; what is owed is the debt of the balance.

@@ -25,6 +25,9 @@ class EntryKind(IntEnum):
     GIFT_OUT = 33
     GIFT_IN = 34
     ADJUST = 35
+    PARTNER_OUT = 36
+    PARTNER_IN = 37
+    ADJUST_SCORE = 38
 
 
 BREAKAGE = "breakage"
@@ -46,6 +49,11 @@ def funder_account(funder: str) -> str:
 def exchange_account(conversion: str) -> str:
     """The ledger account of a conversion: the other side of what it takes of one unit and gives of another."""
     return f"exchange:{conversion}"
+
+
+def partner_account(partner: str) -> str:
+    """The ledger account of a partner: the other side of what is converted to and from its units."""
+    return f"partner:{partner}"
 
 
 class Account(NamedTuple):
@@ -178,6 +186,7 @@ class Adjustment:
     """A wallet corrected by hand; `amount` is below zero when it takes.
 
     `state` is proposed, applied or rejected. `uses` are the lots that it took from, in the order in which they burnt.
+    `effective_at` is when a score counts: None for points, and before it is applied where it was not given.
     """
 
     adjustment_id: UUID
@@ -193,6 +202,7 @@ class Adjustment:
     requested_at: datetime
     resolved_by: str
     resolved_at: datetime | None
+    effective_at: datetime | None
     uses: tuple[LotUse, ...]
 
 

@@ -33,7 +33,10 @@ class StatusChanged:
 
 
 class Scored(NamedTuple):
-    """An activity scored: the amount in each qualifying unit that it touched."""
+    """An activity scored, or a score was corrected by hand: the amount in each qualifying unit that it touched.
+
+    It is below zero where a score was corrected downwards.
+    """
 
     member_id: UUID
     at: datetime
@@ -65,6 +68,9 @@ class TakenBack:
     at: datetime
     activity_id: bytes
 
+
+_SCORING = (points_pb.ENTRY_KIND_EARN, points_pb.ENTRY_KIND_ADJUST_SCORE)
+"""Entries by which scores alone move: what counts from its activity's completion on, and what is corrected by hand."""
 
 HeardOfIdentity = Enrolled | StatusChanged
 HeardOfPoints = Scored | Reversed | TakenBack
@@ -99,7 +105,7 @@ def parse_points(raw: bytes) -> HeardOfPoints | None:
                 _instant(booked.effective_at_us),
                 booked.source_id,
             )
-        case "entry_booked" if event.entry_booked.kind == points_pb.ENTRY_KIND_EARN:
+        case "entry_booked" if event.entry_booked.kind in _SCORING:
             booked = event.entry_booked
             score = (booked.unit, booked.amount)
             return Scored(from_bytes(booked.member_id), _instant(booked.effective_at_us), (score,))

@@ -62,6 +62,7 @@ def times(field: str, *, needed: bool = True, limited: bool = False) -> list[Bad
 
 
 AMOUNTS = outside(0, 10**12)
+UNITS = [*codes(), Bad("gold", "UNIT_UNKNOWN", figures={"unit": "gold"})]
 BY_FIELD: dict[str, Sequence[Bad]] = {
     "request_id": [Bad(""), Bad("r" * 129)],
     "member_id": unknown("member", "MEMBER_UNKNOWN"),
@@ -73,11 +74,12 @@ BY_FIELD: dict[str, Sequence[Bad]] = {
     "spend_id": unknown("spend", "SPEND_UNKNOWN"),
     "gift_id": unknown("gift", "GIFT_UNKNOWN"),
     "adjustment_id": unknown("adjustment", "ADJUSTMENT_UNKNOWN"),
+    "partner_account_id": unknown("account", "ACCOUNT_UNKNOWN"),
+    "partner_conversion_id": unknown("partnerconversion", "PARTNER_CONVERSION_UNKNOWN", "partner_conversion_id"),
     "parked_refund_id": unknown("parkedrefund", "PARKED_REFUND_UNKNOWN", "parked_refund_id"),
     "domain": [*codes(), Bad("travel", "ACCOUNT_OF_ANOTHER_DOMAIN")],
     "unit": [
-        *codes(),
-        Bad("gold", "UNIT_UNKNOWN", figures={"unit": "gold"}),
+        *UNITS,
         Bad("score", "UNIT_NOT_SPENDABLE", figures={"unit": "score"}),
     ],
     "conversion": [*codes(), Bad("to-gold", "CONVERSION_UNKNOWN", figures={"conversion": "to-gold"})],
@@ -94,6 +96,7 @@ BY_FIELD: dict[str, Sequence[Bad]] = {
     "resolution": [Bad(0), Bad(9)],
     "expires_at": times("expires_at"),
     "completed_at": times("completed_at"),
+    "effective_at": times("effective_at", needed=False),
     # What happened.
     "activity.member_id": unknown("member", "MEMBER_UNKNOWN"),
     "activity.account_id": unknown("account", "ACCOUNT_UNKNOWN"),
@@ -173,9 +176,11 @@ OF_METHODS: dict[str, dict[str, Sequence[Bad]]] = {
     },
     "Forfeit": {"amount": [*outside(0), too_much("INSUFFICIENT_POINTS", "needed")]},
     "Convert": {"amount": SHORT},
+    "ConvertWithPartner": {"amount": SHORT},
     "Gift": {"amount": SHORT},
     "AcceptGift": {"member_id": [*IDS_OF_MEMBERS, Bad(NOBODY, "GIFT_UNKNOWN", MISSING)]},
     "Adjust": {
+        "unit": UNITS,
         "amount": [Bad(0), Bad(-MAX - 1), Bad(-1, "INSUFFICIENT_POINTS", TOO_MUCH, {"needed": "1"})],
     },
 }

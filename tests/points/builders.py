@@ -20,7 +20,7 @@ from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import timestamp
 from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
 from tessera.config.v1 import config_service_pb2
-from tessera.points.v1 import activity_pb2, movement_pb2, points_service_pb2_grpc, seal_pb2
+from tessera.points.v1 import activity_pb2, movement_pb2, partner_conversion_pb2, points_service_pb2_grpc, seal_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.support.suite import Suite, channel_to, start_suite
 
@@ -58,8 +58,8 @@ def rule(code: str = "per-fen", of: str = "points", rate: str = "1", **spec: Any
 def conversion(
     code: str = "to-miles", source: str = "points", target: str = "miles", rate: Any = "1/3", **spec: Any
 ) -> dict[str, Any]:
-    """A conversion's document."""
-    spec = {"from": source, "to": target, "rate": rate, **spec}
+    """A conversion's document; without a rate when it is None."""
+    spec = {"from": source, "to": target, **({} if rate is None else {"rate": rate}), **spec}
     return {"kind": "conversion", "code": code, "programme": PROGRAMME, "spec": spec}
 
 
@@ -67,6 +67,15 @@ def budget(code: str, amount: int, of: str = "points", **spec: Any) -> dict[str,
     """An earn budget's document."""
     spec = {"unit": of, "amount": amount, **spec}
     return {"kind": "budget", "code": code, "programme": PROGRAMME, "spec": spec}
+
+
+def partner(
+    code: str = "skyline", address: str = "127.0.0.1:1", domain: str = "air", **exchange: Any
+) -> dict[str, Any]:
+    """A partner's document; nobody listens at its address unless one is given."""
+    reached = {"address": address, "tls": False, "timeout_ms": 300, **exchange}
+    spec = {"name": "Skyline", "domain": domain, "exchange": reached}
+    return {"kind": "partner", "code": code, "programme": PROGRAMME, "spec": spec}
 
 
 SCORE = (unit("score", "qualifying"), rule("score-per-fen", "score"))
@@ -220,6 +229,40 @@ def convert(member: Member, amount: int, conversion: str = "to-miles", **fields:
         "amount": amount,
     }
     return movement_pb2.ConvertRequest(**{**values, **fields})
+
+
+def at_partner(member: Member) -> str:
+    """The ID of the member's account at a partner, once it is heard of."""
+    return ids.encode("account", ids.derived(member.uuid, 2))
+
+
+def convert_with_partner(
+    member: Member, amount: int, conversion: str = "to-skyline", **fields: Any
+) -> partner_conversion_pb2.ConvertWithPartnerRequest:
+    """A request to convert to or from a unit of a partner."""
+    values: dict[str, Any] = {
+        "request_id": request_id(),
+        "member_id": member.member_id,
+        "account_id": member.account_id,
+        "domain": member.domain,
+        "conversion": conversion,
+        "amount": amount,
+        "partner_account_id": at_partner(member),
+    }
+    return partner_conversion_pb2.ConvertWithPartnerRequest(**{**values, **fields})
+
+
+def settle_with_partner(
+    partner_conversion_id: str, decision: str = "booked", **fields: Any
+) -> partner_conversion_pb2.SettlePartnerConversionRequest:
+    """A request to settle a conversion with a partner by decision: booked, or refused."""
+    values = {
+        "request_id": request_id(),
+        "partner_conversion_id": partner_conversion_id,
+        "decision": f"DECISION_{decision.upper()}",
+        "reason": "their statement says so",
+    }
+    return partner_conversion_pb2.SettlePartnerConversionRequest(**{**values, **fields})
 
 
 def refund(spend_id: str, amount: int = 0, **fields: Any) -> pb.RefundSpendRequest:
@@ -395,6 +438,11 @@ class Shop:
             MemberHeard(member.uuid, ACTIVE),
             AccountHeard(member.account_uuid, member.uuid, member.domain, True),
         )
+
+    async def open_account_at_partner(self, member: Member, domain: str = "air") -> None:
+        """The member has an account in the domain of a partner."""
+        heard = AccountHeard(ids.derived(member.uuid, 2), member.uuid, domain, True)
+        await self.hear("identity", member.partition, heard)
 
     async def raise_to(self, member: Member, level: str, since: datetime, ladder: str = "shopper") -> None:
         """A member stands on a level."""

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from services.chassis.instants import timestamp
 from tests.points.builders import (
     SCORE,
     Member,
@@ -15,17 +16,20 @@ from tests.points.builders import (
     capture,
     conversion,
     convert,
+    convert_with_partner,
     extend,
     forfeit,
     give,
     grant,
     hold,
     local,
+    partner,
     record,
     refund,
     release,
     reverse,
     rule,
+    settle_with_partner,
     spend,
     unit,
 )
@@ -41,6 +45,10 @@ DOCUMENTS = [
     conversion("to-points", "sliding", "points"),
     budget("seed", 20_000, of="sliding", period="month"),
     rule("seeds", "sliding", rate="1/100", budget="seed"),
+    partner(),
+    unit("flown"),
+    conversion("to-skyline", "flown", "sky-miles", "1/2", to_partner="skyline"),
+    conversion("from-skyline", "sky-miles", "flown", "2", from_partner="skyline"),
     *SCORE,
 ]
 """What has to be published for it."""
@@ -72,6 +80,9 @@ async def _until_june(shop: Shop, member: Member) -> str:
     await points.Gift(give(member, other, 10, reference="birthday"))
     offered = await points.Gift(give(member, other, 20, unit="sliding"))
     await points.AcceptGift(accept(offered.gift_id, other))
+    for _ in range(2):
+        scored = await points.Adjust(adjust(member, 4, unit="score", effective_at=timestamp(local("2026-04-30"))))
+        await shop.as_caller("fuel").ResolveAdjustment(approve(scored.adjustment_id))
     proposed = await points.Adjust(adjust(member, -10))
     await shop.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
     await points.Spend(spend(member, 240))
@@ -85,6 +96,12 @@ async def _until_june(shop: Shop, member: Member) -> str:
     await points.Grant(grant(member, 90, merchant="cafe", reference="sorry"))
     await points.Convert(convert(member, 100, "to-points", reference="order 2"))
     await points.Forfeit(forfeit(member, 30, unit="sliding", reference="case 7"))
+    await shop.open_account_at_partner(member)
+    await points.Grant(grant(member, 20, unit="flown"))
+    for code, decision in (("to-skyline", "booked"), ("from-skyline", "booked"), ("to-skyline", "refused")):
+        asked = await points.ConvertWithPartner(convert_with_partner(member, 10, code, reference="trip"))
+        conversion_id = asked.conversion.partner_conversion_id
+        await points.SettlePartnerConversion(settle_with_partner(conversion_id, decision))
     await points.ExtendHold(extend(held[2].hold_id, local("2026-06-07")))
     spend_id: str = spent.spend_id
     return spend_id

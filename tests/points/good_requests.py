@@ -23,6 +23,8 @@ DOCUMENTS = (
     builders.rule("offered", "offered"),
     builders.rule("stays", "miles", pending="until-completed"),
     builders.conversion(CONVERSION),
+    builders.partner(),
+    builders.conversion("to-skyline", "points", "sky-miles", "1/2", to_partner="skyline"),
 )
 """A unit for each kind of operation, so that none stands in the way of another."""
 
@@ -146,6 +148,16 @@ async def _convert(given: Given) -> Any:
     return builders.convert(given.member, 3, CONVERSION, reference=builders.reference())
 
 
+async def _convert_with_partner(given: Given) -> Any:
+    """Nobody listens at the partner's address, so that its answer stays unknown."""
+    return builders.convert_with_partner(given.member, 2, reference=builders.reference())
+
+
+async def _settle_partner_conversion(given: Given) -> Any:
+    answer = await given.shop.points.ConvertWithPartner(await _convert_with_partner(given))
+    return builders.settle_with_partner(answer.conversion.partner_conversion_id)
+
+
 async def _gift(given: Given) -> Any:
     return builders.give(given.member, given.friend, 1, unit="given", reference=builders.reference())
 
@@ -189,6 +201,8 @@ GOOD: dict[str, Callable[[Given], Awaitable[Any]]] = {
     "Grant": _grant,
     "Forfeit": _forfeit,
     "Convert": _convert,
+    "ConvertWithPartner": _convert_with_partner,
+    "SettlePartnerConversion": _settle_partner_conversion,
     "Gift": _gift,
     "AcceptGift": _accept,
     "CancelGift": _cancel,

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from services.chassis import ids
 from services.chassis.access import ALL, Caller
+from services.chassis.instants import timestamp
 from services.chassis.verdicts import OK
 from services.points import requests
 from services.points.activities.parking import COMPLETION, parked_id_of
@@ -38,8 +40,15 @@ from services.points.commands import (
 )
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
+from services.points.partners import requests as partner_requests
+from services.points.partners.commands import (
+    AnswerPartnerConversion,
+    SettlePartnerConversion,
+    StartPartnerConversion,
+)
+from services.points.partners.values import Answer, State
 from tessera.events.v1 import journal_pb2
-from tessera.points.v1 import completion_pb2, event_pb2, movement_pb2, refund_pb2
+from tessera.points.v1 import completion_pb2, event_pb2, movement_pb2, partner_conversion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders, returns
 from tests.points.builders import Member, Shop, activity, record, someone
@@ -62,6 +71,7 @@ KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
     *("grant", "grant", "forfeit", "convert", "convert", "extend"),
     *("give", "give", "accept", "cancel", "adjust", "resolve"),
+    *("exchange", "exchange", "answer", "answer", "decide"),
     *("return", "return by key", "return by key", "resolve parked", "complete", "complete by key"),
 ]
 STAYS = [
@@ -75,6 +85,21 @@ BUDGETS = [
     builders.rule("of-often", "shared", budget="often", rate="1/2"),
     builders.rule("of-often-too", "shared", budget="often", funders={"platform": 2, "mill": 1}, rate="1/3"),
     builders.rule("of-once", "shared", budget="once", pending="until-completed"),
+]
+EXCHANGES = [
+    builders.partner(domain="fuel"),
+    *(
+        builders.conversion(
+            f"{code}-out", code, "sky-miles", "1/3", to_partner="skyline", cap={"amount": 60, "period": "day"}
+        )
+        for code in ("lasting", "sliding")
+    ),
+    *(
+        builders.conversion(
+            f"{code}-in", "sky-miles", code, "2", from_partner="skyline", cap={"amount": 30, "period": "week"}
+        )
+        for code in ("lasting", "sliding")
+    ),
 ]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
@@ -104,7 +129,7 @@ class Life:
         self._number = number
         self._commands: list[Any] = []
         self._parked: list[UUID] = []
-        self._made: dict[str, list[UUID]] = {"hold": [], "spend": [], "gift": [], "adjustment": [], "activity": []}
+        self._made: dict[str, list[UUID]] = defaultdict(list)
 
     def command(self, drawn: Drawn, now: datetime) -> Any:
         kind, number, amount, who, unit, chance = drawn
@@ -166,12 +191,31 @@ class Life:
             case "cancel":
                 return gift_requests.cancel_gift(builders.take_back(self._one("gift", number), **fields), CALLER)
             case "adjust":
-                request = builders.adjust(member, (amount or 1) * (-1 if number % 2 else 1), unit=unit, **fields)
+                unit, when = (
+                    ("nights", {"effective_at": timestamp(now - timedelta(days=number))}) if number > 4 else (unit, {})
+                )
+                request = builders.adjust(
+                    member, (amount or 1) * (-1 if number % 2 else 1), unit=unit, **when, **fields
+                )
                 return self._make("adjustment", adjustment_requests.adjust(request, CALLER))
             case "resolve":
                 resolve = builders.approve if number % 3 else builders.reject
                 request = resolve(self._one("adjustment", number), **fields)
                 return adjustment_requests.resolve_adjustment(request, CALLER if number % 4 == 1 else APPROVER)
+            case "exchange":
+                code = f"{'sliding' if unit == 'sliding' else 'lasting'}-{'in' if number % 3 == 0 else 'out'}"
+                account = {"partner_account_id": member.account_id}
+                request = builders.convert_with_partner(member, max(1, amount), code, **account, **fields)
+                command = partner_requests.convert_with_partner(request, CALLER, now)
+                return self._make("partner_conversion", command)
+            case "answer":
+                answered = ids.decode("partnerconversion", self._one("partner_conversion", number))
+                return AnswerPartnerConversion(answered, ANSWERED[amount % 3])
+            case "decide":
+                conversion_id = self._one("partner_conversion", number)
+                decision = "booked" if number % 2 else "refused"
+                request = builders.settle_with_partner(conversion_id, decision, **fields)
+                return partner_requests.settle_partner_conversion(request, CALLER)
             case "return":
                 request = returns.returning(self._one("activity", number), **self._returned(number, amount), **fields)
                 return requests.refund_activity(request, CALLER)
@@ -223,7 +267,7 @@ class Life:
     def _one(self, what: str, number: int) -> str:
         """One that was made, one of the last rather than of the first; or one that never was."""
         made = self._made[what] or [ids.new_id(0)]
-        return ids.encode(what, made[-1 - number % len(made)])
+        return ids.encode(what.replace("_", ""), made[-1 - number % len(made)])
 
 
 def _order(number: int) -> dict[str, Any]:
@@ -281,7 +325,12 @@ class Service:
         return await self.shop.suite.running["points"].platform.pool.fetchval(sql)
 
 
-USERS = ("hold", "spend", "gift", "adjustment", "movement", "clawback")
+ANSWERED = [
+    Answer(State.DONE, "SKY-1"),
+    Answer(State.REFUSED, reason="no such flyer"),
+    Answer(State.UNKNOWN),
+]
+USERS = ("hold", "spend", "gift", "adjustment", "partner_conversion", "movement", "clawback")
 _USERS = "SELECT {0}_id FROM {0}s WHERE member_id = ANY($1)"
 TABLES = {
     "activities": """
@@ -313,6 +362,7 @@ TABLES = {
             "spends": "spend_id",
             "gifts": "gift_id",
             "adjustments": "adjustment_id",
+            "partner_conversions": "partner_conversion_id",
             "clawbacks": "clawback_id",
             "movements": "movement_id",
             "cap_uses": "rule, period_start",
@@ -343,6 +393,9 @@ ANSWERS = {
     RefundActivity: refund_pb2.RefundActivityResponse,
     CompleteActivity: completion_pb2.CompleteActivityResponse,
     ResolveParkedRefund: refund_pb2.ResolveParkedRefundResponse,
+    StartPartnerConversion: partner_conversion_pb2.ConvertWithPartnerResponse,
+    AnswerPartnerConversion: partner_conversion_pb2.SettlePartnerConversionResponse,
+    SettlePartnerConversion: partner_conversion_pb2.SettlePartnerConversionResponse,
 }
 
 
@@ -392,7 +445,8 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    opening = builders.open_shop(*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, at="2026-01-20 12:00")
+    documents = (*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, *EXCHANGES)
+    opening = builders.open_shop(*documents, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))
     return shop

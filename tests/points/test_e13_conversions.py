@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.chassis.documents import Document, DocumentErrors
 from services.points.documents import compile_documents
+from services.points.movements.terms import Exchanged, Terms
 from services.points.shares import split
 from tessera.points.v1 import movement_pb2
 from tests.points.builders import (
@@ -178,3 +179,74 @@ def test_shares_come_to_the_whole_and_are_less_than_one_off(total: int, weights:
     assert sum(parts) == total
     for part, weight in zip(parts, weights, strict=True):
         assert abs(part - Fraction(total * weight, sum(weights))) < 1
+
+
+async def test_a_table_gives_the_rate_of_the_step_reached() -> None:
+    steps = [{"from": 100, "rate": "1/4"}, {"from": 1000, "rate": "1/3"}]
+    async with open_shop(unit(), rule(), MILES, conversion(rate=None, table=steps)) as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 2000)
+        refusal = await refusal_of(shop.points.Convert(convert(member, 99)))
+        assert (refusal.reason, refusal.metadata) == (
+            "CONVERSION_BELOW_MINIMUM",
+            {"minimum": "100", "requested": "99"},
+        )
+        for amount, debited, credited, rate in ((999, 996, 249, "1/4"), (1000, 999, 333, "1/3")):
+            done = await shop.points.Convert(convert(member, amount))
+            assert (done.debited, done.credited, done.rate, done.level) == (debited, credited, rate, "")
+        assert await shop.findings() == []
+
+
+async def test_a_level_multiplies_the_rate_and_the_spread_is_off_it() -> None:
+    by_level = {"ladder": "shopper", "by_level": {"gold": "6/5"}}
+    async with open_shop(unit(), rule(), MILES, conversion(rate="1/2", multiplier=by_level, spread="1/10")) as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 1000)
+        done = await shop.points.Convert(convert(member, 100))
+        assert (done.debited, done.credited, done.rate, done.level) == (100, 45, "9/20", "")
+        await shop.raise_to(member, "gold", await shop.now())
+        done = await shop.points.Convert(convert(member, 100))
+        assert (done.debited, done.credited, done.rate, done.level) == (100, 54, "27/50", "gold")
+        assert await shop.findings() == []
+
+
+def test_a_round_must_not_gain_at_the_best_rate_of_any_step_and_level() -> None:
+    units = [unit("a"), unit("b")]
+    there = conversion("ab", "a", "b", None, table=[{"from": 0, "rate": "1"}, {"from": 9, "rate": "2"}])
+    best = {"multiplier": {"ladder": "shopper", "by_level": {"gold": "5/4"}}, "spread": "1/5"}
+    compile_documents([Document(**d) for d in (programme(), *units, there, conversion("ba", "b", "a", "1/2", **best))])
+    best["spread"] = "1/10"
+    found = mistakes_in(*units, there, conversion("ba", "b", "a", "1/2", **best))
+    assert list(found.values()) == ["ba and ab make 9/8 of 1: a round must not gain"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate": None},
+        {"table": [{"from": 0, "rate": "1"}]},
+        {"rate": None, "table": [{"from": 0, "rate": "0"}]},
+        {"multiplier": {"ladder": "shopper", "by_level": {"gold": 0}}},
+        {"spread": "1"},
+        {"spread": "-1/100"},
+    ],
+)
+def test_each_rate_must_give_something(wrong: dict[str, object]) -> None:
+    assert mistakes_in(unit(), MILES, conversion(**wrong))  # type: ignore[arg-type]  # whatever a document may say
+
+
+@given(
+    st.integers(1, 10**9),
+    st.lists(st.tuples(st.integers(0, 10**6), st.fractions(Fraction(1, 50), 50, max_denominator=50)), min_size=1),
+    st.fractions(0, Fraction(9, 10), max_denominator=20),
+)
+def test_what_is_taken_is_the_least_that_makes_what_is_given(
+    amount: int, steps: list[tuple[int, Fraction]], spread: Fraction
+) -> None:
+    terms = Terms(tuple(sorted(dict(steps).items())), "", {}, 1 - spread, 1, None)
+    done = terms.exchange(amount, {})
+    if isinstance(done, Exchanged):
+        assert done.debited <= amount
+        assert done.credited >= 1
+        assert done.credited <= done.debited * done.rate <= done.debited * terms.best_rate
+        assert (done.debited - 1) * done.rate < done.credited

@@ -7,6 +7,7 @@ from datetime import UTC
 import pytest
 from grpc import StatusCode
 
+from services.chassis.instants import timestamp
 from tessera.events.v1 import journal_pb2
 from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -179,7 +180,8 @@ async def test_bad_adjustments_are_refused_with_reasons() -> None:
             (adjust(member, -(1 << 63)), "INVALID_REQUEST"),
             (adjust(member, 1, cause=""), "INVALID_REQUEST"),
             (adjust(member, 1, unit="miles"), "UNIT_UNKNOWN"),
-            (adjust(member, 1, unit="score"), "UNIT_NOT_SPENDABLE"),
+            (adjust(member, -1, unit="points", effective_at=timestamp(local("2025-12-01"))), "TIME_OUT_OF_RANGE"),
+            (adjust(member, 1, unit="score", effective_at=timestamp(local("2026-01-02"))), "TIME_OUT_OF_RANGE"),
             (adjust(member, 1, domain="travel"), "ACCOUNT_OF_ANOTHER_DOMAIN"),
         ):
             assert await outcome(shop.points.Adjust(wrong)) == reason
@@ -190,3 +192,37 @@ async def test_bad_adjustments_are_refused_with_reasons() -> None:
         unknown = approve(f"adjustment_{member.member_id.removeprefix('member_')}")
         refusal = await refusal_of(shop.points.ResolveAdjustment(unknown))
         assert (refusal.code, refusal.reason) == (StatusCode.NOT_FOUND, "ADJUSTMENT_UNKNOWN")
+
+
+async def test_a_score_is_corrected_with_effect_when_it_counts_and_by_two_callers_above_its_limit() -> None:
+    score = unit("score", "qualifying", approval_above=50), rule("score-per-fen", "score")
+    async with open_shop(*score, at="2026-06-10") as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 100)
+        day = local("2026-05-01 10:00")
+        down = await shop.points.Adjust(adjust(member, -40, unit="score", effective_at=timestamp(day)))
+        assert (down.state, down.balance_after) == (APPLIED, 60)
+        kept = await read(shop, down.adjustment_id)
+        assert kept.effective_at.ToDatetime(UTC) == day
+        proposed = await shop.points.Adjust(adjust(member, 51, unit="score"))
+        assert (proposed.state, proposed.balance_after) == (PROPOSED, 60)
+        assert not (await read(shop, proposed.adjustment_id)).HasField("effective_at")
+        await shop.go_to("2026-06-12")
+        approved = await shop.as_caller("fuel").ResolveAdjustment(approve(proposed.adjustment_id))
+        assert approved.balance_after == 111
+        kept = await read(shop, proposed.adjustment_id)
+        assert kept.effective_at.ToDatetime(UTC) == local("2026-06-12")
+        assert await shop.entries(member, of="score") == [("earn", 100), ("adjust_score", -40), ("adjust_score", 51)]
+        sums = (await shop.points.GetLedgerSummary(pb.GetLedgerSummaryRequest())).units
+        assert [(one.unit, one.adjusted, one.outstanding) for one in sums] == [("score", 11, 111)]
+        assert await shop.findings() == []
+
+
+async def test_a_score_goes_down_to_zero_and_no_further() -> None:
+    async with open_shop(unit(approval_above=50), unit("score", "qualifying", approval_above=500)) as shop:
+        member = await shop.enrol()
+        await shop.points.Adjust(adjust(member, 100, unit="score"))
+        refusal = await refusal_of(shop.points.Adjust(adjust(member, -101, unit="score")))
+        assert (refusal.reason, refusal.metadata) == ("SCORE_BELOW_ZERO", {"score": "100", "amount": "-101"})
+        assert (await shop.points.Adjust(adjust(member, -100, unit="score"))).balance_after == 0
+        assert await shop.findings() == []

@@ -9,6 +9,7 @@ from services.points.activities import loading
 from services.points.activities import reads as activity_reads
 from services.points.budgets import loading as budgets
 from services.points.budgets import reads as budget_reads
+from services.points.partners import loading as partners
 from services.points.reports import queries as reports
 from services.points.traces import queries as traces
 from services.points.values import ParkedState
@@ -140,6 +141,11 @@ async def test_an_export_reads_the_journal_from_its_place_on() -> None:
     assert "Index Scan using journal_pkey" in plan, plan
     assert "Sort" not in plan, plan
     check_looks_up(plan)
+
+
+@pytest.mark.parametrize("name", ["_CONVERSIONS", "_ONE", "_IN_STATE", "_WAITING"])
+async def test_no_conversion_with_a_partner_is_looked_for_in_a_whole_partition(name: str) -> None:
+    check_looks_up(await plan_of("points", getattr(partners, name)))
 
 
 @pytest.mark.parametrize("state", list(ParkedState))

@@ -22,7 +22,8 @@ _NUMBER = itertools.count(1)
 
 
 def unit(code: str, kind: str) -> dict[str, Any]:
-    return {"kind": "unit", "code": code, "programme": "shop", "spec": {"name": code, "kind": kind}}
+    spec = {"name": code, "kind": kind, "approval_above": 1000}
+    return {"kind": "unit", "code": code, "programme": "shop", "spec": spec}
 
 
 def rule(code: str, of: str, **spec: Any) -> dict[str, Any]:
@@ -73,6 +74,20 @@ class Shopper:
         request = points_pb.RecordActivityRequest(request_id=f"request-{number}", activity=activity, at_least=after)
         return await self.suite.points.RecordActivity(request)
 
+    async def adjusted(self, amount: int, effective_at: datetime | None, of: str = "score") -> Any:
+        """Correct a score, or points, by hand."""
+        request = points_pb.AdjustRequest(
+            request_id=f"request-{next(_NUMBER)}",
+            member_id=self.member_id,
+            account_id=self.account_id,
+            domain="grocery",
+            unit=of,
+            amount=amount,
+            cause="a mistake",
+            effective_at=timestamp(effective_at) if effective_at else None,
+        )
+        return await self.suite.points.Adjust(request)
+
     async def standing(self, after: Any = ()) -> pb.Standing:
         """Where the member stands."""
         request = pb.GetStandingRequest(member_id=self.member_id, at_least=after)
@@ -113,6 +128,25 @@ async def test_points_multiply_by_the_level_at_the_time_of_the_activity(suite: S
     assert (await member.standing()).level == "bronze"
     assert earned(await member.buys(10, at(date(2026, 4, 2), 0)), "points") == 10
     assert earned(await member.buys(10, at(date(2026, 4, 1), 23)), "points") == 20
+
+
+async def test_a_score_corrected_by_hand_moves_the_level_from_when_it_counts(suite: Suite) -> None:
+    member = await shopper(suite)
+    await suite.advance(at(date(2026, 1, 20)))
+    await member.buys(60, at(date(2026, 1, 10)))
+    raised = await member.adjusted(300, at(date(2026, 1, 12)))
+    found = await member.standing(after=[raised.position])
+    assert (found.level, found.score, found.since.ToDatetime(UTC)) == ("gold", 360, at(date(2026, 1, 12)))
+    lowered = await member.adjusted(-290, at(date(2026, 1, 12)))
+    assert (await member.standing(after=[lowered.position])).score == 70
+    await suite.advance(at(date(2026, 4, 2), 0))
+    assert (await member.standing()).level == "bronze"
+
+
+async def test_a_correction_of_points_is_no_score(suite: Suite) -> None:
+    member = await shopper(suite)
+    corrected = await member.adjusted(900, None, "points")
+    assert (await member.standing(after=[corrected.position])).score == 0
 
 
 async def test_a_reversed_activity_lowers_the_level_at_the_next_evaluation(suite: Suite) -> None:

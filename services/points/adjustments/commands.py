@@ -1,6 +1,7 @@
 """What points can be told to do with adjustments."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.chassis.access import Caller
@@ -21,6 +22,7 @@ class Adjust:
     amount: int
     cause: str
     funder: str
+    effective_at: datetime | None
     caller: Caller
     validate_only: bool
 

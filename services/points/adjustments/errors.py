@@ -20,6 +20,23 @@ def adjustment_not_proposed(state: str) -> Rejection:
     return Rejection("ADJUSTMENT_NOT_PROPOSED", f"the adjustment is {state}", metadata={"state": state})
 
 
+def score_below_zero(score: int, amount: int) -> Rejection:
+    """More than a score has."""
+    return Rejection(
+        "SCORE_BELOW_ZERO",
+        f"the score is {score}, and was to be corrected by {amount}",
+        metadata={"score": str(score), "amount": str(amount)},
+    )
+
+
+def _effective_at(why: str) -> Rejection:
+    return Rejection("TIME_OUT_OF_RANGE", why, code=StatusCode.INVALID_ARGUMENT, metadata={"field": "effective_at"})
+
+
+EFFECTIVE_IN_FUTURE = _effective_at("effective_at must not be in the future")
+POINTS_ARE_CORRECTED_NOW = _effective_at("only a score is corrected with effect at another instant")
+
+
 def approval_by_requester(requested_by: str) -> Rejection:
     """Four eyes are wanted."""
     return Rejection(

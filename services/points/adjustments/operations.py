@@ -9,12 +9,13 @@ from services.chassis.operations import Decided, Decision, Moment
 from services.points.adjustments import errors, rules, wire
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.documents import PointsConfig
+from services.points.errors import NOT_CONFIGURED, unit_unknown
 from services.points.members import member_rejection
 from services.points.specs import DEFAULT_FUNDER
 from services.points.state import PointsState
+from services.points.units import Unit
 from services.points.values import Adjustment
 from services.points.wallet import Wallet
-from services.points.wallets.operations import spendable_unit
 
 
 class Adjusted(NamedTuple):
@@ -42,9 +43,12 @@ def _adjust(state: PointsState, command: Adjust, moment: Moment[PointsConfig]) -
     rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
     if rejection is not None:
         return rejection
-    unit = spendable_unit(command.unit, moment.config)
+    unit = _unit(command.unit, moment.config)
     if isinstance(unit, Rejection):
         return unit
+    rejection = rules.time_rejection(unit, command.effective_at, moment.at)
+    if rejection is not None:
+        return rejection
     proposed = _proposed(command, moment)
     wallet = state.wallet(command.member_id, command.unit)
     adjustment: Adjustment | Rejection = proposed
@@ -53,6 +57,13 @@ def _adjust(state: PointsState, command: Adjust, moment: Moment[PointsConfig]) -
     if isinstance(adjustment, Rejection):
         return adjustment
     return Decision(Adjusted(adjustment, wallet), lambda: wire.adjust_response(adjustment, wallet, moment))
+
+
+def _unit(code: str, config: PointsConfig) -> Unit | Rejection:
+    """The unit, of points or a score."""
+    if not config.units:
+        return NOT_CONFIGURED
+    return config.units.get(code) or unit_unknown(code)
 
 
 def _proposed(command: Adjust, moment: Moment[PointsConfig]) -> Adjustment:
@@ -70,6 +81,7 @@ def _proposed(command: Adjust, moment: Moment[PointsConfig]) -> Adjustment:
         requested_at=moment.at,
         resolved_by="",
         resolved_at=None,
+        effective_at=command.effective_at,
         uses=(),
     )
 
@@ -92,7 +104,7 @@ def _resolve(state: PointsState, command: ResolveAdjustment, moment: Moment[Poin
 
 
 def _approved(wallet: Wallet, adjustment: Adjustment, moment: Moment[PointsConfig]) -> Adjustment | Rejection:
-    unit = spendable_unit(adjustment.unit, moment.config)
+    unit = _unit(adjustment.unit, moment.config)
     return unit if isinstance(unit, Rejection) else rules.apply(wallet, unit, adjustment, moment.at)
 
 

@@ -9,7 +9,7 @@ from services.points.values import Adjustment
 
 _COLUMNS = """
     adjustment_id, member_id, account_id, domain, unit, amount, cause, funder, state, requested_by, requested_at,
-    resolved_by, resolved_at
+    resolved_by, resolved_at, effective_at
 """
 _ADJUSTMENT = f"""
     SELECT {_COLUMNS}

@@ -34,8 +34,19 @@ def resolution_rejection(adjustment: Adjustment, approve: bool, caller: str) -> 
     return None
 
 
+def time_rejection(unit: Unit, effective_at: datetime | None, now: datetime) -> Rejection | None:
+    """Why an adjustment cannot take effect at an instant; None when it can, or none is given."""
+    if effective_at is None:
+        return None
+    if unit.is_spendable:
+        return errors.POINTS_ARE_CORRECTED_NOW
+    return errors.EFFECTIVE_IN_FUTURE if effective_at > now else None
+
+
 def apply(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> Adjustment | Rejection:
-    """Correct the wallet: open a lot for what is added, or burn lots for what is taken."""
+    """Correct the wallet: open a lot for what is added, or burn lots for what is taken. A score has no lots."""
+    if not unit.is_spendable:
+        return _apply_to_score(wallet, adjustment, now)
     settle(wallet, now)
     added, taken = max(0, adjustment.amount), max(0, -adjustment.amount)
     rejection = _add(wallet, unit, adjustment, now) if added else insufficient(wallet, taken, now)
@@ -45,6 +56,19 @@ def apply(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> 
     wallet.book(EntryKind.ADJUST, adjustment.amount, ADJUSTMENT, now, adjustment.adjustment_id, adjustment.account_id)
     pay_debt(wallet, now)
     return replace(adjustment, state="applied", resolved_at=now, uses=uses)
+
+
+def _apply_to_score(wallet: Wallet, adjustment: Adjustment, now: datetime) -> Adjustment | Rejection:
+    """A score goes down to 0 at most; it counts when that was said, or now."""
+    score = wallet.balance.balance
+    if adjustment.amount < 0 and score + adjustment.amount < 0:
+        return errors.score_below_zero(score, adjustment.amount)
+    if score + adjustment.amount > MAX_AMOUNT:
+        return amount_out_of_range(f"the balance of {wallet.unit}")
+    counts_at = adjustment.effective_at or now
+    source_id, account_id = adjustment.adjustment_id, adjustment.account_id
+    wallet.book(EntryKind.ADJUST_SCORE, adjustment.amount, ADJUSTMENT, counts_at, source_id, account_id)
+    return replace(adjustment, state="applied", resolved_at=now, effective_at=counts_at)
 
 
 def _add(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> Rejection | None:

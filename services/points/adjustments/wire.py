@@ -58,4 +58,6 @@ def adjustment_message(adjustment: Adjustment) -> pb.Adjustment:
     )
     if adjustment.resolved_at is not None:
         message.resolved_at.CopyFrom(timestamp(adjustment.resolved_at))
+    if adjustment.effective_at is not None:
+        message.effective_at.CopyFrom(timestamp(adjustment.effective_at))
     return message

@@ -4,8 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from services.chassis.ids import from_bytes
 from services.points.budgets.definitions import home_of
 from services.points.ledger.replay import Row, Wallet, text_of
+from services.points.partners.rules import hold_of
+from services.points.partners.values import OPEN, PARTNER_HOLDS, State
 from services.points.values import EntryKind
 
 _SOURCE, _ORIGIN = 10, 13
@@ -22,15 +25,19 @@ class Books:
     uses: list[Row] = field(default_factory=list)
     spent: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     taken: dict[bytes, int] = field(default_factory=dict)
-    """What gifts and adjustments took, all of it from lots and for good."""
+    """What gifts, adjustments and conversions with partners took, all of it from lots and for good."""
     owed: dict[Wallet, int] = field(default_factory=lambda: defaultdict(int))
     balances: dict[Wallet, tuple[int, int]] = field(default_factory=dict)
     moved: dict[bytes, int] = field(default_factory=dict)
     """What forfeits and conversions took from lots."""
     given: dict[bytes, int] = field(default_factory=dict)
-    """What grants and conversions gave in lots."""
+    """What grants and conversions gave in lots, those with partners too."""
     forfeits: set[bytes] = field(default_factory=set)
     budget_portions: list[Row] = field(default_factory=list)
+    waiting: set[bytes] = field(default_factory=set)
+    """The open holds that conversions with partners must have, and no others of theirs."""
+    partner_holds: set[bytes] = field(default_factory=set)
+    """Open holds that wait for a partner."""
 
     def add_lots(self, rows: Iterable[Row]) -> None:
         """Lots: ID, member, unit, amount, remaining, held, expired, …, in the order of ledger/queries.py."""
@@ -40,6 +47,8 @@ class Books:
         """Holds: ID, …, state in the eighth place."""
         for row in rows:
             (self.open_holds if row[7] == "open" else self.closed_holds).add(row[0])
+            if row[7] == "open" and row[3].startswith(PARTNER_HOLDS):
+                self.partner_holds.add(row[0])
 
     def add_spends(self, rows: Iterable[Row]) -> None:
         """Spends: ID, …, amount and refunded in the sixth and seventh place."""
@@ -52,9 +61,22 @@ class Books:
             self.taken[row[0]] = row[8] if row[9] == "accepted" else 0
 
     def add_adjustments(self, rows: Iterable[Row]) -> None:
-        """Adjustments: ID, …, amount in the sixth place and state in the eighth; what they took came from lots."""
+        """Adjustments: ID, …, amount in the sixth place, state in the eighth, when a score counts in the thirteenth.
+
+        What was taken of points came from lots.
+        """
         for row in rows:
-            self.taken[row[0]] = max(0, -row[5]) if row[7] == "applied" else 0
+            self.taken[row[0]] = max(0, -row[5]) if row[7] == "applied" and row[12] is None else 0
+
+    def add_partner_conversions(self, rows: Iterable[Row]) -> None:
+        """Conversions with partners: ID, …, incoming in the eighth place, amount in the tenth and state in the
+        thirteenth. One that goes out and waits for its partner has an open hold."""
+        for row in rows:
+            conversion_id, incoming, amount, state = row[0], row[7], row[9], row[12]
+            self.taken[conversion_id] = amount if state == State.DONE and not incoming else 0
+            self.given[conversion_id] = amount if state == State.DONE and incoming else 0
+            if state in OPEN and not incoming:
+                self.waiting.add(hold_of(from_bytes(conversion_id)).bytes)
 
     def add_clawbacks(self, rows: Iterable[Row]) -> None:
         """Clawbacks: ID, member, account, unit, activity, funder, amount, owed, …."""
@@ -91,6 +113,8 @@ class Books:
         yield from self._lot_findings()
         yield from self._spend_findings()
         yield from self._movement_findings()
+        for hold_id in self.waiting ^ self.partner_holds:
+            yield f"hold {text_of(hold_id)}: is not open exactly while its conversion waits for the partner"
         yield from self._balance_findings()
         yield from self._budget_findings()
 
@@ -130,7 +154,7 @@ class Books:
                 yield f"spend {text_of(spend_id)}: its lots do not come to what it says"
         for taker_id, amount in self.taken.items():
             if from_lots[taker_id] != [amount, 0]:
-                yield f"gift or adjustment {text_of(taker_id)}: its lots do not come to what it says"
+                yield f"gift, adjustment or conversion {text_of(taker_id)}: its lots do not come to what it says"
 
     def _movement_findings(self) -> Iterator[str]:
         taken: dict[bytes, int] = defaultdict(int)

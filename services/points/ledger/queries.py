@@ -33,8 +33,8 @@ _UNIT_SUMS = """
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind IN (6, 7, 8)), 0)::bigint AS clawed_back,
            coalesce(sum(moved.amount) FILTER (WHERE moved.kind = 20), 0)::bigint AS granted,
            coalesce(-sum(moved.amount) FILTER (WHERE moved.kind = 21), 0)::bigint AS forfeited,
-           coalesce(sum(moved.amount) FILTER (WHERE moved.kind IN (22, 23)), 0)::bigint AS converted,
-           coalesce(sum(moved.amount) FILTER (WHERE moved.kind = 35), 0)::bigint AS adjusted,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind IN (22, 23, 36, 37)), 0)::bigint AS converted,
+           coalesce(sum(moved.amount) FILTER (WHERE moved.kind IN (35, 38)), 0)::bigint AS adjusted,
            kept.balance::bigint AS outstanding,
            coalesce(open_lots.amount, 0)::bigint AS in_lots,
            kept.debt::bigint AS receivable
@@ -103,8 +103,15 @@ _GIFTS = """
 """
 _ADJUSTMENTS = """
     SELECT adjustment_id, member_id, account_id, domain, unit, amount, funder, state, requested_by, requested_at,
-           resolved_by, resolved_at, cause
+           resolved_by, resolved_at, effective_at, cause
     FROM adjustments
+    WHERE partition = $1
+"""
+_PARTNER_CONVERSIONS = """
+    SELECT partner_conversion_id, member_id, account_id, domain, conversion, partner, partner_account_id, incoming,
+           unit, amount, partner_unit, partner_amount, state, funder, started_at, closed_at, settled_by, reference,
+           booking, reason
+    FROM partner_conversions
     WHERE partition = $1
 """
 _MOVEMENTS = """
@@ -245,6 +252,11 @@ def gifts(connection: asyncpg.Connection, partition: int) -> Chunks:
 def adjustments(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All adjustments."""
     return _chunks(connection, _ADJUSTMENTS, partition)
+
+
+def partner_conversions(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All conversions with partners."""
+    return _chunks(connection, _PARTNER_CONVERSIONS, partition)
 
 
 def kept_verdicts(connection: asyncpg.Connection, partition: int) -> Chunks:

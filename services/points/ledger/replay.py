@@ -71,6 +71,7 @@ class Replayed:
     spends: dict[bytes, Row | bytes] = field(default_factory=dict)
     gifts: dict[bytes, Row | bytes] = field(default_factory=dict)
     adjustments: dict[bytes, Row | bytes] = field(default_factory=dict)
+    partner_conversions: dict[bytes, Row | bytes] = field(default_factory=dict)
     clawbacks: dict[bytes, Row | bytes] = field(default_factory=dict)
     movements: dict[bytes, Row | bytes] = field(default_factory=dict)
     uses: dict[tuple[bytes, int], Row | bytes] = field(default_factory=dict)
@@ -138,6 +139,10 @@ class Replayed:
                 adjustment = event.adjustment_changed
                 self.adjustments[adjustment.adjustment_id] = _adjustment(adjustment)
                 self._use(adjustment.adjustment_id, adjustment.uses)
+            case "partner_conversion_changed":
+                conversion = event.partner_conversion_changed
+                self.partner_conversions[conversion.partner_conversion_id] = _partner_conversion(conversion)
+                self._use(conversion.partner_conversion_id, conversion.uses)
             case "clawback_changed":
                 clawback = event.clawback_changed
                 self.clawbacks[clawback.clawback_id] = _clawback(clawback)
@@ -361,7 +366,33 @@ def _adjustment(adjustment: pb.AdjustmentChanged) -> Row:
         database_time(adjustment.requested_at_us),
         adjustment.resolved_by,
         database_time(adjustment.resolved_at_us),
+        database_time(adjustment.effective_at_us),
         adjustment.cause_digest,
+    )
+
+
+def _partner_conversion(conversion: pb.PartnerConversionChanged) -> Row:
+    return (
+        conversion.partner_conversion_id,
+        conversion.member_id,
+        conversion.account_id,
+        conversion.domain,
+        conversion.conversion,
+        conversion.partner,
+        conversion.partner_account_id,
+        conversion.incoming,
+        conversion.unit,
+        conversion.amount,
+        conversion.partner_unit,
+        conversion.partner_amount,
+        conversion.state,
+        conversion.funder,
+        database_time(conversion.started_at_us),
+        database_time(conversion.closed_at_us),
+        conversion.settled_by,
+        conversion.reference_digest,
+        conversion.booking_digest,
+        conversion.reason_digest,
     )
 
 

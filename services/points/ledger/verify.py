@@ -1,10 +1,11 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-movements, gifts, adjustments, clawbacks, their uses of lots, uses of caps, portions and pools of budgets and the
-verdicts kept for repeated requests are what the journal says; balances are the sums of entries, and what lots come to
-less what is owed; every point that a lot received is accounted for (laws.py). Where it begins at a seal, the same holds
-of every row; only of the journal and the seals' own past it is the earlier proof that speaks.
+movements, gifts, adjustments, conversions with partners, clawbacks, their uses of lots, uses of caps, portions and
+pools of budgets and the verdicts kept for repeated requests are what the journal says; balances are the sums of
+entries, and what lots come to less what is owed; every point that a lot received is accounted for (laws.py). Where it
+begins at a seal, the same holds of every row; only of the journal and the seals' own past it is the earlier proof that
+speaks.
 """
 
 import asyncio
@@ -160,6 +161,14 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         ("gift", replayed.gifts, queries.gifts, books.add_gifts, _with_digests, _ID),
         ("adjustment", replayed.adjustments, queries.adjustments, books.add_adjustments, _with_digests, _ID),
         ("movement", replayed.movements, queries.movements, books.add_movements, _with_two_digests, _ID),
+        (
+            "conversion with a partner",
+            replayed.partner_conversions,
+            queries.partner_conversions,
+            books.add_partner_conversions,
+            _with_three_digests,
+            _ID,
+        ),
         ("clawback", replayed.clawbacks, queries.clawbacks, books.add_clawbacks, _as_it_is, _ID),
         ("use of a cap by", replayed.cap_uses, queries.cap_uses, _learn_nothing, _with_days, _CAP),
         ("use of a lot by", replayed.uses, queries.uses, books.add_uses, _as_it_is, _OWNER_AND_ORDINAL),
@@ -243,6 +252,11 @@ def _with_digests(rows: Sequence[Row], texts: int = 1) -> list[Row]:
 def _with_two_digests(rows: Sequence[Row]) -> list[Row]:
     """Rows whose last two columns are such texts."""
     return _with_digests(rows, texts=2)
+
+
+def _with_three_digests(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose last three columns are such texts."""
+    return _with_digests(rows, texts=3)
 
 
 def _with_days(rows: Sequence[Row]) -> list[Row]:

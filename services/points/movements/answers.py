@@ -45,6 +45,8 @@ def converted(
         from_balance_after=source_balance.balance,
         to_balance_after=target_balance.balance,
         position=position,
+        rate=str(done.exchanged.rate),
+        level=done.exchanged.level,
     )
     for use, lot in done.parts:
         response.lots.add(

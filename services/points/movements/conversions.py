@@ -3,53 +3,70 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from services.chassis.documents import Mistakes
-from services.points.specs import CapSpec, ConversionSpec
+from services.points.movements.terms import Terms, terms_of
+from services.points.specs import ConversionSpec
 from services.points.units import Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A conversion, ready to reckon with. `rate` is minor units of `target` for each minor unit of `source`."""
+    """A conversion, ready to reckon with."""
 
     code: str
     source: Unit
     target: Unit
-    rate: Fraction
-    minimum: int
-    cap: CapSpec | None
+    terms: Terms
     keeps_expiry: bool
 
 
 def compile_conversions(
     specs: Mapping[str, ConversionSpec], given: Collection[str], units: Mapping[str, Unit], mistakes: Mistakes
 ) -> dict[str, Conversion]:
-    """The conversions by code; `given` are the codes of all units, `units` those without mistakes. Notes mistakes."""
+    """The conversions within the programme by code; `given` are the codes of all units, `units` those without mistakes.
+
+    Those with a partner are left out. Notes mistakes.
+    """
     conversions = {}
     for code, spec in specs.items():
-        for field, unit in (("from", spec.source), ("to", spec.target)):
-            if unit not in given:
-                mistakes.add(f"conversion/{code}.{field}", f"there is no unit {unit}")
-            elif unit in units and not units[unit].is_spendable:
-                mistakes.add(f"conversion/{code}.{field}", f"{unit} is a score, which nobody converts")
+        if spec.from_partner or spec.to_partner:
+            continue
+        check_unit(f"conversion/{code}.from", spec.source, given, units, mistakes)
+        check_unit(f"conversion/{code}.to", spec.target, given, units, mistakes)
         if spec.source == spec.target:
             mistakes.add(f"conversion/{code}.to", "must be another unit than the one converted from")
         elif spec.source in units and spec.target in units:
-            conversions[code] = Conversion(
-                code,
-                units[spec.source],
-                units[spec.target],
-                spec.rate,
-                spec.minimum,
-                spec.cap,
-                spec.expiry == "keep",
-            )
-    cycle = gaining_cycle(list(conversions.values()))
+            source, target = units[spec.source], units[spec.target]
+            conversions[code] = Conversion(code, source, target, terms_of(spec), spec.expiry == "keep")
+    return conversions
+
+
+def check_unit(field: str, unit: str, given: Collection[str], units: Mapping[str, Unit], mistakes: Mistakes) -> None:
+    """Note it when there is no such unit, or when it is a score."""
+    if unit not in given:
+        mistakes.add(field, f"there is no unit {unit}")
+    elif unit in units and not units[unit].is_spendable:
+        mistakes.add(field, f"{unit} is a score, which nobody converts")
+
+
+class Leg(NamedTuple):
+    """A conversion from a unit to a unit, which a partner's name stands before where it is a partner's."""
+
+    code: str
+    source: str
+    target: str
+    rate: Fraction
+    """The most that 1 can become."""
+
+
+def check_rounds(legs: Sequence[Leg], mistakes: Mistakes) -> None:
+    """Note it when a round of conversions can gain, whether within the programme or by way of partners."""
+    cycle = gaining_cycle(legs)
     if cycle:
         rounds, product = " and ".join(cycle.codes), cycle.rate
         mistakes.add(f"conversion/{cycle.codes[0]}.rate", f"{rounds} make {product} of 1: a round must not gain")
-    return conversions
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +77,15 @@ class Path:
     codes: tuple[str, ...]
 
 
-def gaining_cycle(conversions: Sequence[Conversion]) -> Path | None:
+def gaining_cycle(legs: Sequence[Leg]) -> Path | None:
     """A round of conversions that comes back to its unit with more than it began with; None when there is none.
 
     The best path between any two units, by way of more and more units (Floyd and Warshall): the first round that gains
     is found before any path goes twice through it.
     """
     best: dict[tuple[str, str], Path] = {}
-    for conversion in conversions:
-        _keep_better(best, conversion.source.code, conversion.target.code, Path(conversion.rate, (conversion.code,)))
+    for leg in legs:
+        _keep_better(best, leg.source, leg.target, Path(leg.rate, (leg.code,)))
     codes = sorted({code for ends in best for code in ends})
     for by in codes:
         for start in codes:

@@ -28,7 +28,9 @@ def decide(state: PointsState, command: MovementCommand, moment: Moment[PointsCo
 def cap_keys(command: Convert, config: PointsConfig) -> list[CapKey]:
     """The cap that a conversion may draw on, from its earliest period on."""
     conversion = config.conversions.get(command.conversion)
-    key = rules.cap_key(conversion, command.member_id, command.received_at) if conversion is not None else None
+    if conversion is None:
+        return []
+    key = rules.cap_key(conversion.code, conversion.terms, conversion.source, command.member_id, command.received_at)
     return [] if key is None else [key]
 
 
@@ -82,7 +84,7 @@ def _convert(state: PointsState, command: Convert, moment: Moment[PointsConfig])
         return errors.conversion_unknown(command.conversion)
     source = state.wallet(command.member_id, conversion.source.code)
     target = state.wallet(command.member_id, conversion.target.code)
-    key = rules.cap_key(conversion, command.member_id, moment.at)
+    key = rules.cap_key(conversion.code, conversion.terms, conversion.source, command.member_id, moment.at)
     converted = rules.convert(
         source,
         target,
@@ -92,6 +94,7 @@ def _convert(state: PointsState, command: Convert, moment: Moment[PointsConfig])
         command.domain,
         command.amount,
         command.reference,
+        state.levels(command.member_id, moment.at),
         state.cap_uses.get(key, 0) if key is not None else 0,
         moment.at,
     )

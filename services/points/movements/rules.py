@@ -4,9 +4,8 @@ Each function changes the wallets it is given, which are copies, and returns its
 model.md "Points"; cases.md defaults 1, 6 and 10, E13.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from math import ceil, floor
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from services.chassis.civil import civil_day, period_start
 from services.chassis.errors import Rejection
 from services.points import errors
 from services.points.movements.conversions import Conversion
+from services.points.movements.terms import Exchanged, Terms
 from services.points.piles import NEVER, expiry_of
 from services.points.shares import split
 from services.points.units import Unit
@@ -30,7 +30,7 @@ from services.points.values import (
 )
 from services.points.wallet import Wallet
 from services.points.wallets.lots import available, burn, held, in_burn_order, open_lot, pay_debt, pending, settle
-from services.points.wallets.rules import too_much
+from services.points.wallets.rules import insufficient, too_much
 
 
 class Granted(NamedTuple):
@@ -148,14 +148,22 @@ class Converted(NamedTuple):
 
     conversion: Movement
     parts: Sequence[tuple[LotUse, Lot | None]]
+    exchanged: Exchanged
 
 
-def cap_key(conversion: Conversion, member_id: UUID, at: datetime) -> CapKey | None:
-    """The cap of a conversion at an instant, in civil periods of the unit converted from; None when it has none."""
-    if conversion.cap is None:
+def cap_key(code: str, terms: Terms, unit: Unit, member_id: UUID, at: datetime) -> CapKey | None:
+    """The cap of a conversion at an instant, in civil periods of a unit's programme; None when it has none."""
+    if terms.cap is None:
         return None
-    start = period_start(civil_day(at, conversion.source.zone), conversion.cap.period)
-    return CapKey(member_id, f"conversion:{conversion.code}", start)
+    return CapKey(member_id, f"conversion:{code}", period_start(civil_day(at, unit.zone), terms.cap.period))
+
+
+def cap_rejection(terms: Terms, used: int, debited: int) -> Rejection | None:
+    """Why a cap on which `used` is drawn already refuses a conversion; None when it does not."""
+    if terms.cap is None or used + debited <= terms.cap.amount:
+        return None
+    limit = terms.cap.amount
+    return errors.conversion_cap_exceeded(limit, max(0, limit - used), debited)
 
 
 def convert(
@@ -167,18 +175,22 @@ def convert(
     domain: str,
     amount: int,
     reference: str,
+    levels: Mapping[str, str],
     used: int,
     now: datetime,
 ) -> Converted | Rejection:
-    """Take the least that makes as much as `amount` makes, and give that; `used` is drawn on the cap already."""
-    credited = floor(amount * conversion.rate)
-    least = max(conversion.minimum, ceil(1 / conversion.rate))
-    if amount < least:
-        return errors.conversion_below_minimum(least, amount)
-    debited = ceil(credited / conversion.rate)
+    """Take the least that makes as much as `amount` makes at the member's levels.
+
+    `used` is drawn on the cap already.
+    """
+    exchanged = conversion.terms.exchange(amount, levels)
+    if isinstance(exchanged, Rejection):
+        return exchanged
+    debited, credited = exchanged.debited, exchanged.credited
     settle(source, now)
     settle(target, now)
-    rejection = _not_convertible(source, target, conversion, amount, debited, credited, used, now)
+    rejection = insufficient(source, amount, now) or cap_rejection(conversion.terms, used, debited)
+    rejection = rejection or too_much(target, conversion.target, credited)
     if rejection is not None:
         return rejection
     uses = burn(source, debited, now)
@@ -201,30 +213,10 @@ def convert(
         uses=uses,
     )
     source.movements.append(made)
-    key = cap_key(conversion, source.member_id, now)
+    key = cap_key(conversion.code, conversion.terms, conversion.source, source.member_id, now)
     if key is not None:
         source.cap_uses[key] = used + debited
-    return Converted(made, list(zip(uses, lots, strict=True)))
-
-
-def _not_convertible(
-    source: Wallet,
-    target: Wallet,
-    conversion: Conversion,
-    amount: int,
-    debited: int,
-    credited: int,
-    used: int,
-    now: datetime,
-) -> Rejection | None:
-    """Why a conversion is refused, with the figures; None when it is not."""
-    there = available(source, now)
-    if amount > there:
-        return errors.insufficient_points(there, amount, held(source, now), pending(source, now))
-    if conversion.cap is not None and used + debited > conversion.cap.amount:
-        limit = conversion.cap.amount
-        return errors.conversion_cap_exceeded(limit, max(0, limit - used), debited)
-    return too_much(target, conversion.target, credited)
+    return Converted(made, list(zip(uses, lots, strict=True)), exchanged)
 
 
 def _lots_of(

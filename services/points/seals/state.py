@@ -48,6 +48,7 @@ _ROWS: dict[str, Key] = {
     "spends": _id,
     "gifts": _id,
     "adjustments": _id,
+    "partner_conversions": _id,
     "clawbacks": _id,
     "movements": _id,
     "uses": _numbered,

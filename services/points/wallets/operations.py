@@ -10,6 +10,7 @@ from services.points import errors, wire
 from services.points.commands import CaptureHold, ExtendHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
+from services.points.partners.values import PARTNER_HOLDS
 from services.points.state import PointsState
 from services.points.units import Unit
 from services.points.values import GIFT_HOLDS, CapKey, Hold
@@ -145,9 +146,10 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
 
 
 def _known_hold(state: PointsState, hold_id: UUID) -> Hold | None:
-    """A hold that may be captured, released or extended: one that offers a gift is the gift's."""
+    """A hold that may be captured, released or extended: one that offers a gift is the gift's, and one that waits for a
+    partner is the conversion's."""
     hold = state.holds.get(hold_id)
-    return None if hold is None or hold.domain.startswith(GIFT_HOLDS) else hold
+    return None if hold is None or hold.domain.startswith((GIFT_HOLDS, PARTNER_HOLDS)) else hold
 
 
 def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConfig]) -> Decided:

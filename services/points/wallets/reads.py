@@ -166,6 +166,11 @@ _OPENERS = f"""
         FROM adjustments
         WHERE partition = $1
           AND adjustment_id = wanted.source_id
+        UNION ALL
+        SELECT partner_conversion_id, {EntryKind.PARTNER_IN:d}
+        FROM partner_conversions
+        WHERE partition = $1
+          AND partner_conversion_id = wanted.source_id
         OFFSET 0
     ) AS found
 """

@@ -28,6 +28,9 @@ SOURCES: dict[int, str] = {
     event_pb2.ENTRY_KIND_GIFT_OUT: "gift",
     event_pb2.ENTRY_KIND_GIFT_IN: "gift",
     event_pb2.ENTRY_KIND_ADJUST: "adjustment",
+    event_pb2.ENTRY_KIND_ADJUST_SCORE: "adjustment",
+    event_pb2.ENTRY_KIND_PARTNER_OUT: "partnerconversion",
+    event_pb2.ENTRY_KIND_PARTNER_IN: "partnerconversion",
 }
 """What causes an entry of a kind, as its ID begins."""
 

@@ -1,0 +1,1 @@
+"""Points converted to and from units of outside partners."""
