@@ -5,6 +5,12 @@ from typing import Any
 from tests.points import builders
 
 CAP = 150
+COMMON_CAP, BUDGET, BUDGETED = 100, "spring", 130
+"""What a member earns of "common" in a month, and what all of them do."""
+MOST_CUT, BUDGETED_CUT = 80, 90
+"""What a wallet may have of "cut", and what is given of it in a day."""
+TO_NEVER_A_DAY, SENT_A_DAY = 30, 60
+"""What may be converted of "sliding", and sent to a partner."""
 SMALL = "activity.lines.all(line, line.cash_minor < 20)"
 LIMITS = {
     "minimum": 4,
@@ -42,8 +48,10 @@ DOCUMENTS = [
     *(builders.unit(code, **spec) for code, spec in SPECS.items()),
     *(builders.rule(f"for-{code}", code, **RULES.get(code, {})) for code in SPECS),
     builders.conversion("to-lasting", "never", "lasting", "2/3"),
-    builders.conversion("to-never", "sliding", "never", "1/2", expiry="keep", cap={"amount": 30, "period": "day"}),
-    builders.unit("score", "qualifying"),
+    builders.conversion(
+        "to-never", "sliding", "never", "1/2", expiry="keep", cap={"amount": TO_NEVER_A_DAY, "period": "day"}
+    ),
+    builders.unit("score", "qualifying", approval_above=20),
     builders.rule("for-score", "score"),
 ]
 OF_THE_MODEL = [
@@ -51,8 +59,30 @@ OF_THE_MODEL = [
     builders.rule("for-rationed", "rationed", rate="3/2", line_condition='line.category == "BREAD"'),
     builders.unit("stays", expiry={"policy": "duration", "days": 12}),
     builders.rule("for-stays", "stays", pending="until-completed"),
+    builders.unit("common"),
+    builders.rule(
+        "for-common",
+        "common",
+        multiplier={"ladder": "shopper", "by_level": {"silver": "3/2", "gold": "2"}},
+        cap={"amount": COMMON_CAP, "period": "month"},
+        budget=BUDGET,
+    ),
+    builders.budget(BUDGET, BUDGETED, of="common", period="month", portion=7),
+    builders.unit(
+        "cut",
+        expiry={"policy": "duration", "days": 12},
+        max_balance=MOST_CUT,
+        max_balance_on_earning="cut",
+    ),
+    builders.rule("for-cut", "cut", multiplier={"ladder": "shopper", "by_level": {"gold": "4/3"}}, budget="of-cut"),
+    builders.budget("of-cut", BUDGETED_CUT, of="cut", period="day", portion=9),
+    builders.conversion(
+        "to-skyline", "lasting", "sky-miles", "2/5", to_partner="skyline", cap={"amount": SENT_A_DAY, "period": "day"}
+    ),
+    builders.conversion("from-skyline", "sky-miles", "monthly", "3/2", from_partner="skyline"),
 ]
-"""Two units more: one that is given for some lines and spent within limits, one that waits for completions."""
+"""Units more: one that is given for some lines and spent within limits, one that waits for completions, one that level,
+cap and a budget of all members decide on, one that is cut to what a wallet may have; and conversions with a partner."""
 OF_ALL_KINDS = [
     builders.unit("shared", expiry={"policy": "duration", "days": 12}),
     builders.rule(

@@ -22,6 +22,8 @@ class ExchangePartner(exchange_service_pb2_grpc.ExchangeServiceServicer):
     def __init__(self) -> None:
         self.fault: Fault = ""
         self.refuses = False
+        self.silent: set[str] = set()
+        """References of which it says nothing, whoever asks."""
         self.verdicts: dict[str, pb.Verdict] = {}
         self.moved: Counter[str] = Counter()
         """What accounts got, less what they gave."""
@@ -43,7 +45,7 @@ class ExchangePartner(exchange_service_pb2_grpc.ExchangeServiceServicer):
     async def Query(self, request: pb.QueryRequest, context: Any) -> pb.QueryResponse:
         """Tell."""
         self.calls.append(("Query", request.reference))
-        await self._fail_before(context)
+        await self._fail_before(request.reference, context)
         known = self.verdicts.get(request.reference)
         if known is None and self.fault == "undecided":
             return pb.QueryResponse(verdict=pb.Verdict(outcome=pb.OUTCOME_PENDING))
@@ -52,7 +54,7 @@ class ExchangePartner(exchange_service_pb2_grpc.ExchangeServiceServicer):
     async def _book(self, method: str, booking: pb.Booking, sign: int, context: Any) -> pb.Verdict:
         self.calls.append((method, booking.reference))
         self.heard.set()
-        await self._fail_before(context)
+        await self._fail_before(booking.reference, context)
         verdict = self.verdicts.get(booking.reference)
         if verdict is None and self.fault == "undecided":
             return pb.Verdict(outcome=pb.OUTCOME_PENDING)
@@ -70,10 +72,10 @@ class ExchangePartner(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self.moved[booking.account_id] += sign * booking.amount
         return pb.Verdict(outcome=pb.OUTCOME_BOOKED, booking=f"SKY-{len(self.verdicts)}")
 
-    async def _fail_before(self, context: Any) -> None:
+    async def _fail_before(self, reference: str, context: Any) -> None:
         if self.fault == "lost":
             await asyncio.Event().wait()
-        if self.fault == "crash before":
+        if self.fault == "crash before" or reference in self.silent:
             await context.abort(StatusCode.INTERNAL, "a name that nobody may log")
 
 

@@ -19,7 +19,7 @@ def main(seed: int, operations: int = 1) -> None:
     done = 0
     while done < operations:
         print(f"seed {seed}, after {done} operations", flush=True)
-        done += live(LIVES, STEPS, NEW_YORK if seed % 2 else SHANGHAI, seed, LOOK_EVERY)
+        done += live(LIVES, STEPS, NEW_YORK if seed % 2 else SHANGHAI, seed, LOOK_EVERY).operations
         seed += 1
     print(f"{done} operations", flush=True)
 

@@ -1,95 +1,86 @@
-"""Activities: what they earn, what comes back of them, before or after they arrive, and their completion."""
+"""Activities: what they earn, what comes back of them, and their completion."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tessera.points.v1 import completion_pb2, refund_pb2
+from tessera.points.v1 import completion_pb2
 from tests.points import builders, returns
 from tests.points.builders import activity, line, record
-from tests.points.model.life import NOW_AND_THEN, SHARES, Life, Line, Recorded, picked, share_of
-from tests.points.model.promises import Terms
+from tests.points.model.life import NOW_AND_THEN, SHARES, TIMES, Person, picked, share_of
+from tests.points.model.looking import Looking
+from tests.points.model.purchases import Basket, Line, Recorded
 
-Lines = list[tuple[int, str]]
-"""What was paid for each line, and of what it is."""
-LINES = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["BREAD", "FUEL"])), min_size=1, max_size=3)
-DISCARD = refund_pb2.ResolveParkedRefundRequest.RESOLUTION_DISCARD
-PARKED_FOR = timedelta(days=7)
-AS_LATE_AS = timedelta(days=9)
-"""A purchase arrives at most so late: nothing that it earns has expired by then."""
+BASKETS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["BREAD", "FUEL"])), min_size=1, max_size=3)
 
 
-@dataclass
-class Awaited:
-    """A purchase that has not arrived, and the refunds that wait for it: its ID, how much it is, and since when."""
-
-    purchase: Any
-    lines: Lines
-    refunds: list[tuple[str, int, datetime]] = field(default_factory=list)
+def earned_of(answer: Any, code: str) -> int:
+    """What an activity earned of a unit, as it was told."""
+    return sum(earning.amount for earning in answer.earnings if earning.unit == code)
 
 
-@dataclass
-class Dead:
-    """A refund that waited too long, or was too much when its purchase arrived."""
-
-    parked_refund_id: str
-    done: Recorded
-    amount: int
-
-
-def counting(lines: list[Line], terms: Terms) -> int:
-    """The money that is left of the lines that count for a unit."""
-    return sum(line.left for line in lines if terms.category in ("", line.category))
-
-
-def spread(lines: list[Line], amount: int) -> list[int]:
-    """An amount over lines by what is left of each; the largest remainders get what rounding left over."""
-    total = sum(line.left for line in lines)
-    exact = [amount * line.left / total for line in lines]
-    parts = [amount * line.left // total for line in lines]
-    order = sorted(range(len(lines)), key=lambda place: (-(amount * lines[place].left % total), place))
-    for place in order[: amount - sum(parts)]:
-        parts[place] += 1
-    assert all(abs(part - share) < 1 for part, share in zip(parts, exact, strict=True))
-    return parts
-
-
-class Activities(Life):
-    """What a member does in domains."""
+class Activities(Looking):
+    """What a member and a friend do in domains."""
 
     def get_ready(self) -> None:
         super().get_ready()
-        self.awaited: list[Awaited] = []
-        self.dead: list[Dead] = []
-        self.earn([(61, "BREAD"), (30, "FUEL")], 0)
+        self.activities: list[Recorded] = []
+        self.earn([[(61, "BREAD"), (30, "FUEL")]], 0, False)
 
-    def _purchase(self, lines: Lines, at: datetime) -> Any:
-        return activity(self.member, [line(paid, category=category) for paid, category in lines], at)
+    def purchase(self, who: Person, basket: Basket, at: datetime) -> Any:
+        return activity(who.member, [line(paid, category=category) for paid, category in basket], at)
 
-    @rule(lines=LINES, hours_ago=st.sampled_from([0] * 8 + [1, 47]))
-    def earn(self, lines: Lines, hours_ago: int) -> None:
+    @rule(
+        baskets=st.lists(BASKETS, min_size=1, max_size=3),
+        hours_ago=st.sampled_from([0] * 8 + [1, 47]),
+        with_friend=NOW_AND_THEN,
+    )
+    def earn(self, baskets: list[Basket], hours_ago: int, with_friend: bool) -> None:
+        """Several purchases of the member, or one of it and one of the friend."""
         at = self.now - timedelta(hours=hours_ago)
-        self._record(self._purchase(lines, at), lines, at)
+        bought = [(self.me, basket) for basket in baskets]
+        if with_friend:
+            bought = [(self.me, baskets[0]), (self.friend, baskets[-1])]
+        requests = [record(self.purchase(who, basket, at)) for who, basket in bought]
+        answers = [answer for answer, _ in self.each("RecordActivity", requests)]
+        begun = [self.begun(who, basket, at) for who, basket in bought]
+        told = list(zip(begun, answers, strict=True))
+        for done, answer in reversed(told) if with_friend and self._was_second(*told[0]) else told:
+            self.book(done, answer)
 
-    def _record(self, purchase: Any, lines: Lines, at: datetime) -> Recorded:
-        answer = self.call("RecordActivity", record(purchase))
-        earned = {earning.unit: earning for earning in answer.earnings}
-        done = Recorded(answer.activity_id, at, {}, [Line(*told) for told in lines])
-        for code, wallet in self.wallets.items():
-            base = counting(done.lines, wallet.terms)
-            amount = wallet.capped(base * wallet.terms.rate // 1, at)
-            found = earned.get(code)
-            assert (found.amount if found else 0) == amount, code
-            wallet.earn(answer.activity_id, found.lot_id if found else "", amount, at)
-            done.earned[code] = amount
-        self.score += done.left()
+    def begun(self, who: Person, basket: Basket, at: datetime) -> Recorded:
+        return Recorded(who, at, [Line(*bought) for bought in basket])
+
+    def _was_second(self, done: Recorded, answer: Any) -> bool:
+        """Two partitions draw on a budget in either order: who did not get what was left has been the second."""
+        return any(earned_of(answer, code) != self._earns(done, code) for code in self.budgets)
+
+    def _earns(self, done: Recorded, code: str) -> int:
+        """What the model says that an activity earns of a unit."""
+        wallet = done.who.wallets[code]
+        amount = wallet.fitting(done.given(wallet), done.at)
+        budget = self.budgets.get(code)
+        return amount if budget is None else min(amount, budget.left(wallet.terms.day(done.at)))
+
+    def book(self, done: Recorded, answer: Any) -> None:
+        """What was told of an activity is what the model says, and is in its wallets then."""
+        done.activity_id = answer.activity_id
+        lots = {earning.unit: earning.lot_id for earning in answer.earnings}
+        for code, wallet in done.who.wallets.items():
+            amount = done.earned[code] = self._earns(done, code)
+            assert earned_of(answer, code) == amount, code
+            wallet.earn(done.activity_id, lots.get(code, ""), amount, done.at)
+            self._draw(done, code, amount)
+        done.who.score.append((done.at, done.left()))
         self.activities.append(done)
-        if at < self.now:
-            self.history.clear()
-        return done
+        if done.at < self.now:
+            self.forget_the_past()
+
+    def _draw(self, done: Recorded, code: str, amount: int) -> None:
+        if code in self.budgets:
+            self.budgets[code].draw(done.who.wallets[code].terms.day(done.at), amount)
 
     # What comes back
 
@@ -98,20 +89,19 @@ class Activities(Life):
     def reverse(self, which: float) -> None:
         done = picked(self.activities, which)
         answer = self.call("ReverseActivity", builders.reverse(done.activity_id))
-        self._agree(done, self._take_back(done, [line.left for line in done.lines]), answer)
+        self.take_back(done, [line.left for line in done.lines], answer)
 
     @precondition(lambda self: self.activities)
-    @rule(which=SHARES, share=SHARES)
-    def give_back(self, which: float, share: float) -> None:
+    @rule(which=SHARES, share=SHARES, times=TIMES)
+    def give_back(self, which: float, share: float, times: int) -> None:
         done = picked(self.activities, which)
         amount = share_of(done.left(), share)
-        request = returns.returning(done.activity_id, amount_minor=amount)
-        if amount > done.left():
-            assert self.refusal("RefundActivity", request) == "REFUND_EXCEEDS_ACTIVITY"
-            return
-        answer = self.call("RefundActivity", request)
-        self._agree(done, self._take_back(done, spread(done.lines, amount)), answer)
-        assert answer.is_whole == (done.left() == 0)
+        requests = [returns.returning(done.activity_id, amount_minor=amount) for _ in range(times)]
+        for answer, refused in self.each("RefundActivity", requests):
+            assert refused == self.too_much(done, amount)
+            if not refused:
+                self.take_back(done, done.spread(amount), answer)
+                assert answer.is_whole == (done.left() == 0)
 
     @precondition(lambda self: self.activities)
     @rule(which=SHARES, number=SHARES, share=SHARES)
@@ -121,112 +111,56 @@ class Activities(Life):
         left = done.lines[place].left
         amount = share_of(left, share)
         request = returns.returning(done.activity_id, lines=[returns.part(place, cash_minor=amount)])
-        if amount > left:
-            assert self.refusal("RefundActivity", request) == "REFUND_EXCEEDS_ACTIVITY"
-            return
-        parts = [amount if at == place else 0 for at in range(len(done.lines))]
-        self._agree(done, self._take_back(done, parts), self.call("RefundActivity", request))
+        ((answer, refused),) = self.each("RefundActivity", [request])
+        assert refused == ("REFUND_EXCEEDS_ACTIVITY" if amount > left else "")
+        if not refused:
+            self.take_back(done, [amount if at == place else 0 for at in range(len(done.lines))], answer)
 
-    def _agree(self, done: Recorded, taken: dict[str, int], answer: Any) -> None:
-        told = {clawback.unit: clawback.taken for clawback in answer.clawbacks}
-        assert {code: amount for code, amount in taken.items() if amount} == {
-            code: amount for code, amount in told.items() if amount
-        }
+    def too_much(self, done: Recorded, amount: int) -> str:
+        """Why so much cannot come back."""
+        if done not in self.activities:
+            return "ACTIVITY_ALREADY_REVERSED"
+        return "REFUND_EXCEEDS_ACTIVITY" if amount > done.left() else ""
 
-    def _take_back(self, done: Recorded, parts: list[int]) -> dict[str, int]:
-        """Parts of its lines come back. Returns what is taken back of each unit."""
-        before = [Line(line.left, line.category) for line in done.lines]
+    def take_back(self, done: Recorded, parts: list[int], answer: Any = None) -> None:
+        """Parts of its lines come back, and that takes back what was told, if anything was."""
+        before = {code: done.kept(code) for code in done.earned}
         for line_, part in zip(done.lines, parts, strict=True):
             line_.left -= part
-        is_whole = done.left() == 0
         taken = {"score": sum(parts)}
-        for code, wallet in self.wallets.items():
-            earned = done.earned[code]
-            kept_before = self._kept(done, code, before)
-            kept = 0 if is_whole else self._kept(done, code, done.lines)
-            taken[code] = wallet.come_back(
-                done.activity_id, earned - kept, done.taken.get(code, 0), kept_before - kept, done.at
-            )
-            done.taken[code] = done.taken.get(code, 0) + taken[code]
-        self.score -= taken["score"]
-        if is_whole:
+        for code, wallet in done.who.wallets.items():
+            kept, was_taken = done.kept(code), done.taken.get(code, 0)
+            gone = before[code] - kept
+            taken[code] = wallet.come_back(done.activity_id, done.earned[code] - kept, was_taken, gone, done.at)
+            done.taken[code] = was_taken + taken[code]
+            self._draw(done, code, -gone)
+        done.who.score.append((self.now, -taken["score"]))
+        if done.left() == 0:
             self.activities.remove(done)
-        return taken
-
-    def _kept(self, done: Recorded, code: str, lines: list[Line]) -> int:
-        """What the rule gives for what is left, and never more than it gave."""
-        terms = self.wallets[code].terms
-        return min(done.earned[code], int(counting(lines, terms) * terms.rate))
-
-    # What comes back before it arrives
-
-    @rule(lines=LINES, share=SHARES)
-    def return_what_did_not_arrive(self, lines: Lines, share: float) -> None:
-        self.awaited.append(Awaited(self._purchase(lines, self.now), lines))
-        self._return_of(self.awaited[-1], share)
-
-    @precondition(lambda self: self.awaited)
-    @rule(which=SHARES, share=SHARES)
-    def return_more_of_it(self, which: float, share: float) -> None:
-        self._return_of(picked(self.awaited, which), share)
-
-    def _return_of(self, awaited: Awaited, share: float) -> None:
-        amount = share_of(sum(paid for paid, _ in awaited.lines), share)
-        request = returns.returning(key=returns.key_of(awaited.purchase), amount_minor=amount)
-        answer = self.call("RefundActivity", request)
-        assert answer.parked
-        awaited.refunds.append((answer.parked_refund_id, amount, self.now))
-
-    @precondition(lambda self: self.awaited)
-    @rule(which=SHARES)
-    def arrive(self, which: float) -> None:
-        """What is too much, or has waited too long, is dead."""
-        awaited = picked(self.awaited, which)
-        self.awaited.remove(awaited)
-        at = awaited.purchase.occurred_at.ToDatetime(self.now.tzinfo)
-        if self.now - at > AS_LATE_AS:
-            return
-        done = self._record(awaited.purchase, awaited.lines, at)
-        for parked_id, amount, since in awaited.refunds:
-            if self.now < since + PARKED_FOR and amount <= done.left():
-                self._take_back(done, spread(done.lines, amount))
-            else:
-                self.dead.append(Dead(parked_id, done, amount))
-
-    @precondition(lambda self: self.dead)
-    @rule(which=SHARES, discard=NOW_AND_THEN)
-    def resolve_a_dead_refund(self, which: float, discard: bool) -> None:
-        """What is still too much stays dead."""
-        dead = picked(self.dead, which)
-        done, amount = dead.done, dead.amount
-        if discard:
-            self.call("ResolveParkedRefund", returns.resolve(dead.parked_refund_id, resolution=DISCARD))
-        elif amount > done.left():
-            refused = "REFUND_EXCEEDS_ACTIVITY" if done in self.activities else "ACTIVITY_ALREADY_REVERSED"
-            assert self.refusal("ResolveParkedRefund", returns.resolve(dead.parked_refund_id)) == refused
-            return
-        else:
-            answer = self.call("ResolveParkedRefund", returns.resolve(dead.parked_refund_id))
-            self._agree(done, self._take_back(done, spread(done.lines, amount)), answer.refund)
-        self.dead.remove(dead)
+        if answer is not None:
+            told = {clawback.unit: clawback.taken for clawback in answer.clawbacks if clawback.taken}
+            assert told == {code: amount for code, amount in taken.items() if amount}
 
     # What is over
 
     @precondition(lambda self: self.activities)
-    @rule(which=SHARES, hours_ago=st.sampled_from([0, 0, 0, 5, -5]))
-    def complete(self, which: float, hours_ago: int) -> None:
-        done, at = picked(self.activities, which), self.now - timedelta(hours=hours_ago)
-        answer = self.call("CompleteActivity", returns.complete(done.activity_id, at))
-        assert answer.state == completion_pb2.COMPLETION_STATE_COMPLETED
-        if done.is_completed:
-            assert not answer.released
-            return
-        at = max(done.at, min(at, self.now))
-        kept = {code: self._kept(done, code, done.lines) for code, w in self.wallets.items() if w.terms.until_completed}
-        expected = [amount for amount in kept.values() if amount]
-        assert [released.amount for released in answer.released] == expected
-        for wallet in self.wallets.values():
-            wallet.complete(done.activity_id, at)
+    @rule(which=st.lists(SHARES, min_size=1, max_size=3), hours_ago=st.sampled_from([0, 0, 0, 5, -5]))
+    def complete(self, which: list[float], hours_ago: int) -> None:
+        some, at = [picked(self.activities, share) for share in which], self.now - timedelta(hours=hours_ago)
+        requests = [returns.complete(done.activity_id, at) for done in some]
+        for done, (answer, _) in zip(some, self.each("CompleteActivity", requests), strict=True):
+            assert answer.state == completion_pb2.COMPLETION_STATE_COMPLETED
+            assert [released.amount for released in answer.released] == self.is_over(done, at)
+
+    def is_over(self, done: Recorded, at: datetime) -> list[int]:
+        """What is released of an activity that is over; nothing for the second time."""
+        if done.is_completed or done not in self.activities:
+            return []
         done.is_completed = True
+        at = max(done.at, min(at, self.now))
+        waiting = {code: wallet for code, wallet in done.who.wallets.items() if wallet.terms.until_completed}
+        for wallet in waiting.values():
+            wallet.complete(done.activity_id, at)
         if at < self.now:
-            self.history.clear()
+            self.forget_the_past()
+        return [done.kept(code) for code in waiting if done.kept(code)]

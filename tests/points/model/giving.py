@@ -1,6 +1,5 @@
-"""Points given and taken outside activities: grants, forfeits, conversions, gifts, adjustments."""
+"""Points given and taken outside activities: grants, forfeits, gifts."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +8,8 @@ from hypothesis.stateful import precondition, rule
 
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders
-from tests.points.builders import refusal_of
-from tests.points.model.life import MERCHANTS, SHARES, UNITS, Life, picked, share_of
+from tests.points.model.life import MERCHANTS, NOW_AND_THEN, SHARES, TIMES, Life, picked, share_of
+from tests.points.model.units import UNITS
 
 A_DAY = 40
 """What may be given of "never" in a day."""
@@ -19,30 +18,28 @@ ENDING: dict[str, Any] = {"decline": builders.decline, "take back": builders.tak
 """How an offer ends without being accepted."""
 
 
-@dataclass
-class Proposed:
-    """An adjustment that waits for approval."""
-
-    adjustment_id: str
-    code: str
-    amount: int
-
-
 class Giving(Life):
     """What a member is given, is taken from it, and gives."""
 
     def get_ready(self) -> None:
         super().get_ready()
         self.offers: list[str] = []
-        self.proposed: list[Proposed] = []
-        self.grant(10, 10, "")
+        self.grant(10, 10, "", False, 1)
 
-    @rule(amount=st.integers(1, 60), days=st.sampled_from([None, 1, 10]), merchant=MERCHANTS)
-    def grant(self, amount: int, days: int | None, merchant: str) -> None:
+    @rule(
+        amount=st.integers(1, 60),
+        days=st.sampled_from([None, 1, 10]),
+        merchant=MERCHANTS,
+        to_friend=NOW_AND_THEN,
+        times=TIMES,
+    )
+    def grant(self, amount: int, days: int | None, merchant: str, to_friend: bool, times: int) -> None:
         until = None if days is None else self.now + timedelta(days=days)
-        told = {"merchant": merchant}
-        requests = {code: builders.grant(self.member, amount, until, unit=code, **told) for code in self.wallets}
-        for _, wallet, answer, refused in self.in_each_unit("Grant", requests):
+        somebody = [self.me, self.friend] if to_friend else [self.me]
+        given = [(who, code) for _ in range(times) for who in somebody for code in UNITS]
+        requests = [builders.grant(who.member, amount, until, unit=code, merchant=merchant) for who, code in given]
+        for (who, code), (answer, refused) in zip(given, self.each("Grant", requests), strict=True):
+            wallet = who.wallets[code]
             most = wallet.terms.most
             assert refused == ("BALANCE_LIMIT_EXCEEDED" if most and wallet.balance() + amount > most else "")
             if not refused:
@@ -54,26 +51,9 @@ class Giving(Life):
     def forfeit(self, share: float, code: str) -> None:
         wallet = self.wallets[code]
         amount = min(share_of(wallet.forfeitable(), share), wallet.forfeitable())
-        answer = self.call("Forfeit", builders.forfeit(self.member, amount, unit=code))
+        answer = self.call("Forfeit", builders.forfeit(self.me.member, amount, unit=code))
         wallet.forfeit(amount)
         assert (answer.forfeited, answer.balance_after) == (amount, wallet.balance())
-
-    @precondition(Life.is_rich)
-    @rule(share=SHARES)
-    def convert(self, share: float) -> None:
-        """Two of "lasting" for three of "never"."""
-        source, target = self.wallets["never"], self.wallets["lasting"]
-        amount = share_of(source.available(), share)
-        if not 2 <= amount <= source.available():
-            return
-        answer = self.call("Convert", builders.convert(self.member, amount, "to-lasting"))
-        credited = amount * 2 // 3
-        assert (answer.debited, answer.credited) == ((credited * 3 + 1) // 2, credited)
-        taken = source.take(answer.debited)
-        assert [(part.from_lot_id, part.debited) for part in answer.lots] == [(t.lot.lot_id, t.amount) for t in taken]
-        assert sum(part.credited for part in answer.lots) == credited
-        parts = zip(answer.lots, taken, strict=True)
-        target.receive([(part.lot_id, part.credited, source.expiry(t.lot)) for part, t in parts if part.credited])
 
     # Gifts
 
@@ -81,10 +61,10 @@ class Giving(Life):
     @rule(share=SHARES)
     def give(self, share: float) -> None:
         for code, at_most in (("never", A_DAY), ("sliding", 10**9)):
-            wallet, friend = self.wallets[code], self.of_friend[code]
+            wallet, friend = self.wallets[code], self.friend.wallets[code]
             amount = min(at_most, share_of(wallet.available(), share))
             too_much = code == "never" and wallet.given.get(wallet.today(), 0) + amount > at_most
-            request = builders.give(self.member, self.friend, amount, unit=code)
+            request = builders.give(self.me.member, self.friend.member, amount, unit=code)
             if too_much or wallet.available() < amount:
                 refused = "GIFT_LIMIT_EXCEEDED" if too_much else "INSUFFICIENT_POINTS"
                 assert self.refusal("Gift", request) == refused
@@ -101,7 +81,7 @@ class Giving(Life):
         """Points are put aside until the friend accepts, and no longer than the first of their lots lives."""
         wallet = self.wallets["lasting"]
         amount = share_of(wallet.available(), share)
-        request = builders.give(self.member, self.friend, amount, unit="lasting")
+        request = builders.give(self.me.member, self.friend.member, amount, unit="lasting")
         if wallet.available() < amount:
             assert self.refusal("Gift", request) == "INSUFFICIENT_POINTS"
             return
@@ -119,7 +99,7 @@ class Giving(Life):
         is_open = gift_id in wallet.holds
         request: Any
         if how == "accept":
-            method, request = "AcceptGift", builders.accept(gift_id, self.friend)
+            method, request = "AcceptGift", builders.accept(gift_id, self.friend.member)
         else:
             method, request = "CancelGift", ENDING[how](gift_id)
         if not is_open:
@@ -127,54 +107,14 @@ class Giving(Life):
             return
         answer = self.call(method, request)
         if how == "accept":
-            parts = wallet.holds.pop(gift_id).parts
-            assert [part.amount for part in answer.lots] == [part.amount for part in parts]
-            self.of_friend["lasting"].receive_gift([(part, wallet.expiry(part.lot)) for part in parts])
+            self.accepted(gift_id, answer)
         else:
             held = wallet.holds[gift_id].amount()
             assert (answer.released, answer.expired) == (held, wallet.release(gift_id))
 
-    # Adjustments
-
-    @rule(share=SHARES, is_more=st.booleans(), code=st.sampled_from(["sliding", "sliding", *UNITS]))
-    def adjust(self, share: float, is_more: bool, code: str) -> None:
-        wallet = self.wallets[code]
-        amount = round(40 * share) + 1 if is_more else -share_of(wallet.available(), share)
-        request = builders.adjust(self.member, amount, unit=code)
-        needs_approval = abs(amount) > wallet.terms.alone
-        if not needs_approval and amount < 0 and wallet.available() < -amount:
-            assert self.refusal("Adjust", request) == "INSUFFICIENT_POINTS"
-            return
-        answer = self.call("Adjust", request)
-        if needs_approval:
-            assert answer.state == pb.ADJUSTMENT_STATE_PROPOSED
-            self.proposed.append(Proposed(answer.adjustment_id, code, amount))
-        else:
-            wallet.adjust(amount, self._lot_of(answer.adjustment_id, code))
-            assert answer.balance_after == wallet.balance()
-
-    @precondition(lambda self: self.proposed)
-    @rule(which=SHARES, approve=st.sampled_from([True, True, False]), by_another=st.sampled_from([True, True, False]))
-    def resolve(self, which: float, approve: bool, by_another: bool) -> None:
-        """Nobody approves what they proposed; what is not there any more stays proposed."""
-        proposed = picked(self.proposed, which)
-        wallet = self.wallets[proposed.code]
-        points = self.shop.as_caller("fuel") if by_another else self.shop.points
-        request = (builders.approve if approve else builders.reject)(proposed.adjustment_id)
-        self.done.operations += 1
-        is_short = proposed.amount < 0 and wallet.available() < -proposed.amount
-        too_much = "INSUFFICIENT_POINTS" if is_short else ""
-        refused = too_much if by_another else "APPROVAL_BY_REQUESTER"
-        if approve and refused:
-            assert self.run(refusal_of(points.ResolveAdjustment(request))).reason == refused
-            return
-        self.run(points.ResolveAdjustment(request))
-        self.proposed.remove(proposed)
-        if approve:
-            wallet.adjust(proposed.amount, self._lot_of(proposed.adjustment_id, proposed.code))
-
-    def _lot_of(self, adjustment_id: str, code: str) -> str:
-        """The lot that an adjustment opened; "" when it opened none."""
-        request = pb.ListLotsRequest(member_id=self.member.member_id, unit=code, include_closed=True, page_size=1000)
-        lots = self.run(self.shop.points.ListLots(request)).lots
-        return next((lot.lot_id for lot in lots if lot.source_id == adjustment_id), "")
+    def accepted(self, gift_id: str, answer: Any) -> None:
+        """Each lot of the giver opens one of the friend."""
+        wallet = self.wallets["lasting"]
+        parts = wallet.holds.pop(gift_id).parts
+        assert [part.amount for part in answer.lots] == [part.amount for part in parts]
+        self.friend.wallets["lasting"].receive_gift([(part, wallet.expiry(part.lot)) for part in parts])

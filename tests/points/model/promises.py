@@ -1,6 +1,7 @@
 """What a unit promises, and civil days."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -58,6 +59,8 @@ class Terms:
     shortage: str = "allow-negative"
     rate: Fraction = Fraction(1)
     """Of the money paid, rounded down."""
+    factors: Mapping[str, Fraction] = field(default_factory=dict)
+    """What the rate is multiplied by, by level; 1 where it is not named."""
     category: str = ""
     """The lines that count; empty means all."""
     until_completed: bool = False
@@ -65,9 +68,14 @@ class Terms:
     limits: Limits | None = None
     most: int | None = None
     """What grants may bring a balance to."""
+    cuts: bool = False
+    """Whether activities earn no more than that, too."""
     alone: int = 0
     """Adjustments up to this need nobody's approval."""
     zone: ZoneInfo = SHANGHAI
+
+    def rate_on(self, level: str) -> Fraction:
+        return self.rate * self.factors.get(level, 1)
 
     def midnight(self, at: datetime, days: int) -> datetime:
         return midnight(day_of(at, self.zone) + timedelta(days=days), self.zone)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.points import builders
-from tests.points.model.life import MERCHANTS, SHARES, Life, picked, share_of
+from tests.points.model.life import MERCHANTS, SHARES, TIMES, Life, picked, share_of
 from tests.points.model.wallet import Wallet
 
 ORDERS = st.sampled_from([200, 200, 60, 0])
@@ -34,13 +34,13 @@ class Spending(Life):
         return "INSUFFICIENT_POINTS" if wallet.available(merchant) < amount else ""
 
     @precondition(Life.is_rich)
-    @rule(share=SHARES, merchant=MERCHANTS, order=ORDERS)
-    def spend(self, share: float, merchant: str, order: int) -> None:
-        amounts = self._amounts(share, merchant, order)
-        told = {"merchant": merchant, "order_minor": order}
-        requests = {code: builders.spend(self.member, amount, unit=code, **told) for code, amount in amounts.items()}
-        for code, wallet, answer, refused in self.in_each_unit("Spend", requests):
-            amount = amounts[code]
+    @rule(share=SHARES, merchant=MERCHANTS, order=ORDERS, times=TIMES)
+    def spend(self, share: float, merchant: str, order: int, times: int) -> None:
+        wanted = list(self._amounts(share, merchant, order).items()) * times
+        told: dict[str, Any] = {"merchant": merchant, "order_minor": order}
+        requests = [(code, builders.spend(self.me.member, amount, unit=code, **told)) for code, amount in wanted]
+        for wallet, request, answer, refused in self.in_wallets("Spend", requests):
+            amount = request.amount
             assert refused == self._refused(wallet, amount, order, merchant)
             if not refused:
                 taken = wallet.spend(answer.spend_id, amount, merchant)
@@ -48,63 +48,65 @@ class Spending(Life):
                 assert answer.balance_after == wallet.balance()
 
     @precondition(Life.is_rich)
-    @rule(share=SHARES, hours=st.integers(1, 400), merchant=MERCHANTS, order=ORDERS)
-    def hold(self, share: float, hours: int, merchant: str, order: int) -> None:
+    @rule(share=SHARES, hours=st.integers(1, 400), merchant=MERCHANTS, order=ORDERS, times=TIMES)
+    def hold(self, share: float, hours: int, merchant: str, order: int, times: int) -> None:
         until = self.now + timedelta(hours=hours)
-        amounts = self._amounts(share, merchant, order)
+        wanted = list(self._amounts(share, merchant, order).items()) * times
         told: dict[str, Any] = {"merchant": merchant, "order_minor": order}
-        requests = {code: builders.hold(self.member, n, until, unit=code, **told) for code, n in amounts.items()}
-        for code, wallet, answer, refused in self.in_each_unit("Hold", requests):
-            amount = amounts[code]
+        requests = [(code, builders.hold(self.me.member, n, until, unit=code, **told)) for code, n in wanted]
+        for wallet, request, answer, refused in self.in_wallets("Hold", requests):
+            amount = request.amount
             assert refused == self._refused(wallet, amount, order, merchant)
             if not refused:
                 wallet.hold(answer.hold_id, amount, until, merchant)
                 assert answer.available_after == wallet.available(merchant)
 
-    def _holds(self, share: float) -> dict[str, str]:
+    def holds_of(self, share: float) -> dict[str, str]:
         """A hold of each unit that has one; those that offer gifts are the gifts'."""
         open_holds = {code: [h for h in sorted(w.holds) if h.startswith("hold_")] for code, w in self.wallets.items()}
         return {code: picked(holds, share) for code, holds in open_holds.items() if holds}
 
-    @precondition(lambda self: self._holds(0))
+    @precondition(lambda self: self.holds_of(0))
     @rule(which=SHARES, share=SHARES)
     def capture(self, which: float, share: float) -> None:
-        holds = self._holds(which)
-        held = {code: self.wallets[code].holds[hold_id].amount() for code, hold_id in holds.items()}
-        requests = {code: builders.capture(h, share_of(held[code], share)) for code, h in holds.items()}
-        for code, wallet, answer, refused in self.in_each_unit("CaptureHold", requests):
-            amount = requests[code].amount
-            assert refused == ("CAPTURE_EXCEEDS_HOLD" if amount > held[code] else "")
+        holds = self.holds_of(which).items()
+        held = {hold_id: self.wallets[code].holds[hold_id].amount() for code, hold_id in holds}
+        requests = [(code, builders.capture(hold_id, share_of(held[hold_id], share))) for code, hold_id in holds]
+        for wallet, request, answer, refused in self.in_wallets("CaptureHold", requests):
+            amount, there = request.amount, held[request.hold_id]
+            assert refused == ("CAPTURE_EXCEEDS_HOLD" if amount > there else "")
             if not refused:
-                wallet.capture(holds[code], answer.spend_id, amount)
-                assert (answer.captured, answer.released) == (amount, held[code] - amount)
+                wallet.capture(request.hold_id, answer.spend_id, amount)
+                assert (answer.captured, answer.released) == (amount, there - amount)
 
-    @precondition(lambda self: self._holds(0))
-    @rule(which=SHARES)
-    def release(self, which: float) -> None:
-        holds = self._holds(which)
-        requests = {code: builders.release(hold_id) for code, hold_id in holds.items()}
-        for code, wallet, answer, refused in self.in_each_unit("ReleaseHold", requests):
-            assert not refused
-            assert answer.expired == wallet.release(holds[code])
+    @precondition(lambda self: self.holds_of(0))
+    @rule(which=SHARES, times=TIMES)
+    def release(self, which: float, times: int) -> None:
+        """One that is released already is not open any more."""
+        holds = list(self.holds_of(which).items()) * times
+        requests = [(code, builders.release(hold_id)) for code, hold_id in holds]
+        for wallet, request, answer, refused in self.in_wallets("ReleaseHold", requests):
+            assert refused == ("" if request.hold_id in wallet.holds else "HOLD_NOT_OPEN")
+            if not refused:
+                assert answer.expired == wallet.release(request.hold_id)
 
-    @precondition(lambda self: self._holds(0))
+    @precondition(lambda self: self.holds_of(0))
     @rule(which=SHARES, hours=st.integers(1, 400))
     def extend(self, which: float, hours: int) -> None:
-        code, hold_id = next(iter(self._holds(which).items()))
+        code, hold_id = next(iter(self.holds_of(which).items()))
         hold = self.wallets[code].holds[hold_id]
         hold.until += timedelta(hours=hours)
         self.call("ExtendHold", builders.extend(hold_id, hold.until))
 
     @precondition(lambda self: any(wallet.spends for wallet in self.wallets.values()))
-    @rule(which=SHARES, share=SHARES)
-    def refund(self, which: float, share: float) -> None:
+    @rule(which=SHARES, share=SHARES, times=TIMES)
+    def refund(self, which: float, share: float, times: int) -> None:
         spends = {code: picked(sorted(w.spends), which) for code, w in self.wallets.items() if w.spends}
-        left = {code: self.wallets[code].refundable(spend_id) for code, spend_id in spends.items()}
-        requests = {code: builders.refund(s, share_of(left[code], share)) for code, s in spends.items()}
-        for code, wallet, answer, refused in self.in_each_unit("RefundSpend", requests):
-            amount = requests[code].amount
-            assert refused == ("REFUND_EXCEEDS_SPEND" if amount > left[code] else "")
+        wanted = {code: share_of(self.wallets[code].refundable(spends[code]), share) for code in spends}
+        requests = [(code, builders.refund(spends[code], wanted[code])) for code in list(spends) * times]
+        for wallet, request, answer, refused in self.in_wallets("RefundSpend", requests):
+            amount = request.amount
+            assert refused == ("REFUND_EXCEEDS_SPEND" if amount > wallet.refundable(request.spend_id) else "")
             if not refused:
                 lots = [part.lot_id for part in answer.lots]
-                assert answer.expired == wallet.refund(spends[code], amount, lots)
+                assert answer.expired == wallet.refund(request.spend_id, amount, lots)

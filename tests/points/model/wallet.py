@@ -4,8 +4,8 @@ Nothing here is shared with the service. Time passes here event by event, as it 
 pass when somebody asks.
 """
 
+import pickle
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -149,17 +149,21 @@ class Wallet:
         return sorted(sums.items())[:6]
 
     def at(self, later: datetime) -> "Wallet":
-        copy = deepcopy(self)
+        """A copy as time alone makes it; by pickle, which is ten times as fast as deepcopy."""
+        copy: Wallet = pickle.loads(pickle.dumps(self))
         copy.pass_time(later)
         return copy
 
     # What a member does
 
-    def capped(self, amount: int, at: datetime) -> int:
-        """What of it may be earned."""
-        if self.terms.cap is None:
-            return amount
-        return min(amount, self.terms.cap - self.caps.get(first_of_month(self.terms.day(at), 0), 0))
+    def fitting(self, amount: int, at: datetime) -> int:
+        """What of it cap and maximum let be earned."""
+        if self.terms.cap is not None:
+            amount = min(amount, self.terms.cap - self.caps.get(first_of_month(self.terms.day(at), 0), 0))
+        if self.terms.cuts:
+            assert self.terms.most is not None
+            amount = min(amount, max(0, self.terms.most - self.balance()))
+        return amount
 
     def earn(self, activity: str, lot_id: str, amount: int, at: datetime) -> None:
         if self.terms.sliding_days:
@@ -270,6 +274,10 @@ class Wallet:
         expired = self._put_back(hold.parts)
         self._pay()
         return expired
+
+    def give_out(self, hold_id: str) -> None:
+        """What is held leaves for good."""
+        del self.holds[hold_id]
 
     def refundable(self, spend_id: str) -> int:
         return sum(part.amount - part.refunded for part in self.spends[spend_id].parts)
