@@ -9,7 +9,7 @@ COMMON_CAP, BUDGET, BUDGETED = 100, "spring", 130
 """What a member earns of "common" in a month, and what all of them do."""
 MOST_CUT, BUDGETED_CUT = 80, 90
 """What a wallet may have of "cut", and what is given of it in a day."""
-TO_NEVER_A_DAY, SENT_A_DAY = 30, 60
+TO_NEVER_A_DAY, SENT_A_DAY = 30, 40
 """What may be converted of "sliding", and sent to a partner."""
 SMALL = "activity.lines.all(line, line.cash_minor < 20)"
 LIMITS = {
@@ -77,7 +77,7 @@ OF_THE_MODEL = [
     builders.rule("for-cut", "cut", multiplier={"ladder": "shopper", "by_level": {"gold": "4/3"}}, budget="of-cut"),
     builders.budget("of-cut", BUDGETED_CUT, of="cut", period="day", portion=9),
     builders.conversion(
-        "to-skyline", "lasting", "sky-miles", "2/5", to_partner="skyline", cap={"amount": SENT_A_DAY, "period": "day"}
+        "to-skyline", "monthly", "sky-miles", "2/5", to_partner="skyline", cap={"amount": SENT_A_DAY, "period": "day"}
     ),
     builders.conversion("from-skyline", "sky-miles", "monthly", "3/2", from_partner="skyline"),
 ]

@@ -4,22 +4,32 @@ Each copy is broken by one small patch. A test of the model that lets one of the
 """
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 import pytest
 from grpc import aio
-from hypothesis.errors import FlakyFailure
 
 from services.chassis import heads
 from services.chassis.app import start
 from services.chassis.batches import Batch
 from services.points.activities import clawbacks
+from services.points.activities import limits as activity_limits
 from services.points.activities import rules as earning
+from services.points.adjustments import rules as adjustments
+from services.points.budgets.books import BudgetBooks
+from services.points.budgets.definitions import Budget, BudgetKey
+from services.points.budgets.values import Left, Place
+from services.points.partners import legs
+from services.points.partners import operations as partners
+from services.points.partners.values import Answer, State
+from services.points.state import PointsState
 from services.points.values import Lot, LotUse
 from services.points.wallet import Wallet
 from services.points.wallets import limits, lots
@@ -30,8 +40,8 @@ from tests.points.model.lives import live
 from tests.support.suite import channel_to, free_port
 
 LIVES, STEPS = 40, 50
-CAUGHT = (AssertionError, FlakyFailure, aio.AioRpcError)
-"""What a step that is not as it should be ends with. No life is lived twice, since time has passed: that is flaky."""
+CAUGHT = (AssertionError, aio.AioRpcError)
+"""What a step that is not as it should be ends with."""
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -94,11 +104,60 @@ def allows_one_more(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(limits, "_tightest", looser)
 
 
+def keeps_budgets(patch: pytest.MonkeyPatch) -> None:
+    """Refunds do not give budgets back what they drew on them."""
+    patch.setattr(clawbacks._Coming, "draws", lambda self: [])
+
+
+def gives_beyond_budgets(patch: pytest.MonkeyPatch) -> None:
+    """What is left of a budget is what its portion had at first."""
+
+    def left(books: BudgetBooks, place: Place, budget: Budget, key: BudgetKey) -> Left:
+        return Left(budget.amount, True)
+
+    patch.setattr(BudgetBooks, "left", left)
+
+
+def overfills_wallets(patch: pytest.MonkeyPatch) -> None:
+    """What activities earn is not cut to what a wallet may have."""
+    patch.setattr(activity_limits.Limits, "_fit", lambda self, outcome: outcome)
+
+
+def forgets_levels(patch: pytest.MonkeyPatch) -> None:
+    """All members stand on no level."""
+    patch.setattr(PointsState, "levels", lambda self, member_id, at: {})
+
+
+def asks_partners_anew(patch: pytest.MonkeyPatch) -> None:
+    """Whoever asks a partner again does so by another reference."""
+    numbers = itertools.count()
+    named = legs.partner_conversion_id
+    patch.setattr(legs, "partner_conversion_id", lambda one: f"{named(one)}-{next(numbers)}")
+
+
+def takes_silence_for_yes(patch: pytest.MonkeyPatch) -> None:
+    """A partner that does not answer has booked."""
+    patch.setattr(legs, "_UNKNOWN", Answer(State.DONE))
+
+
+def keeps_caps_of_what_partners_refuse(patch: pytest.MonkeyPatch) -> None:
+    """What a partner refuses has drawn on the cap."""
+    patch.setattr(partners, "_give_cap_back", lambda *told: None)
+
+
+def corrects_scores_today(patch: pytest.MonkeyPatch) -> None:
+    """A corrected score counts from today on, whatever was said."""
+    correct = adjustments._apply_to_score
+    patch.setattr(adjustments, "_apply_to_score", lambda w, a, now: correct(w, replace(a, effective_at=None), now))
+
+
 QUICK: Sequence[Patch] = (
     *(rounds_up, keeps_what_was_held, forgets_requests),
     *(forgets_days, does_not_wait, allows_one_more),
+    *(keeps_budgets, gives_beyond_budgets, overfills_wallets, forgets_levels),
+    *(asks_partners_anew, takes_silence_for_yes, corrects_scores_today),
 )
-LONG: Sequence[Patch] = (keeps_caps, burns_the_oldest)
+LONG: Sequence[Patch] = (keeps_caps, burns_the_oldest, keeps_caps_of_what_partners_refuse)
 
 
 @pytest.mark.parametrize(

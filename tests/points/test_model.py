@@ -1,8 +1,8 @@
 """Any operations in any order, over month ends, expiries and changes of the clocks, with and without jobs and restarts.
 
-The service and the model say the same of everything: now, later and of the past. Operations go one by one, in bulk calls
-that are split anywhere, and several at once; that any split of commands into batches gives the same tables is proved in
-`test_batches.py`, with time fixed.
+The service and the model say the same of everything: now, later and of the past. Operations go one by one, in bulk
+calls that are split anywhere, and several at once; that any split of commands into batches gives the same tables is
+proved in `test_batches.py`, with time fixed.
 """
 
 import asyncio

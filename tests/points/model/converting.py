@@ -79,7 +79,7 @@ class Converting(Looking):
         self.rates = {
             "to-lasting": Rate("never", "lasting", Fraction(2, 3)),
             "to-never": Rate("sliding", "never", Fraction(1, 2), terms.TO_NEVER_A_DAY),
-            "to-skyline": Rate("lasting", "sky-miles", Fraction(2, 5), terms.SENT_A_DAY),
+            "to-skyline": Rate("monthly", "sky-miles", Fraction(2, 5), terms.SENT_A_DAY),
             "from-skyline": Rate("sky-miles", "monthly", Fraction(3, 2)),
         }
         self.exchanged: list[Exchanged] = []
@@ -116,7 +116,7 @@ class Converting(Looking):
         code = "to-skyline" if outgoing else "from-skyline"
         rate = self.rates[code]
         wallet = self.wallets[rate.source if outgoing else rate.target]
-        amount = share_of(wallet.available() if outgoing else 60, share)
+        amount = share_of(wallet.available(), share) + 2 if outgoing else share_of(60, share)
         request = builders.convert_with_partner(self.me.member, amount, code)
         refused = rate.refusal(amount, wallet.available() if outgoing else None, wallet.today())
         debited, credited = rate.given_for(amount)

@@ -97,6 +97,7 @@ class Correcting(Looking):
     def _correct(self, adjusted: Proposed) -> None:
         if adjusted.code == SCORE:
             self.me.score.append((adjusted.at or self.now, adjusted.amount))
+            self.scores_are_equal(adjusted.at or self.now)
         else:
             lot_id = self.lot_of(adjusted.adjustment_id, adjusted.code)
             self.wallets[adjusted.code].adjust(adjusted.amount, lot_id)

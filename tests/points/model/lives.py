@@ -1,10 +1,12 @@
 """Members who live one after the other in one shop, by chance, and by the same chance again the same."""
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.points import builders
@@ -41,7 +43,13 @@ def live(lives: int, steps: int, zone: ZoneInfo = SHANGHAI, chance: int = 0, loo
     """Let so many members live in a new shop, one after the other, and prove its ledger. Returns what that were."""
 
     class Lives(WholeLife):
-        pass
+        def teardown(self) -> None:
+            """Note what a life ended with: lived again, as Hypothesis does, it would be another one."""
+            error = sys.exc_info()[1]
+            if isinstance(error, Exception) and not isinstance(error, HypothesisException):
+                failures.append(error)
+
+    failures: list[Exception] = []
 
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()
@@ -54,7 +62,12 @@ def live(lives: int, steps: int, zone: ZoneInfo = SHANGHAI, chance: int = 0, loo
             Lives.budgets, Lives.zone, Lives.done, Lives.look_every = undrawn(), zone, Done(), look_every
             for number in range(lives):
                 one = seed(chance * lives + number)(Lives)
-                run_state_machine_as_test(one, settings=settings(ONE, stateful_step_count=steps))
+                try:
+                    run_state_machine_as_test(one, settings=settings(ONE, stateful_step_count=steps))
+                except Exception as error:
+                    failed = failures[0] if failures else error
+                    failed.add_note(f"in life {number} of seed {chance}")
+                    raise failed from None
             assert runner.run(Lives.shop.findings()) == []
         finally:
             runner.run(opened.aclose())

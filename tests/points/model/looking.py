@@ -71,7 +71,9 @@ class Looking(Life):
 
     @rule(days=st.integers(0, 40), share=SHARES)
     def score_was_equal(self, days: int, share: float) -> None:
-        at = self.now - timedelta(days=days, hours=24 * share)
+        self.scores_are_equal(self.now - timedelta(days=days, hours=24 * share))
+
+    def scores_are_equal(self, at: datetime) -> None:
         for person in (self.me, self.friend):
             assert self.read(person.member, at)["score"].available == person.score_at(at)
 
