@@ -13,6 +13,8 @@ from services.chassis.ids import from_bytes
 from services.points.budgets.events import fill_draws
 from services.points.budgets.values import Draw
 from services.points.commands import RecordActivity
+from services.points.groups.events import seat_heard
+from services.points.groups.values import GroupSeat
 from services.points.values import (
     ActivityRow,
     Adjustment,
@@ -64,7 +66,7 @@ class StandingHeard:
     effective_from: datetime
 
 
-Heard = MemberHeard | AccountHeard | StandingHeard
+Heard = MemberHeard | AccountHeard | StandingHeard | GroupSeat
 
 ACTIVE = int(identity_service_pb2.MEMBER_STATUS_ACTIVE)
 SUSPENDED = int(identity_service_pb2.MEMBER_STATUS_SUSPENDED)
@@ -85,6 +87,10 @@ def parse_identity(raw: bytes) -> Heard | None:
         case "account_unlinked":
             unlinked = event.account_unlinked
             return AccountHeard(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id), "", False)
+        case "group_member_changed":
+            return seat_heard(event.group_member_changed, event.group_member_changed.group_id)
+        case "member_group_changed":
+            return seat_heard(event.member_group_changed, event.member_group_changed.member_id)
         case _:
             return None
 
@@ -288,6 +294,8 @@ def spend_changed(spend: Spend) -> bytes:
     changed.spent_at_us = to_microseconds(spend.spent_at)
     changed.order_minor = spend.order_minor or 0
     changed.order_returned_minor = spend.order_returned or 0
+    if spend.pooled_spend_id is not None:
+        changed.pooled_spend_id = spend.pooled_spend_id.bytes
     _fill_uses(changed.uses, spend.uses)
     return event.SerializeToString()
 

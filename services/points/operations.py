@@ -40,6 +40,10 @@ from services.points.documents import PointsConfig
 from services.points.events import AccountHeard, Heard, MemberHeard, StandingHeard
 from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
+from services.points.groups import operations as groups
+from services.points.groups.commands import LoadSpends, LoadWallets
+from services.points.groups.loading import read_pooled_spends, read_seats
+from services.points.groups.values import GroupSeat, PooledSpend
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
 from services.points.partners.commands import (
@@ -78,7 +82,7 @@ CommandOfOne = (
 )
 """Commands that concern one partition."""
 Command = CommandOfOne | gifts.GiftCommand
-Loaded = Command | LoadBudgets
+Loaded = Command | LoadBudgets | LoadWallets | LoadSpends
 """Commands for which something is loaded."""
 
 
@@ -98,6 +102,9 @@ class _Keys:
     wallets: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
     spends: set[UUID] = field(default_factory=set)
+    refunded_spends: set[UUID] = field(default_factory=set)
+    """Those of them that may be pooled ones."""
+    groups: set[UUID] = field(default_factory=set)
     gifts: set[UUID] = field(default_factory=set)
     adjustments: set[UUID] = field(default_factory=set)
     partner_conversions: set[UUID] = field(default_factory=set)
@@ -131,6 +138,8 @@ def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
                 keys.caps.extend(wallets.day_keys(command, config))
+                if isinstance(command, Spend) and command.group_id is not None:
+                    keys.groups.add(command.group_id)
             case Grant() | Adjust():
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
@@ -154,6 +163,11 @@ def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
                 keys.holds.add(command.hold_id)
             case RefundSpend():
                 keys.spends.add(command.spend_id)
+                keys.refunded_spends.add(command.spend_id)
+            case LoadSpends():
+                keys.spends.update(command.spend_ids)
+            case LoadWallets():
+                keys.wallets.update(command.member_ids)
             case Give():
                 keys.wallets |= {command.member_id, command.to_member_id}
                 keys.accounts |= {command.account_id, command.to_account_id}
@@ -203,6 +217,9 @@ def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
 
 async def load(connection: Connection, partition: int, commands: Sequence[Loaded], states: StateByPartition) -> None:
     """Read the rows of a partition that the commands concern."""
+    for command in commands:
+        if isinstance(command, LoadWallets):
+            states.with_wallets.update(command.member_ids)
     await load_partition(connection, partition, commands, states.of(partition))
 
 
@@ -227,18 +244,25 @@ async def load_partition(
     )
     if any(named):
         await reading.run()
+    if pooled := keys.refunded_spends.difference(state.spends):
+        read_pooled_spends(reading, pooled, state)
+        await reading.run()
     resolved = [row for row_id in keys.parked if (row := state.parked.get(row_id)) is not None]
     keys.reversals.update(row.natural_key for row in resolved)
     keys.wallets.update(row.member_id for row in resolved)
     reversing = _rows_reversed(keys.reversals, state)
     keys.caps.extend(key for row in reversing for key in cap_keys_of(row))
     keys.budgets.extend(BudgetPeriods.of(key) for row in reversing for key in budget_keys_of(row))
-    used: list[values.Spend | values.Hold] = [*state.spends.values(), *state.holds.values()]
+    used: list[values.Spend | values.Hold | PooledSpend] = [
+        *state.spends.values(),
+        *state.holds.values(),
+        *state.pooled_spends.values(),
+    ]
     keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
     keys.caps.extend(
         key for one in state.partner_conversions.values() for key in partners.cap_keys_of(one, state.config)
     )
-    loaded = (state.spends, state.holds, state.gifts, state.adjustments, state.partner_conversions)
+    loaded = (state.spends, state.pooled_spends, state.holds, state.gifts, state.adjustments, state.partner_conversions)
     for rows in (reversing, *(rows.values() for rows in loaded)):
         keys.wallets.update(row.member_id for row in rows)
     if state.config.sliding_units or state.config.cutting_units:
@@ -283,6 +307,8 @@ def _read_members(reading: Reading, keys: _Keys, ladders: Sequence[str], state: 
         queries.read_balances(reading, members, state)
     if keys.accounts:
         queries.read_accounts(reading, keys.accounts, state)
+    if keys.groups:
+        read_seats(reading, keys.groups, state)
     if keys.standings:
         queries.read_standings(reading, keys.standings, ladders, state)
     if keys.caps:
@@ -349,6 +375,10 @@ def decide(states: StateByPartition, command: Command, moment: Moment[PointsConf
     match command:
         case Give() | AcceptGift() | CancelGift():
             return gifts.decide(states, command, moment)
+        case Spend(group_id=UUID()):
+            return groups.spend(states, command, moment)
+        case RefundSpend() if command.spend_id in states.of(moment.partition_of(command.owners[0])).pooled_spends:
+            return groups.refund(states, command, moment)
         case _:
             partition = moment.partition_of(command.owners[0])
             return _decide(states.of(partition), command, moment.within(partition))
@@ -388,7 +418,7 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
         case activities.Recorded() | Refunded() | parking.Parked() | releasing.Completing():
             partition = moment.partition_of(outcome.member_id.int)
             outcome.apply(states.of(partition), moment.within(partition))
-        case gifts.Changed():
+        case gifts.Changed() | groups.Pooled():
             outcome.apply(states, moment)
         case adjustments.Adjusted():
             outcome.apply(states.of(moment.partition_of(outcome.adjustment.member_id.int)))
@@ -412,6 +442,8 @@ def _hear(state: PointsState, event: Heard) -> None:
             state.put_member(event.member_id, event.status)
         case AccountHeard():
             state.put_account(Account(event.account_id, event.member_id, event.domain, event.linked))
+        case GroupSeat():
+            state.put_seat(event)
         case _:
             state.put_standing(event.member_id, event.ladder, event.effective_from, event.level)
 

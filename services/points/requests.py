@@ -28,6 +28,7 @@ from services.points.commands import (
     Spend,
 )
 from services.points.errors import amount_out_of_range
+from services.points.groups.values import GROUP
 from services.points.specs import DEFAULT_FUNDER, MAX_AMOUNT
 from tessera.points.v1 import activity_pb2, completion_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -197,6 +198,7 @@ def spend(request: pb.SpendRequest, caller: Caller, received_at: datetime) -> Sp
         merchant=request.merchant or None,
         order_minor=request.order_minor,
         up_to=request.up_to,
+        group_id=decode(GROUP, request.group_id, "group_id") if request.group_id else None,
     )
 
 

@@ -99,6 +99,12 @@ def _spread(share: Fraction) -> Fraction:
     return share
 
 
+class PoolingSpec(Spec):
+    """That members of a group may spend what they have together: own lots first, or all of them by expiry."""
+
+    order: Literal["own-first", "by-expiry"] = "own-first"
+
+
 class SpendLimitsSpec(Spec):
     """How much may be spent or held at once, by a member in a civil day, and of an order. Source: cases.md E6.
 
@@ -122,8 +128,8 @@ class SpendLimitsSpec(Spec):
 class UnitSpec(Spec):
     """A unit of points. `scale` is how many of its digits stand after the point when it is shown.
 
-    Without `gift`, members cannot give its points to each other. Adjustments by more than `approval_above`, up or down,
-    need another caller's approval.
+    Without `gift`, members cannot give its points to each other; without `pooling`, groups do not spend them together.
+    Adjustments by more than `approval_above`, up or down, need another caller's approval.
     """
 
     name: str
@@ -135,6 +141,7 @@ class UnitSpec(Spec):
     min_validity_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     negative_balance: Literal["allow-negative", "deduct-from-cash", "forgive"] = "allow-negative"
     gift: GiftSpec | None = None
+    pooling: PoolingSpec | None = None
     approval_above: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
     max_balance: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
     """What grants, conversions and gifts may bring a balance to; what activities earn is cut to it if that is said."""
@@ -151,6 +158,8 @@ class UnitSpec(Spec):
     def _scores_are_not_given(self) -> "UnitSpec":
         if self.kind == "qualifying" and self.gift is not None:
             raise ValueError("a qualifying unit is a score: nobody gives it away")
+        if self.kind == "qualifying" and self.pooling is not None:
+            raise ValueError("a qualifying unit is a score: no group spends it together")
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,8 @@ from services.chassis.store import Rows, new
 from services.points import events, rows
 from services.points.budgets.books import BudgetBooks
 from services.points.documents import PointsConfig
+from services.points.groups.events import pooled_spend_changed
+from services.points.groups.values import GroupSeat, PooledSpend
 from services.points.partners.values import PartnerConversion
 from services.points.piles import Pile
 from services.points.timeline import Timeline
@@ -37,6 +39,7 @@ from services.points.wallet import Wallet
 NEW_ACTIVITIES = new("activities")
 NEW_LOTS = new("lots")
 NEW_LOT_USES = new("lot_uses")
+NEW_CONTRIBUTIONS = new("contributions")
 
 
 class PointsState:
@@ -58,6 +61,9 @@ class PointsState:
         self.holds: dict[UUID, Hold] = {}
         self.open_holds: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
         self.spends: dict[UUID, Spend] = {}
+        self.pooled_spends: dict[UUID, PooledSpend] = {}
+        self.seats: dict[UUID, dict[UUID, GroupSeat]] = defaultdict(dict)
+        """By owner, a group or a member: those that are taken."""
         self.gifts: dict[UUID, Gift] = {}
         self.adjustments: dict[UUID, Adjustment] = {}
         self.partner_conversions: dict[UUID, PartnerConversion] = {}
@@ -157,6 +163,19 @@ class PointsState:
         row = (member_id, ladder, effective_from, level, True)
         self._put("standings", (member_id, ladder, effective_from), row)
 
+    def add_seat(self, seat: GroupSeat) -> None:
+        """A seat as it was loaded."""
+        self.seats[seat.owner_id][seat.seat_id] = seat
+
+    def taken_seats(self, owner_id: UUID) -> list[GroupSeat]:
+        """The seats of a group, or of a member, that are taken now."""
+        return [seat for seat in self.seats.get(owner_id, {}).values() if seat.left_at is None]
+
+    def put_seat(self, seat: GroupSeat) -> None:
+        """A seat that was heard of."""
+        self.add_seat(seat)
+        self._put("group_seats", (seat.owner_id, seat.seat_id), seat)
+
     def put_new_activity(self, row: ActivityRow) -> None:
         """An activity that was not there."""
         self.add_activity(row)
@@ -242,6 +261,22 @@ class PointsState:
         self.spends[spend.spend_id] = spend
         self.put_used("spends", spend.spend_id, rows.SPEND(spend), before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
+
+    def put_pooled_spend(self, pooled: PooledSpend) -> None:
+        """A pooled spend as it becomes; its contributions never become more."""
+        before = self.pooled_spends.get(pooled.spend_id)
+        self.pooled_spends[pooled.spend_id] = pooled
+        if before is None:
+            self._put(new("pooled_spends"), pooled.spend_id, rows.POOLED_SPEND(pooled))
+        else:
+            self._put_again("pooled_spends", pooled.spend_id, rows.POOLED_SPEND(pooled))
+        for ordinal, contribution in enumerate(pooled.contributions):
+            key, row = (pooled.spend_id, ordinal), (pooled.spend_id, ordinal, *contribution)
+            if before is None:
+                self._put(NEW_CONTRIBUTIONS, key, row)
+            elif contribution != before.contributions[ordinal]:
+                self._put_again("contributions", key, row)
+        self._events.append(pooled_spend_changed(pooled))
 
     def put_gift(self, gift: Gift) -> None:
         """A gift as it becomes."""

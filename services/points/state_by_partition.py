@@ -1,6 +1,7 @@
 """The state of each partition that a batch concerns: one, unless it has work between two members."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from services.chassis.store import Rows
 from services.points.budgets import events
@@ -17,6 +18,8 @@ class StateByPartition:
         self.config = config
         self._states: dict[int, PointsState] = {}
         self.budgets = BudgetBooks(self._tell)
+        self.with_wallets: set[UUID] = set()
+        """Members whose wallets are loaded because their group spends, whether or not there are any."""
 
     def of(self, partition: int) -> PointsState:
         """The state of a partition."""
@@ -24,6 +27,16 @@ class StateByPartition:
         if state is None:
             state = self._states[partition] = PointsState(self.config, self.budgets)
         return state
+
+    def members_of_groups(self) -> set[UUID]:
+        """The members of the groups whose seats are loaded."""
+        return {
+            seat.member_id
+            for state in self._states.values()
+            for seats in state.seats.values()
+            for seat in seats.values()
+            if seat.owner_id == seat.group_id and seat.left_at is None
+        }
 
     def rows(self, partition: int) -> Mapping[str, Rows]:
         """Rows to write, by table."""

@@ -154,6 +154,8 @@ class Spend:
     order_minor: int | None = None
     order_returned: int | None = None
     """The money of the order, where one was named, and how much of it was returned, once some was."""
+    pooled_spend_id: UUID | None = None
+    """The pooled spend that it is a contribution to."""
 
 
 @dataclass(frozen=True, slots=True)

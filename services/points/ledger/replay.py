@@ -69,6 +69,8 @@ class Replayed:
     lots: dict[bytes, Row | bytes] = field(default_factory=dict)
     holds: dict[bytes, Row | bytes] = field(default_factory=dict)
     spends: dict[bytes, Row | bytes] = field(default_factory=dict)
+    pooled_spends: dict[bytes, Row | bytes] = field(default_factory=dict)
+    contributions: dict[tuple[bytes, int], Row | bytes] = field(default_factory=dict)
     gifts: dict[bytes, Row | bytes] = field(default_factory=dict)
     adjustments: dict[bytes, Row | bytes] = field(default_factory=dict)
     partner_conversions: dict[bytes, Row | bytes] = field(default_factory=dict)
@@ -131,6 +133,8 @@ class Replayed:
                 spend = event.spend_changed
                 self.spends[spend.spend_id] = _spend(spend)
                 self._use(spend.spend_id, spend.uses)
+            case "pooled_spend_changed":
+                self._pool(event.pooled_spend_changed)
             case "gift_changed":
                 gift = event.gift_changed
                 self.gifts[gift.gift_id] = _gift(gift)
@@ -232,6 +236,12 @@ class Replayed:
                     None,
                 )
 
+    def _pool(self, pooled: pb.PooledSpendChanged) -> None:
+        self.pooled_spends[pooled.spend_id] = _pooled_spend(pooled)
+        for ordinal, one in enumerate(pooled.contributions):
+            contribution = (pooled.spend_id, ordinal, one.member_id, one.spend_id, one.amount, one.refunded)
+            self.contributions[pooled.spend_id, ordinal] = contribution
+
     def _draw(self, draws: Iterable[pb.BudgetDraw], sign: int) -> None:
         for draw in draws:
             key = _budget_period(draw)
@@ -329,7 +339,25 @@ def _spend(spend: pb.SpendChanged) -> Row:
         database_time(spend.spent_at_us),
         spend.order_minor or None,
         spend.order_returned_minor or None,
+        spend.pooled_spend_id or None,
         spend.reference_digest,
+    )
+
+
+def _pooled_spend(pooled: pb.PooledSpendChanged) -> Row:
+    return (
+        pooled.spend_id,
+        pooled.group_id,
+        pooled.member_id,
+        pooled.account_id,
+        pooled.domain,
+        pooled.unit,
+        pooled.amount,
+        pooled.refunded,
+        database_time(pooled.spent_at_us),
+        pooled.order_minor or None,
+        pooled.order_returned_minor or None,
+        pooled.reference_digest,
     )
 
 

@@ -6,6 +6,7 @@ that expires by itself stays counted: nobody said that the order was given up.
 
 from datetime import datetime
 from math import floor
+from typing import Protocol
 from uuid import UUID
 
 from services.chassis.civil import civil_day
@@ -13,7 +14,7 @@ from services.chassis.errors import Rejection
 from services.points import errors
 from services.points.specs import SpendLimitsSpec
 from services.points.units import Unit
-from services.points.values import CapKey, Spend
+from services.points.values import CapKey
 
 NO_LIMITS = SpendLimitsSpec()
 
@@ -70,7 +71,27 @@ def _tightest(limits: SpendLimitsSpec, amount: int, order_minor: int, used: int)
     return min(most.items(), key=lambda limit: limit[1])
 
 
-def share_returned(spent: Spend, returned: int) -> tuple[int, int] | Rejection:
+class ForOrder(Protocol):
+    """What was spent, of one wallet or of several, for an order whose money may be named."""
+
+    @property
+    def amount(self) -> int:
+        """How much."""
+
+    @property
+    def refunded(self) -> int:
+        """How much of it came back."""
+
+    @property
+    def order_minor(self) -> int | None:
+        """The money of the order, where one was named."""
+
+    @property
+    def order_returned(self) -> int | None:
+        """How much of that was returned, once some was."""
+
+
+def share_returned(spent: ForOrder, returned: int) -> tuple[int, int] | Rejection:
     """How much comes back of a spend when so much more of its order is returned, and how much of that is returned then.
 
     In proportion to all that was returned so far, rounded down, so that the parts come to the whole with the last one;

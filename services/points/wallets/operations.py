@@ -1,5 +1,6 @@
 """Commands on wallets: who may, what is decided, how it is answered."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
 from services.points.commands import CaptureHold, ExtendHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
 from services.points.documents import PointsConfig
+from services.points.groups import errors as group_errors
+from services.points.groups.values import PooledSpend
 from services.points.members import member_rejection
 from services.points.partners.values import PARTNER_HOLDS
 from services.points.state import PointsState
@@ -57,29 +60,39 @@ def day_keys(command: Spend | PlaceHold, config: PointsConfig) -> list[CapKey]:
     return [] if key is None else [key]
 
 
-def day_keys_of(used: Hold | SpendRow, config: PointsConfig) -> list[CapKey]:
+def day_keys_of(used: Hold | SpendRow | PooledSpend, config: PointsConfig) -> list[CapKey]:
     """What the spending of the day of a hold or spend is counted under."""
     at = used.placed_at if isinstance(used, Hold) else used.spent_at
     key = limits.day_key(config.units.get(used.unit), used.member_id, at)
     return [] if key is None else [key]
 
 
-def _amount(
-    state: PointsState, command: Spend | PlaceHold, unit: Unit, wallet: Wallet, moment: Moment[PointsConfig]
+def amount_of(
+    state: PointsState, command: Spend | PlaceHold, unit: Unit, at: datetime, there: Callable[[], int]
 ) -> int | Rejection:
-    """How much is to be spent or held, as the limits of the unit allow."""
+    """How much is to be spent or held, as the limits of the unit allow; `there` tells what is, if that matters."""
     if unit.spec.spend is None and not command.up_to:
         return command.amount
-    key = limits.day_key(unit, command.member_id, moment.at)
+    key = limits.day_key(unit, command.member_id, at)
     used = 0 if key is None else state.cap_uses.get(key, 0)
     if not command.up_to:
         return limits.allowed(unit, command.amount, command.order_minor, used)
-    settle(wallet, moment.at)
-    there = available(wallet, moment.at, command.merchant)
-    return limits.largest_allowed(unit, command.amount, command.order_minor, used, there)
+    return limits.largest_allowed(unit, command.amount, command.order_minor, used, there())
 
 
-def _count(state: PointsState, wallet: Wallet, unit: Unit | None, at: datetime, amount: int) -> None:
+def _amount(
+    state: PointsState, command: Spend | PlaceHold, unit: Unit, wallet: Wallet, moment: Moment[PointsConfig]
+) -> int | Rejection:
+    """How much of a wallet is to be spent or held."""
+
+    def there() -> int:
+        settle(wallet, moment.at)
+        return available(wallet, moment.at, command.merchant)
+
+    return amount_of(state, command, unit, moment.at, there)
+
+
+def count(state: PointsState, wallet: Wallet, unit: Unit | None, at: datetime, amount: int) -> None:
     """Count spending on its day, or what comes back of it."""
     key = limits.day_key(unit, wallet.member_id, at)
     if key is not None:
@@ -111,7 +124,7 @@ def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> 
     )
     if isinstance(spent, Rejection):
         return spent
-    _count(state, wallet, unit, moment.at, amount)
+    count(state, wallet, unit, moment.at, amount)
     return Decision([wallet], lambda: wire.spend_response(spent, wallet.balance, wire.position_of(moment)))
 
 
@@ -140,7 +153,7 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
     )
     if isinstance(hold, Rejection):
         return hold
-    _count(state, wallet, unit, moment.at, amount)
+    count(state, wallet, unit, moment.at, amount)
     left = available(wallet, moment.at, command.merchant)
     return Decision([wallet], lambda: wire.hold_response(hold, left, wire.position_of(moment)))
 
@@ -164,8 +177,8 @@ def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConf
     if isinstance(captured, Rejection):
         return captured
     unit = moment.config.units.get(hold.unit)
-    _count(state, wallet, unit, hold.placed_at, -hold.amount)
-    _count(state, wallet, unit, moment.at, captured.spend.amount)
+    count(state, wallet, unit, hold.placed_at, -hold.amount)
+    count(state, wallet, unit, moment.at, captured.spend.amount)
     return Decision([wallet], lambda: wire.capture_response(captured, wallet.balance, wire.position_of(moment)))
 
 
@@ -180,7 +193,7 @@ def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConf
     released = rules.release(wallet, hold.hold_id, moment.at)
     if isinstance(released, Rejection):
         return released
-    _count(state, wallet, moment.config.units.get(hold.unit), hold.placed_at, -hold.amount)
+    count(state, wallet, moment.config.units.get(hold.unit), hold.placed_at, -hold.amount)
     return Decision([wallet], lambda: wire.release_response(released, wire.position_of(moment)))
 
 
@@ -204,6 +217,8 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
         return errors.spend_unknown(wire.spend_id(command.spend_id))
     if not command.caller.may_act_in(spent.domain):
         return domain_not_allowed(command.caller, spent.domain)
+    if spent.pooled_spend_id is not None:
+        return group_errors.spend_is_contribution(wire.spend_id(spent.pooled_spend_id))
     wallet = state.wallet(spent.member_id, spent.unit)
     unit = moment.config.units.get(spent.unit)
     if command.order_returned_minor:
@@ -212,7 +227,7 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
         refunded = rules.refund(wallet, unit, spent, command.amount, moment.at)
     if isinstance(refunded, Rejection):
         return refunded
-    _count(state, wallet, unit, spent.spent_at, -refunded.amount)
+    count(state, wallet, unit, spent.spent_at, -refunded.amount)
     return Decision([wallet], lambda: wire.refund_response(refunded, wallet.balance, wire.position_of(moment)))
 
 

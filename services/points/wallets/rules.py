@@ -75,15 +75,15 @@ def spend(
     now: datetime,
     merchant: str | None = None,
     order_minor: int | None = None,
+    pooled_spend_id: UUID | None = None,
 ) -> Spend | Rejection:
-    """Burn lots and book the spend."""
+    """Burn lots and book the spend, which may be a contribution to a pooled one."""
     settle(wallet, now)
     rejection = insufficient(wallet, amount, now, merchant)
     if rejection is not None:
         return rejection
-    return _spent(
-        wallet, spend_id, account_id, domain, burn(wallet, amount, now, merchant), reference, now, order_minor
-    )
+    uses = burn(wallet, amount, now, merchant)
+    return _spent(wallet, spend_id, account_id, domain, uses, reference, now, order_minor, pooled_spend_id)
 
 
 def _spent(
@@ -95,10 +95,22 @@ def _spent(
     reference: str,
     now: datetime,
     order_minor: int | None,
+    pooled_spend_id: UUID | None = None,
 ) -> Spend:
     amount = sum(use.amount for use in uses)
     made = Spend(
-        spend_id, wallet.member_id, account_id, domain, wallet.unit, amount, 0, reference, now, uses, order_minor
+        spend_id,
+        wallet.member_id,
+        account_id,
+        domain,
+        wallet.unit,
+        amount,
+        0,
+        reference,
+        now,
+        uses,
+        order_minor,
+        pooled_spend_id=pooled_spend_id,
     )
     wallet.spends.append(made)
     wallet.book(EntryKind.SPEND, -amount, REDEMPTION, now, spend_id, account_id)
