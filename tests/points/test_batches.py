@@ -65,17 +65,18 @@ LIMITS = {
     "max_order_share": "1/2",
     "minor_per_point": "1",
 }
-LIMITED = builders.unit("limited", spend=LIMITS), builders.rule("for-limited", "limited")
+LIMITED = builders.unit("limited", spend=LIMITS, pooling={"order": "by-expiry"}), builders.rule("for-limited", "limited")
 MERCHANTS = ("", "cafe")
 KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
     *("grant", "grant", "forfeit", "convert", "convert", "extend"),
     *("give", "give", "accept", "cancel", "adjust", "resolve"),
+    *("pool", "pool", "refund"),
     *("exchange", "exchange", "answer", "answer", "decide"),
     *("return", "return by key", "return by key", "resolve parked", "complete", "complete by key"),
 ]
 STAYS = [
-    builders.unit("stays", expiry={"policy": "sliding", "days": 6}),
+    builders.unit("stays", expiry={"policy": "sliding", "days": 6}, pooling={}),
     builders.unit("nights", "qualifying"),
     *(builders.rule(f"later-{code}", code, pending="until-completed") for code in ("stays", "nights", "lasting")),
 ]
@@ -126,6 +127,7 @@ class Life:
 
     def __init__(self, number: int) -> None:
         self.members = [someone(number=2 * number + n, routing=8 * n) for n in range(2)]
+        self.group = builders.someone(number=-1 - number).uuid
         self._number = number
         self._commands: list[Any] = []
         self._parked: list[UUID] = []
@@ -150,6 +152,17 @@ class Life:
             case "spend":
                 request = builders.spend(
                     member, max(1, amount), unit=unit, merchant=MERCHANTS[number % 2], **fields, **_order(number)
+                )
+                return self._make("spend", requests.spend(request, CALLER, now))
+            case "pool":
+                request = builders.spend(
+                    member,
+                    max(1, amount),
+                    unit=("limited", "stays", "never")[number % 3],
+                    merchant=MERCHANTS[number % 2],
+                    group_id=builders.in_group(self.group),
+                    **fields,
+                    **_order(number),
                 )
                 return self._make("spend", requests.spend(request, CALLER, now))
             case "hold":
@@ -285,6 +298,7 @@ class Service:
     async def begin(self, life: Life) -> None:
         for member in life.members:
             await self.shop.introduce(member)
+            await self.shop.seat(life.group, member)
         self._told = await self._fetchval("SELECT position FROM head WHERE partition = 0")
 
     async def write(self, batches: Sequence[Sequence[Any]]) -> list[tuple[int, Any]]:
@@ -360,6 +374,8 @@ TABLES = {
             "lots": "lot_id",
             "holds": "hold_id",
             "spends": "spend_id",
+            "pooled_spends": "spend_id",
+            "contributions": "pooled_spend_id, ordinal",
             "gifts": "gift_id",
             "adjustments": "adjustment_id",
             "partner_conversions": "partner_conversion_id",
@@ -411,6 +427,8 @@ def verdict(command: Any, outcome: Any) -> tuple[int, Any]:
     answer.ClearField("position")
     if "to_position" in answer.DESCRIPTOR.fields_by_name:
         answer.ClearField("to_position")
+    for contribution in getattr(answer, "contributions", ()):
+        contribution.ClearField("position")
     if isinstance(command, ResolveParkedRefund):
         answer.refund.ClearField("position")
     return OK, str(answer)

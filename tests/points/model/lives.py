@@ -10,6 +10,7 @@ from tests.points import builders
 from tests.points.model.activities import Activities
 from tests.points.model.giving import Giving
 from tests.points.model.life import Done
+from tests.points.model.pooling import Pooling
 from tests.points.model.promises import SHANGHAI
 from tests.points.model.spending import Spending
 from tests.points.terms import DOCUMENTS, OF_THE_MODEL
@@ -27,7 +28,7 @@ ONE = settings(
 """Each life is a run of its own: what one does cannot follow from another's, since time passes in between."""
 
 
-class WholeLife(Spending, Activities, Giving):
+class WholeLife(Spending, Pooling, Activities, Giving):
     """All that a member can do."""
 
 
