@@ -66,12 +66,13 @@ LIMITS = {
     "minor_per_point": "1",
 }
 LIMITED = builders.unit("limited", spend=LIMITS, pooling={"order": "by-expiry"}), builders.rule("for-limited", "limited")
+POOLED = ("never", "never", "limited", "stays", "never")
 MERCHANTS = ("", "cafe")
 KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
     *("grant", "grant", "forfeit", "convert", "convert", "extend"),
     *("give", "give", "accept", "cancel", "adjust", "resolve"),
-    *("pool", "pool", "refund"),
+    *("pool", "pool", "pool", "refund pooled", "refund pooled"),
     *("exchange", "exchange", "answer", "answer", "decide"),
     *("return", "return by key", "return by key", "resolve parked", "complete", "complete by key"),
 ]
@@ -155,16 +156,19 @@ class Life:
                 )
                 return self._make("spend", requests.spend(request, CALLER, now))
             case "pool":
+                # Often more than either of the two has.
+                unit, amount = POOLED[number % len(POOLED)], max(1, 20 * amount)
+                merchant, group_id = MERCHANTS[number % 2], builders.in_group(self.group)
                 request = builders.spend(
-                    member,
-                    max(1, amount),
-                    unit=("limited", "stays", "never")[number % 3],
-                    merchant=MERCHANTS[number % 2],
-                    group_id=builders.in_group(self.group),
-                    **fields,
-                    **_order(number),
+                    member, amount, unit=unit, merchant=merchant, group_id=group_id, **fields, **_order(number)
                 )
-                return self._make("spend", requests.spend(request, CALLER, now))
+                command = requests.spend(request, CALLER, now)
+                self._made["pooled_spend"].append(command.spend_id)
+                return self._make("spend", command)
+            case "refund pooled":
+                spend_id = ids.encode("spend", ids.decode("pooledspend", self._one("pooled_spend", number)))
+                part = {"order_returned_minor": 7} if number == 3 else {"amount": amount}
+                return requests.refund_spend(builders.refund(spend_id, **part, **fields), CALLER)
             case "hold":
                 until = now + timedelta(hours=1 + 20 * number)
                 merchant = MERCHANTS[number % 2]
