@@ -65,7 +65,10 @@ LIMITS = {
     "max_order_share": "1/2",
     "minor_per_point": "1",
 }
-LIMITED = builders.unit("limited", spend=LIMITS, pooling={"order": "by-expiry"}), builders.rule("for-limited", "limited")
+LIMITED = (
+    builders.unit("limited", spend=LIMITS, pooling={"order": "by-expiry"}),
+    builders.rule("for-limited", "limited"),
+)
 POOLED = ("never", "never", "limited", "stays", "never")
 MERCHANTS = ("", "cafe")
 KINDS = [
