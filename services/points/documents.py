@@ -18,8 +18,8 @@ from services.points.partners.exchanges import Exchange, Partner, compile_exchan
 from services.points.specs import (
     DEFAULT_FUNDER,
     BudgetSpec,
-    CapSpec,
     ConversionSpec,
+    EarnCapSpec,
     EarnRuleSpec,
     PartnerSpec,
     StackedMultiplierSpec,
@@ -48,7 +48,7 @@ class EarnRule:
     is_per_line: bool
     rounding: str
     stack: Stack
-    cap: CapSpec | None
+    cap: EarnCapSpec | None
     budget: Budget | None
     is_limited: bool
     """Whether anything may cut what it gives, or what others give after it."""
@@ -87,6 +87,8 @@ class PointsConfig:
     """Those that exchange units."""
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     """Conversions with partners."""
+    group_capped_rules: tuple[EarnRule, ...] = ()
+    """Those of the capped rules whose cap the members of a group draw on together."""
 
 
 MODELS: Mapping[str, type[Spec]] = {
@@ -135,6 +137,7 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         any(rule.is_limited for rule in rules),
         partners,
         exchanges,
+        tuple(rule for rule in rules if rule.cap is not None and rule.cap.per == "group"),
     )
 
 

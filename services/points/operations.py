@@ -41,8 +41,8 @@ from services.points.events import AccountHeard, Heard, MemberHeard, StandingHea
 from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups import operations as groups
-from services.points.groups.commands import LoadSpends, LoadWallets
-from services.points.groups.loading import read_pooled_spends, read_seats
+from services.points.groups.commands import LoadGroupCaps, LoadSpends, LoadWallets
+from services.points.groups.loading import read_pooled_spends, read_seats, read_seats_since
 from services.points.groups.values import GroupSeat, PooledSpend
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
@@ -82,7 +82,7 @@ CommandOfOne = (
 )
 """Commands that concern one partition."""
 Command = CommandOfOne | gifts.GiftCommand
-Loaded = Command | LoadBudgets | LoadWallets | LoadSpends
+Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps
 """Commands for which something is loaded."""
 
 
@@ -105,6 +105,8 @@ class _Keys:
     refunded_spends: set[UUID] = field(default_factory=set)
     """Those of them that may be pooled ones."""
     groups: set[UUID] = field(default_factory=set)
+    seats: dict[UUID, datetime] = field(default_factory=dict)
+    """Members whose groups are needed, and from when on."""
     gifts: set[UUID] = field(default_factory=set)
     adjustments: set[UUID] = field(default_factory=set)
     partner_conversions: set[UUID] = field(default_factory=set)
@@ -119,6 +121,10 @@ class _Keys:
         if known is None or at < known:
             self.standings[member_id] = at
 
+    def need_groups(self, member_id: UUID, at: datetime) -> None:
+        """A member's groups are needed from an instant on, if not from an earlier one."""
+        self.seats[member_id] = min(at, self.seats.get(member_id, at))
+
 
 def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
     keys = _Keys()
@@ -132,6 +138,8 @@ def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
                 keys.caps.extend(activities.cap_keys(command, config))
                 if config.drawn_budgets:
                     keys.budgets.extend(activities.budget_periods(command, config))
+                if config.group_capped_rules:
+                    keys.need_groups(command.member_id, activities.earliest(command))
                 if config.ladders:
                     keys.need_levels(command.member_id, activities.earliest(command))
             case Spend() | PlaceHold():
@@ -166,6 +174,8 @@ def _keys(commands: Sequence[Loaded], config: PointsConfig) -> _Keys:
                 keys.refunded_spends.add(command.spend_id)
             case LoadSpends():
                 keys.spends.update(command.spend_ids)
+            case LoadGroupCaps():
+                keys.caps.extend(command.keys)
             case LoadWallets():
                 keys.wallets.update(command.member_ids)
             case Give():
@@ -231,6 +241,8 @@ async def load_partition(
     for command in commands:
         if isinstance(command, LoadBudgets):
             state.budgets.note_loaded(partition, command.keys)
+        if isinstance(command, LoadGroupCaps):
+            state.group_caps.note_loaded(command.keys)
     reading = Reading(connection, partition)
     _read_named(reading, keys, state)
     named = (
@@ -309,6 +321,8 @@ def _read_members(reading: Reading, keys: _Keys, ladders: Sequence[str], state: 
         queries.read_accounts(reading, keys.accounts, state)
     if keys.groups:
         read_seats(reading, keys.groups, state)
+    if keys.seats:
+        read_seats_since(reading, keys.seats, state)
     if keys.standings:
         queries.read_standings(reading, keys.standings, ladders, state)
     if keys.caps:

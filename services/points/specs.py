@@ -224,6 +224,12 @@ class CapSpec(Spec):
     period: Literal["day", "week", "month", "quarter", "year", "ever"]
 
 
+class EarnCapSpec(CapSpec):
+    """The same of an earn rule, also for all members together of a group that shares points."""
+
+    per: Literal["member", "group"] = "member"
+
+
 class StepSpec(Spec):
     """A step of a table: the rate from a base (in minor units of money) on."""
 
@@ -344,7 +350,7 @@ class EarnRuleSpec(Spec):
     rounded_per: Literal["activity", "line"] = "activity"
     multiplier: MultiplierSpec | None = None
     multipliers: MultipliersSpec | None = None
-    cap: CapSpec | None = None
+    cap: EarnCapSpec | None = None
     budget: Code | None = None
     funder: Code | None = None
     funders: Annotated[Mapping[Code, Share], Field(min_length=1, max_length=MAX_FUNDERS)] | None = None

@@ -8,6 +8,7 @@ from services.points.budgets import events
 from services.points.budgets.books import BudgetBooks
 from services.points.budgets.values import Pool, Portion
 from services.points.documents import PointsConfig
+from services.points.groups.caps import GroupCaps
 from services.points.state import PointsState
 
 
@@ -18,6 +19,7 @@ class StateByPartition:
         self.config = config
         self._states: dict[int, PointsState] = {}
         self.budgets = BudgetBooks(self._tell)
+        self.group_caps = GroupCaps(self.of, self._groups_of_members)
         self.with_wallets: set[UUID] = set()
         """Members whose wallets are loaded because their group spends, whether or not there are any."""
 
@@ -25,7 +27,7 @@ class StateByPartition:
         """The state of a partition."""
         state = self._states.get(partition)
         if state is None:
-            state = self._states[partition] = PointsState(self.config, self.budgets)
+            state = self._states[partition] = PointsState(self.config, self.budgets, self.group_caps)
         return state
 
     def members_of_groups(self) -> set[UUID]:
@@ -37,6 +39,9 @@ class StateByPartition:
             for seat in seats.values()
             if seat.owner_id == seat.group_id and seat.left_at is None
         }
+
+    def _groups_of_members(self) -> set[UUID]:
+        return set().union(*(state.groups_of_members() for state in self._states.values()))
 
     def rows(self, partition: int) -> Mapping[str, Rows]:
         """Rows to write, by table."""

@@ -15,6 +15,7 @@ from services.chassis.operations import Moment
 from services.points.activities.outcomes import RuleOutcome
 from services.points.activities.rules import Earned
 from services.points.commands import RecordActivity
+from services.points.groups.values import GROUP
 from services.points.values import UNTIL_COMPLETED, Balance, Booked, Hold, LotUse, Spend
 from services.points.wallets.rules import Captured, Refunded, Released
 from tessera.points.v1 import activity_pb2
@@ -163,6 +164,8 @@ def fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
         message.capped = outcome.capped
     if outcome.cap_key is not None:
         message.cap_period = outcome.cap_key.period_start.isoformat()
+    if outcome.cap_group is not None:
+        message.cap_group_id = ids.encode(GROUP, outcome.cap_group)
     if outcome.budget_key is not None:
         message.budget = outcome.budget_key.budget
         message.budget_period = outcome.budget_key.period_start.isoformat()

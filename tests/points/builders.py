@@ -400,6 +400,8 @@ class Shop:
 
     suite: Suite
     heard: dict[tuple[str, int], int] = field(default_factory=dict)
+    joined: dict[UUID, datetime] = field(default_factory=dict)
+    """When seats were first taken."""
 
     @property
     def points(self) -> Any:
@@ -456,8 +458,9 @@ class Shop:
         """A member has joined a group, or has left it; both halves are heard."""
         seat_id = ids.hashed(blake2b(group_id.bytes + member.uuid.bytes, digest_size=16).digest(), 0)
         now = await self.now()
+        joined_at = self.joined.setdefault(seat_id, now)
         for owner_id in (group_id, member.uuid):
-            seat = GroupSeat(owner_id, seat_id, group_id, member.uuid, role, now, now if left else None, shares)
+            seat = GroupSeat(owner_id, seat_id, group_id, member.uuid, role, joined_at, now if left else None, shares)
             await self.hear("identity", ids.routing_of(owner_id) % PARTITIONS, seat)
 
     async def found(self, *members: Member, shares: bool = True, routing: int | None = None) -> UUID:

@@ -106,6 +106,10 @@ EXCHANGES = [
         for code in ("lasting", "sliding")
     ),
 ]
+GROUP_CAPS = [
+    builders.rule("for-groups", "lasting", cap={"amount": 70, "period": "day", "per": "group"}),
+    builders.rule("for-groups-too", "never", rate="1/2", cap={"amount": 90, "period": "month", "per": "group"}),
+]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
 Drawn = tuple[str, int, int, int, str, int]
@@ -335,8 +339,8 @@ class Service:
         return [str(event) for event in events]
 
     async def tables(self, life: Life) -> dict[str, list[Any]]:
-        """All rows of the members, without what depends on positions."""
-        members = [member.uuid for member in life.members]
+        """All rows of the members and their group, without what depends on positions."""
+        members = [life.group, *(member.uuid for member in life.members)]
         pool = self.shop.suite.running["points"].platform.pool
         tables = {name: [tuple(row) for row in await pool.fetch(sql, members)] for name, sql in TABLES.items()}
         budgets = {name: [tuple(row) for row in await pool.fetch(sql)] for name, sql in OF_ALL_PARTITIONS.items()}
@@ -470,7 +474,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    documents = (*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, *EXCHANGES)
+    documents = (*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, *EXCHANGES, *GROUP_CAPS)
     opening = builders.open_shop(*documents, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))

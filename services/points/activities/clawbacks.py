@@ -25,9 +25,10 @@ from services.points.wallets import rules as wallet_rules
 
 
 def cap_keys_of(row: ActivityRow) -> list[CapKey]:
-    """The caps that a recorded activity drew on."""
+    """The caps of its member that a recorded activity drew on."""
     rules = [rule for effect in activity_wire.recorded_effects(row.answer) for rule in effect.rules]
-    return [CapKey(row.member_id, rule.rule, rule.cap_period) for rule in rules if rule.cap_period is not None]
+    own = [rule for rule in rules if rule.cap_group is None]
+    return [CapKey(row.member_id, rule.rule, rule.cap_period) for rule in own if rule.cap_period is not None]
 
 
 def budget_keys_of(row: ActivityRow) -> list[BudgetKey]:
@@ -61,7 +62,7 @@ class Refunded(NamedTuple):
         for wallet in self.wallets:
             state.put_wallet(wallet)
         for key, amount in self.caps:
-            state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
+            state.draw_on_cap(self.member_id, key, -amount, moment)
         for draw in self.draws:
             budget = moment.config.budgets.get(draw.key.budget)
             amount = budget.amount if budget is not None else 0
@@ -113,7 +114,7 @@ class _Coming(NamedTuple):
     def caps(self) -> list[tuple[CapKey, int]]:
         """What each cap gets back: as much as what was drawn on it falls."""
         return [
-            (CapKey(self.row.member_id, rule.rule, rule.cap_period), self.gone(rule))
+            (CapKey(rule.cap_group or self.row.member_id, rule.rule, rule.cap_period), self.gone(rule))
             for effect in self.effects
             for rule in effect.rules
             if rule.cap_period is not None
@@ -143,7 +144,7 @@ def take_back(
 ) -> Refunded | Rejection | Wider:
     """What comes back of a recorded activity, and what that takes back of what it earned.
 
-    Wider where a budget gets something back of which all partitions think that nothing is left.
+    Wider where a budget gets something back of which all partitions think that nothing is left, or a group's cap does.
     """
     if row.reversed_at is not None:
         return errors.activity_already_reversed(row.reversed_at)
@@ -159,7 +160,10 @@ def take_back(
     account_id = wire.decode_account(activity.account_id)
     effects, is_completed = activity_wire.recorded_effects(row.answer), row.activity_id in state.completions
     coming = _Coming(row, account_id, lines, before, left, is_whole, effects, earlier, is_completed)
-    draws = coming.draws()
+    draws, caps = coming.draws(), coming.caps()
+    wider = state.group_caps.wider([key for key, _ in caps if key.member_id != row.member_id])
+    if wider is not None:
+        return wider
     wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
     if wider is not None:
         return wider
@@ -177,7 +181,7 @@ def take_back(
     )
     made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
     units = coming.completed_units()
-    return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), draws, is_whole, units)
+    return Refunded(row, made, taken_back, tuple(wallets.values()), caps, draws, is_whole, units)
 
 
 def _place_of(row: ActivityRow, moment: Moment[PointsConfig]) -> Place:

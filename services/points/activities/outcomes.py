@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from services.points.budgets.definitions import BudgetKey
 from services.points.documents import EarnRule
@@ -36,6 +37,8 @@ class RuleOutcome(NamedTuple):
     """The budget that it drew on or found exhausted."""
     cut_by_budget: int = 0
     cut_by_max_balance: int = 0
+    cap_group: UUID | None = None
+    """The group whose cap it drew on; None where the cap is the member's own."""
 
 
 class Skipped(NamedTuple):

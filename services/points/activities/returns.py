@@ -6,6 +6,7 @@ Sources: model.md "rounding at order level with cumulative reversal"; cases.md d
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
+from uuid import UUID
 
 from services.chassis.errors import Rejection
 from services.points import errors
@@ -59,6 +60,8 @@ class RecordedRule(NamedTuple):
     lines: Sequence[int]
     """The numbers of the lines that it looked at; none when it looked at all."""
     budget_key: BudgetKey | None = None
+    cap_group: UUID | None = None
+    """The group whose cap it drew on; None where that was the member's own."""
     """The budget that it drew on."""
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.chassis.ids import routing_of
+from services.points.values import CapKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,17 @@ class LoadSpends:
     def owners(self) -> tuple[int, ...]:
         """The spends' members."""
         return tuple(map(routing_of, self.spend_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadGroupCaps:
+    """Lock the partitions of some groups, and load what they have used of caps."""
+
+    keys: tuple[CapKey, ...]
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The groups."""
+        return tuple(routing_of(key.member_id) for key in self.keys)

@@ -3,7 +3,9 @@
 Each is set-based and stays in one partition; `services/points/queries.py` says why `OFFSET 0`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,19 @@ _SEATS = """
         WHERE partition = $1
           AND owner_id = wanted.owner_id
           AND left_at IS NULL
+        OFFSET 0
+    ) AS found
+"""
+# Of members also those that were left since an instant: what happened before counts with the group of then.
+_SEATS_SINCE = """
+    SELECT found.*
+    FROM unnest($2::uuid[], $3::timestamptz[]) AS wanted (owner_id, since)
+    CROSS JOIN LATERAL (
+        SELECT owner_id, seat_id, group_id, member_id, role, joined_at, left_at, shares_points
+        FROM group_seats
+        WHERE partition = $1
+          AND owner_id = wanted.owner_id
+          AND (left_at IS NULL OR left_at > wanted.since)
         OFFSET 0
     ) AS found
 """
@@ -63,12 +78,17 @@ _SERVED = """
 
 def read_seats(reading: Reading, owner_ids: Iterable[UUID], state: PointsState) -> None:
     """The seats of groups that are taken."""
+    reading.add(_SEATS, list(owner_ids), take=partial(_take_seats, state))
 
-    def take(rows: Rows) -> None:
-        for row in rows:
-            state.add_seat(GroupSeat(*row))
 
-    reading.add(_SEATS, list(owner_ids), take=take)
+def read_seats_since(reading: Reading, since: Mapping[UUID, datetime], state: PointsState) -> None:
+    """The seats that members had at an instant or later."""
+    reading.add(_SEATS_SINCE, list(since), list(since.values()), take=partial(_take_seats, state))
+
+
+def _take_seats(state: PointsState, rows: Rows) -> None:
+    for row in rows:
+        state.add_seat(GroupSeat(*row))
 
 
 def read_pooled_spends(reading: Reading, spend_ids: Iterable[UUID], state: PointsState) -> None:
