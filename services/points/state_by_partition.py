@@ -9,6 +9,7 @@ from services.points.budgets.books import BudgetBooks
 from services.points.budgets.values import Pool, Portion
 from services.points.documents import PointsConfig
 from services.points.groups.caps import GroupCaps
+from services.points.groups.values import PooledSpend
 from services.points.state import PointsState
 
 
@@ -39,6 +40,10 @@ class StateByPartition:
             for seat in seats.values()
             if seat.owner_id == seat.group_id and seat.left_at is None
         }
+
+    def pooled_spends(self) -> list[PooledSpend]:
+        """The pooled spends that are loaded."""
+        return [pooled for state in list(self._states.values()) for pooled in state.pooled_spends.values()]
 
     def _groups_of_members(self) -> set[UUID]:
         return set().union(*(state.groups_of_members() for state in self._states.values()))

@@ -20,6 +20,8 @@ from services.chassis.app import start
 from services.chassis.batches import Batch
 from services.points.activities import clawbacks
 from services.points.activities import rules as earning
+from services.points.groups import rules as pooling
+from services.points.groups.values import Contribution
 from services.points.values import Lot, LotUse
 from services.points.wallet import Wallet
 from services.points.wallets import limits, lots
@@ -75,7 +77,7 @@ def forgets_requests(patch: pytest.MonkeyPatch) -> None:
 
 def forgets_days(patch: pytest.MonkeyPatch) -> None:
     """What a day allows is not counted."""
-    patch.setattr(wallets, "_count", lambda *told: None)
+    patch.setattr(wallets, "count", lambda *told: None)
 
 
 def does_not_wait(patch: pytest.MonkeyPatch) -> None:
@@ -94,11 +96,22 @@ def allows_one_more(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(limits, "_tightest", looser)
 
 
+def gives_the_first_back_first(patch: pytest.MonkeyPatch) -> None:
+    """A refund of what several spent begins with whose points burnt first."""
+    given_back = pooling._given_back
+
+    def turned(contributions: Sequence[Contribution], amount: int) -> Any:
+        changed, due = given_back(tuple(reversed(contributions)), amount)
+        return tuple(reversed(changed)), due
+
+    patch.setattr(pooling, "_given_back", turned)
+
+
 QUICK: Sequence[Patch] = (
     *(rounds_up, keeps_what_was_held, forgets_requests),
     *(forgets_days, does_not_wait, allows_one_more),
 )
-LONG: Sequence[Patch] = (keeps_caps, burns_the_oldest)
+LONG: Sequence[Patch] = (keeps_caps, burns_the_oldest, gives_the_first_back_first)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ async def test_an_export_reads_the_journal_from_its_place_on() -> None:
 
 
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
-@pytest.mark.parametrize("name", ["_SEATS", "_POOLED_SPENDS", "_SERVED"])
+@pytest.mark.parametrize("name", ["_SEATS", "_SEATS_SINCE", "_POOLED_SPENDS", "_SERVED"])
 async def test_no_group_is_looked_for_in_a_whole_partition(name: str, before: str) -> None:
     check_looks_up(await plan_of("points", getattr(groups, name), before))
 

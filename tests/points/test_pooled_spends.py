@@ -19,12 +19,14 @@ from tests.points.builders import (
     SCORE,
     Member,
     Shop,
+    activity,
     connections,
     give,
     grant,
     in_group,
     open_shop,
     outcome,
+    record,
     refund,
     refusal_in,
     refusal_of,
@@ -265,6 +267,33 @@ async def test_spends_of_groups_and_gifts_in_all_directions_neither_block_nor_lo
         assert set(await asyncio.gather(*map(outcome, calls))) == {""}
         assert sum(await available(shop, members)) == 240
         assert await shop.findings() == []
+
+
+async def test_a_bulk_call_for_many_groups_is_written_in_few_batches() -> None:
+    async with open_shop(unit(**POOLED), rule(cap={"amount": 150, "period": "day", "per": "group"})) as shop:
+        families = []
+        for number in range(20):
+            members = [await shop.enrol(routing=number), await shop.enrol(routing=number + 3)]
+            families.append((await shop.found(*members, routing=number + 5), members))
+        now, before = await shop.now(), await positions(shop)
+        purchases = [record(activity(member, 100, now)) for _, members in families for member in members]
+        recorded = await shop.points.BulkRecordActivities(pb.BulkRecordActivitiesRequest(requests=purchases))
+        earned = [one.response.earnings[0].amount for one in recorded.results]
+        assert [sum(earned[n : n + 2]) for n in range(0, 40, 2)] == [150] * 20
+        spends = [together(group, members[1], 120) for group, members in families]
+        spent = await shop.points.BulkSpend(pb.BulkSpendRequest(requests=spends))
+        refunds = [refund(one.response.spend_id, 100) for one in spent.results]
+        refunded = await shop.points.BulkRefundSpends(pb.BulkRefundSpendsRequest(requests=refunds))
+        assert [one.response.refunded for one in refunded.results] == [100] * 20
+        # Three calls; in each partition what needs no other one is written first, and then the rest.
+        assert await positions(shop) - before <= 3 * 8 * 3
+        assert await shop.findings() == []
+
+
+async def positions(shop: Shop) -> int:
+    """How many batches were written, counted in each partition."""
+    pool = shop.suite.running["points"].platform.pool
+    return int(await pool.fetchval("SELECT sum(position) FROM head WHERE partition >= 0"))
 
 
 class TestReads:

@@ -25,7 +25,7 @@ from services.points.wallets.lots import settle
 from services.points.wallets.operations import amount_of, count, spendable_unit
 
 MAX_LOADED_AHEAD = 1_000
-"""Members of other groups of the batch that are loaded along, so that it need not be interrupted for each of them."""
+"""Wallets that are loaded along for others of the batch, so that it need not be interrupted for each of them."""
 
 
 class Pooled(NamedTuple):
@@ -143,12 +143,11 @@ def refund(states: StateByPartition, command: RefundSpend, moment: Moment[Points
     pooled = home.pooled_spends[command.spend_id]
     if not command.caller.may_act_in(pooled.domain):
         return domain_not_allowed(command.caller, pooled.domain)
-    spend_ids = {one.member_id: one.spend_id for one in pooled.contributions}
-    missing = [one for one in spend_ids.values() if one not in _state_of(states, one, moment).spends]
-    if missing:
-        return Wider(LoadSpends(tuple(missing)))
+    wider = _wider_to_refund(states, pooled, moment)
+    if wider is not None:
+        return wider
     spends, wallets = {}, {}
-    for member_id, spend_id in spend_ids.items():
+    for member_id, spend_id, *_ in pooled.contributions:
         state = _state_of(states, member_id, moment)
         spends[member_id] = state.spends[spend_id]
         wallets[member_id] = state.wallet(member_id, pooled.unit)
@@ -164,6 +163,21 @@ def refund(states: StateByPartition, command: RefundSpend, moment: Moment[Points
     changed = (own, *(wallets[part.contribution.member_id] for part in refunded.parts))
     distinct = tuple({wallet.member_id: wallet for wallet in changed}.values())
     return Decision(Pooled(refunded.pooled, distinct), lambda: wire.refund_response(refunded, own, moment))
+
+
+def _wider_to_refund(states: StateByPartition, pooled: PooledSpend, moment: Moment[PointsConfig]) -> Wider | None:
+    """What has to be loaded as well: the spends of the wallets, and those of the other pooled spends of the batch."""
+    missing = _not_loaded(states, [pooled], moment)
+    if not missing:
+        return None
+    ahead = _not_loaded(states, states.pooled_spends(), moment) - missing
+    return Wider(LoadSpends((*sorted(missing), *sorted(ahead)[:MAX_LOADED_AHEAD])))
+
+
+def _not_loaded(states: StateByPartition, pooled: Iterable[PooledSpend], moment: Moment[PointsConfig]) -> set[UUID]:
+    """The wallets' spends of pooled ones that are not loaded."""
+    spend_ids = {contribution.spend_id for one in pooled for contribution in one.contributions}
+    return {spend_id for spend_id in spend_ids if spend_id not in _state_of(states, spend_id, moment).spends}
 
 
 def _state_of(states: StateByPartition, owned: UUID, moment: Moment[PointsConfig]) -> PointsState:
