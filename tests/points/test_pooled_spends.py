@@ -13,7 +13,7 @@ from grpc import StatusCode
 
 from services.chassis import ids
 from services.points.events import SUSPENDED, MemberHeard
-from tessera.points.v1 import group_pb2
+from tessera.points.v1 import event_pb2, group_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
     SCORE,
@@ -176,7 +176,7 @@ async def test_lots_of_one_merchant_burn_there_first_and_nowhere_else() -> None:
         await shop.points.Grant(grant(members[1], 30, merchant="cafe"))
         assert await outcome(shop.points.Spend(together(group, members[0], 201))) == "INSUFFICIENT_POINTS"
         spent = await shop.points.Spend(together(group, members[0], 40, merchant="cafe"))
-        assert shares(spent, members)[0] == (1, 30)
+        assert (shares(spent, members)[0][0], spent.lots[0].amount) == (1, 30)
 
 
 async def test_limits_of_the_unit_count_for_the_member_who_spends() -> None:
@@ -330,6 +330,16 @@ class TestReads:
             assert [one.amount for one in traced.refunds] == [20]
             own = await shop.points.TraceSpend(pb.TraceSpendRequest(spend_id=spent.contributions[1].spend_id))
             assert (own.pooled_spend_id, own.reference) == (spent.spend_id, spent.spend_id)
+
+    async def test_a_statement_tells_contributions_by_the_domain_of_who_spent(self) -> None:
+        async with household(have=(50, 50)) as (shop, group, members):
+            traveller = await shop.enrol("travel", routing=6)
+            await shop.seat(group, traveller)
+            await shop.points.Spend(together(group, traveller, 100))
+            for domain, kinds in (("travel", ["spend"]), ("fuel", ["earn"])):
+                request = pb.ListEntriesRequest(member_id=members[0].member_id, unit="points", domain=domain)
+                found = (await shop.points.ListEntries(request)).entries
+                assert [event_pb2.EntryKind.Name(entry.kind)[11:].lower() for entry in found] == kinds
 
     async def test_nobody_tells_what_an_unknown_group_has(self) -> None:
         async with household() as (shop, _, _):

@@ -175,6 +175,7 @@ _OPENERS = f"""
     ) AS found
 """
 # Read backwards along the key of entries, no further than a page needs; filters that are NULL let everything through.
+# What a member gave to a pooled spend went through another member's account, which may be known elsewhere only.
 _ENTRIES = """
     SELECT position, ordinal, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
            source_id, level
@@ -195,6 +196,13 @@ _ENTRIES = """
           WHERE a.partition = $1
             AND a.account_id = e.account_id
             AND a.domain = $13
+      ) OR source_id IN (
+          SELECT s.spend_id
+          FROM spends AS s
+          WHERE s.partition = $1
+            AND s.spend_id = e.source_id
+            AND s.pooled_spend_id IS NOT NULL
+            AND s.domain = $13
       ))
       AND ($14::uuid IS NULL OR source_id = $14)
     ORDER BY position DESC, ordinal DESC
