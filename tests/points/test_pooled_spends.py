@@ -12,6 +12,8 @@ import pytest
 from grpc import StatusCode
 
 from services.chassis import ids
+from services.chassis.documents import Document, DocumentErrors
+from services.points.documents import compile_documents
 from services.points.events import SUSPENDED, MemberHeard
 from tessera.points.v1 import event_pb2, group_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -26,6 +28,7 @@ from tests.points.builders import (
     in_group,
     open_shop,
     outcome,
+    programme,
     record,
     refund,
     refusal_in,
@@ -267,6 +270,32 @@ async def test_spends_of_groups_and_gifts_in_all_directions_neither_block_nor_lo
         assert set(await asyncio.gather(*map(outcome, calls))) == {""}
         assert sum(await available(shop, members)) == 240
         assert await shop.findings() == []
+
+
+async def test_what_a_pooled_spend_says_of_a_wallet_is_held_against_what_that_says_itself() -> None:
+    async with household() as (shop, group, members):
+        spent = await shop.points.Spend(together(group, members[0], 250))
+        pool, other = shop.suite.running["points"].platform.pool, spent.contributions[-1]
+        spend_id = ids.decode("spend", other.spend_id)
+        for broken, mended in (("amount = amount + 1", "amount = amount - 1"), ("refunded = 1", "refunded = 0")):
+            await pool.execute(f"UPDATE contributions SET {broken} WHERE spend_id = $1", spend_id)
+            findings = await shop.findings()
+            assert f"spend {spend_id}: is not what its pooled spend says of it" in findings
+            assert any("its contributions do not come to what it says" in finding for finding in findings)
+            await pool.execute(f"UPDATE contributions SET {mended} WHERE spend_id = $1", spend_id)
+        assert await shop.findings() == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [unit("score", "qualifying", **POOLED), unit(pooling={"order": "others-first"}), unit(pooling={"first": "own"})],
+    ids=["a score", "another order", "another word"],
+)
+def test_what_no_unit_can_say_of_pooling_is_refused(document: dict[str, Any]) -> None:
+    parsed = [Document(one["kind"], one["code"], one["programme"], one["spec"]) for one in (programme(), document)]
+    with pytest.raises(DocumentErrors) as refused:
+        compile_documents(parsed)
+    assert "pooling" in str(refused.value) or "together" in str(refused.value)
 
 
 async def test_a_bulk_call_for_many_groups_is_written_in_few_batches() -> None:

@@ -279,9 +279,9 @@ def contributions(connection: asyncpg.Connection, partition: int) -> Chunks:
     return _chunks(connection, _CONTRIBUTIONS, partition)
 
 
-async def contributions_of_all(pool: asyncpg.Pool) -> Sequence[Any]:
+async def contributions_of_all(connection: asyncpg.Connection) -> Sequence[Any]:
     """The spends of wallets that are not what a pooled spend says of them, each with the partition that says it."""
-    return await pool.fetch(_CONTRIBUTIONS_OF_ALL)
+    return await connection.fetch(_CONTRIBUTIONS_OF_ALL)
 
 
 def clawbacks(connection: asyncpg.Connection, partition: int) -> Chunks:
