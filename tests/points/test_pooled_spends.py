@@ -105,6 +105,15 @@ async def test_lots_burn_in_the_order_that_the_unit_names(spec: Any, burnt: Any)
         assert await shop.findings() == []
 
 
+async def test_of_lots_that_are_alike_those_of_one_member_burn_after_the_other_own_ones_first() -> None:
+    async with household(BY_EXPIRY, have=(10, 10, 10)) as (shop, group, members):
+        for member in (*members, *members):
+            await shop.earn(member, 10)
+        spent = await shop.points.Spend(together(group, members[1], 90))
+        own, *others = shares(spent, members)
+        assert (own, sorted(others)) == ((1, 30), [(0, 30), (2, 30)])
+
+
 async def test_refunds_go_back_to_the_very_lots_of_the_very_members_last_burnt_first() -> None:
     async with household(BY_EXPIRY, have=(0, 0, 0)) as (shop, group, members):
         for number, amount, day in ((0, 40, 20), (1, 10, 21), (0, 60, 22), (2, 20, 23)):

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 from itertools import groupby
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from operator import itemgetter
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from services.chassis import ids
@@ -88,13 +89,16 @@ def spend(
 
 def _in_order(wallets: Sequence[Wallet], order: str, merchant: str | None, now: datetime) -> list[Lot]:
     """The lots of all in the order in which they burn: by expiry as if they were one wallet's; `own-first`, those of
-    the member who spends come before them."""
-    first, *others = [[(wallet, lot) for lot in spendable(wallet, now, merchant)] for wallet in wallets]
-    rest = [pair for lots in others for pair in lots]
-    if order == "by-expiry":
-        first, rest = [], [*first, *rest]
-    rest.sort(key=lambda pair: (pair[1].merchant is None, *place_of(pair[1], pair[0].balance)))
-    return [lot for _, lot in (*first, *rest)]
+    the member who spends come before them. Of lots that are alike one wallet's burn before the next one's."""
+    placed: list[tuple[tuple[Any, ...], Lot]] = []
+    for number, wallet in enumerate(wallets):
+        is_later = order == "own-first" and number > 0
+        for lot in spendable(wallet, now, merchant):
+            expires_at, available_at, lot_id = place_of(lot, wallet.balance)
+            place = (is_later, lot.merchant is None, expires_at, available_at, number, lot_id)
+            placed.append((place, lot))
+    placed.sort(key=itemgetter(0))
+    return [lot for _, lot in placed]
 
 
 def _burnt(lots: Iterable[Lot], there: Mapping[UUID, int], amount: int) -> list[tuple[UUID, int]]:
