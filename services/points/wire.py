@@ -15,6 +15,7 @@ from services.chassis.operations import Moment
 from services.points.activities.outcomes import RuleOutcome
 from services.points.activities.rules import Earned
 from services.points.commands import RecordActivity
+from services.points.piles import NEVER, expiry_of
 from services.points.values import UNTIL_COMPLETED, Balance, Booked, Hold, LotUse, Spend
 from services.points.wallets.rules import Captured, Refunded, Released
 from tessera.points.v1 import activity_pb2
@@ -131,8 +132,8 @@ def _fill_booked(message: activity_pb2.Earning, booked: Booked, effective_at: da
         return
     if lot.available_at != effective_at:
         message.available_at.CopyFrom(_civil(lot.available_at))
-    expires_at = balance.slides_to if lot.slides else lot.expires_at
-    if expires_at is not None:
+    expires_at = expiry_of(lot, balance)
+    if expires_at != NEVER:
         message.expires_at.CopyFrom(_civil(expires_at))
 
 

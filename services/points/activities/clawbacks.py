@@ -207,6 +207,7 @@ def _take_back(
         activity_id,
         coming.account_id,
         effect.funder,
+        effect.lot_id,
         effect.amount - kept,
         sum(taken.taken for taken in before),
         policy,

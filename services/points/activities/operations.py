@@ -308,7 +308,9 @@ def _lot(command: RecordActivity, earned: rules.Earned, effective_at: datetime, 
         available, expires_at = UNTIL_COMPLETED, UNTIL_COMPLETED if unit.slides else None
     else:
         available = unit.available_at(effective_at)
-        expires_at = unit.expires_at(available)
+        # Points that slide and cannot be spent yet live at least one term from when they can.
+        waits = unit.slides and available > effective_at
+        expires_at = unit.slides_to(available) if waits else unit.expires_at(available)
     wallet, left = (command.member_id, lot_id, unit.code), (amount, amount, 0, 0)
     return Lot(*wallet, *left, available, expires_at, earned.funder, activity_id, command.account_id, unit.slides)
 

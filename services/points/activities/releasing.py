@@ -10,6 +10,7 @@ from services.chassis.operations import Moment
 from services.points import errors, wire
 from services.points.activities import wire as activity_wire
 from services.points.documents import PointsConfig
+from services.points.piles import NEVER, expiry_of
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
 from services.points.values import ActivityRow, Completion, EntryKind, funder_account
@@ -67,8 +68,11 @@ def _release(
         expires_at = None
         if effect.lot_id is not None:
             unit = moment.config.units.get(effect.unit)
-            expires_at = unit.expires_at(at) if unit is not None else None
-            wallet.put_lot(wallet.lots[effect.lot_id]._replace(available_at=at, expires_at=expires_at))
+            lot = wallet.lots[effect.lot_id]
+            lot = lot._replace(available_at=at, expires_at=unit.terms_from(at)[0] if unit is not None else None)
+            kept, expiry = lot.remaining, expiry_of(lot, wallet.balance)
+            expires_at = expiry if expiry != NEVER else None
+            wallet.put_lot(lot)
             settle(wallet, moment.at)
         elif wallet.balance.balance + kept > MAX_AMOUNT:
             return errors.amount_out_of_range(f"the balance of {effect.unit}")

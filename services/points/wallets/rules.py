@@ -316,6 +316,7 @@ def claw_back(
     activity_id: UUID,
     account_id: UUID,
     funder: str,
+    lot_id: UUID,
     due: int,
     taken: int,
     policy: str,
@@ -324,11 +325,13 @@ def claw_back(
 ) -> Clawback | Rejection:
     """Take back what an activity earned: its own lots first, other lots in order, then by the negative-balance policy.
 
-    `due` is what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice.
-    `number` counts the activity's clawbacks from 0.
+    Its own are the lot that was opened with it, and those in which refunds of spends restored that one's points. `due`
+    is what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice. `number`
+    counts the activity's clawbacks from 0.
     """
     settle(wallet, now)
-    own = [lot for lot in wallet.lots.values() if lot.source_id == activity_id and lot.funder == funder]
+    of_activity = [lot for lot in wallet.lots.values() if lot.source_id == activity_id]
+    own = [lot for lot in of_activity if _origin(wallet, lot) == lot_id]
     amount = max(0, due - sum(lot.expired for lot in own) - taken)
     if wallet.balance.balance - amount < -MAX_AMOUNT:
         return errors.amount_out_of_range(f"the balance of {wallet.unit}")
@@ -358,6 +361,13 @@ def claw_back(
     elif short and policy == "deduct-from-cash":
         wallet.book(EntryKind.CASH_DEDUCTION, short, CASH_DEDUCTION, now, activity_id, account_id)
     return clawback
+
+
+def _origin(wallet: Wallet, lot: Lot) -> UUID:
+    """The lot whose points a lot has that refunds restored, maybe more than once: its own ID for any other one."""
+    while lot.origin_lot is not None:
+        lot = wallet.lots[lot.origin_lot]
+    return lot.lot_id
 
 
 def _take_own(wallet: Wallet, own: Iterable[Lot], amount: int) -> tuple[LotUse, ...]:
