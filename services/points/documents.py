@@ -196,7 +196,7 @@ def _rule(
         chooses_lines=line_condition is not None or excluded is not None,
         base_field=_BASE_FIELDS[spec.base],
         giving=giving,
-        rate=giving.rate if spec.rounded_per == "activity" else None,
+        rate=giving.rate,
         is_per_line=spec.rounded_per == "line",
         rounding=spec.rounding,
         stack=stack,

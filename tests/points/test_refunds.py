@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.points.activities import returns
 from services.points.activities.returns import Asked, Line, Part, RecordedRule
+from services.points.giving import Proportional
 from services.points.multipliers import NO_FACTOR
 from tessera.points.v1 import refund_pb2
 from tests.points.builders import (
@@ -309,8 +310,7 @@ def test_any_refunds_sum_to_the_whole_and_never_take_back_less_than_before(
         (sum(one.cash_minor for one in lines) * rate.numerator, rate.denominator), NO_FACTOR, rounding
     )
     amount = min(uncapped, cap * 100)
-    factor = (rate.numerator, rate.denominator)
-    recorded = RecordedRule("any", amount, uncapped - amount, None, factor, rounding, "cash_minor", ())
+    recorded = RecordedRule("any", amount, uncapped - amount, None, Proportional(rate), rounding, "cash_minor", ())
     parts: list[Part] = []
     kept = [returns.kept(recorded, lines, lines)]
     for asked in [*drawn, None]:

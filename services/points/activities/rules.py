@@ -175,8 +175,7 @@ def earnings(outcomes: Sequence[RuleOutcome]) -> list[Earned]:
 def _parts(outcome: RuleOutcome, shares: Mapping[str, int]) -> Iterator[tuple[str, RuleOutcome]]:
     """The part of each funder that gives something, the first one if none does.
 
-    Each part says what it drew on the cap and what that took of it, so that together they are the whole, once. What a
-    refund leaves of a part is in proportion to it, so it has no factor of its own.
+    Each part says what it drew on the cap and what that took of it, so that together they are the whole, once.
     """
     weights = list(shares.values())
     wholes = (outcome.amount, outcome.capped, outcome.cut_by_budget, outcome.cut_by_max_balance)
@@ -190,7 +189,6 @@ def _parts(outcome: RuleOutcome, shares: Mapping[str, int]) -> Iterator[tuple[st
                 capped=capped,
                 cut_by_budget=by_budget,
                 cut_by_max_balance=by_max_balance,
-                factor=None,
             ),
         )
 
