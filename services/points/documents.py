@@ -21,6 +21,7 @@ from services.points.specs import (
     CapSpec,
     ConversionSpec,
     EarnRuleSpec,
+    FunderSpec,
     PartnerSpec,
     StackedMultiplierSpec,
     UnitSpec,
@@ -87,6 +88,8 @@ class PointsConfig:
     """Those that exchange units."""
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     """Conversions with partners."""
+    funders: frozenset[str] = frozenset((DEFAULT_FUNDER,))
+    """Who may fund what is given by hand: everybody whom a document names."""
 
 
 MODELS: Mapping[str, type[Spec]] = {
@@ -96,6 +99,7 @@ MODELS: Mapping[str, type[Spec]] = {
     "conversion": ConversionSpec,
     "budget": BudgetSpec,
     "partner": PartnerSpec,
+    "funder": FunderSpec,
 }
 _BASE_FIELDS = {"paid": "cash_minor", "gross": "gross_minor"}
 
@@ -135,7 +139,15 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         any(rule.is_limited for rule in rules),
         partners,
         exchanges,
+        _funders(specs),
     )
+
+
+def _funders(specs: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """The platform, those that have a document, partners, and those that rules and conversions name."""
+    named = [funder for spec in specs["earn-rule"].values() for funder in (spec.funder, *(spec.funders or ()))]
+    named += [spec.funder for spec in specs["conversion"].values()]
+    return frozenset([DEFAULT_FUNDER, *specs["funder"], *specs["partner"], *filter(None, named)])
 
 
 def _units(documents: Sequence[Document], specs: Mapping[str, Mapping[str, Any]]) -> dict[str, Unit]:

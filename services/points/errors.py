@@ -94,6 +94,16 @@ def unit_unknown(unit: str) -> Rejection:
     )
 
 
+def funder_unknown(funder: str) -> Rejection:
+    """No document names such a funder."""
+    return Rejection(
+        "FUNDER_UNKNOWN",
+        f"no document names {funder} as a funder",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"funder": funder},
+    )
+
+
 def unit_not_spendable(unit: str) -> Rejection:
     """A score."""
     return Rejection(
@@ -316,14 +326,19 @@ def currency_mismatch(currency: str) -> Rejection:
     )
 
 
-def amount_out_of_range(what: str) -> Rejection:
-    """Outside int64."""
+def amount_out_of_range(what: str, **figures: object) -> Rejection:
+    """Outside int64, with what led there."""
     return Rejection(
         "AMOUNT_OUT_OF_RANGE",
         f"{what} leaves the range of 64-bit integers",
         code=StatusCode.INVALID_ARGUMENT,
-        metadata={"what": what},
+        metadata={"what": what, **{name: str(figure) for name, figure in figures.items()}},
     )
+
+
+def balance_out_of_range(unit: str, balance: int, amount: int) -> Rejection:
+    """A balance that would leave int64 with an amount."""
+    return amount_out_of_range(f"the balance of {unit}", balance=balance, amount=amount)
 
 
 def hold_too_long(longest: timedelta) -> Rejection:

@@ -289,6 +289,12 @@ class PartnerSpec(Spec):
     exchange: PartnerExchangeSpec | None = None
 
 
+class FunderSpec(Spec):
+    """Who pays for points that are given by hand. Who funds a rule or a conversion is known by that."""
+
+    name: str
+
+
 class BudgetSpec(Spec):
     """How much the earn rules that name it may give together, over all members, in each civil period or ever.
 

@@ -195,8 +195,8 @@ def evaluate(
         if limits.lacking:
             return state.budgets.wider(place_of(command.member_id, moment), limits.lacking)
         earnings = rules.earnings(outcomes)
-    except rules.OutOfRange:
-        return errors.amount_out_of_range("what the activity earns")
+    except rules.OutOfRange as out:
+        return errors.amount_out_of_range("what the activity earns", unit=out.unit, amount=out.amount)
     currency = _foreign_currency(command.currency, earnings)
     if currency is not None:
         return errors.currency_mismatch(currency)
@@ -277,7 +277,7 @@ def _book(
         before = balances.get(code) or state.balance(member_id, code)
         total = before.balance + earned.amount
         if total > MAX_AMOUNT:
-            return errors.amount_out_of_range(f"the balance of {code}")
+            return errors.balance_out_of_range(code, before.balance, earned.amount)
         lot = _lot(command, earned, effective_at, len(booked) + 1)
         after = balances[code] = Balance(total, before.debt, before.slides_to)
         counterparty = funder_account(earned.funder)

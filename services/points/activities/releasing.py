@@ -75,7 +75,7 @@ def _release(
             wallet.put_lot(lot)
             settle(wallet, moment.at)
         elif wallet.balance.balance + kept > MAX_AMOUNT:
-            return errors.amount_out_of_range(f"the balance of {effect.unit}")
+            return errors.balance_out_of_range(effect.unit, wallet.balance.balance, kept)
         else:
             funder = funder_account(effect.funder)
             wallet.book(EntryKind.EARN, kept, funder, at, row.activity_id, account_id)

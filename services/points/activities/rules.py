@@ -51,7 +51,11 @@ class Earned(NamedTuple):
 
 
 class OutOfRange(Exception):
-    """A rule came to more than int64 holds."""
+    """Rules came to more of a unit than int64 holds."""
+
+    def __init__(self, unit: Unit, amount: int) -> None:
+        super().__init__(unit.code, amount)
+        self.unit, self.amount = unit.code, amount
 
 
 def evaluate(
@@ -146,7 +150,7 @@ def _give(
         verdict = FORMULA_FAILED if why.problem else FORMULA_NEGATIVE
         return RuleOutcome(rule, 0, base, level, factor[2], 0, verdict, None, factor[3], why.problem)
     if amount > MAX_AMOUNT:
-        raise OutOfRange
+        raise OutOfRange(rule.unit, amount)
     per_unit = None if rule.rate is None else (rule.rate[0] * factor[0], rule.rate[1] * factor[1])
     verdict = FIRED if amount else BELOW_ONE
     return RuleOutcome(rule, amount, base, level, factor[2], 0, verdict, None, factor[3], "", per_unit, numbers)
@@ -200,7 +204,7 @@ def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
         return Earned(first.rule.unit, funder, first.amount, first.level, outcomes, first.rule.until_completed)
     amount = sum([outcome.amount for outcome in outcomes])
     if amount > MAX_AMOUNT:
-        raise OutOfRange
+        raise OutOfRange(first.rule.unit, amount)
     level = next((outcome.level for outcome in outcomes if outcome.level), "")
     return Earned(first.rule.unit, funder, amount, level, outcomes, first.rule.until_completed)
 

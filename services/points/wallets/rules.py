@@ -62,7 +62,7 @@ def too_much(wallet: Wallet, unit: Unit | None, amount: int) -> Rejection | None
     balance, limit = wallet.balance.balance, None if unit is None else unit.spec.max_balance
     if limit is not None and balance + amount > limit:
         return errors.balance_limit_exceeded(limit, balance, amount)
-    return errors.amount_out_of_range(f"the balance of {wallet.unit}") if balance + amount > MAX_AMOUNT else None
+    return errors.balance_out_of_range(wallet.unit, balance, amount) if balance + amount > MAX_AMOUNT else None
 
 
 def spend(
@@ -239,7 +239,7 @@ def refund(wallet: Wallet, unit: Unit | None, spent: Spend, amount: int, now: da
     if amount > refundable or amount == 0:
         return errors.refund_exceeds_spend(refundable, amount)
     if wallet.balance.balance + amount > MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, amount)
     left, expired = amount, 0
     uses = list(spent.uses)
     returned = []
@@ -334,7 +334,7 @@ def claw_back(
     own = [lot for lot in of_activity if _origin(wallet, lot) == lot_id]
     amount = max(0, due - sum(lot.expired for lot in own) - taken)
     if wallet.balance.balance - amount < -MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, -amount)
     uses = _take_own(wallet, own, amount)
     left = amount - sum(use.amount for use in uses)
     uses += burn(wallet, min(left, free(wallet, now)), now)
@@ -387,7 +387,7 @@ def take_score_back(
 ) -> Rejection | None:
     """Take back what counted for a score: a score has no lots, and no policy that could soften it."""
     if wallet.balance.balance - amount < -MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, -amount)
     if amount:
         wallet.book(EntryKind.CLAWBACK, -amount, funder_account(funder), now, activity_id, account_id)
     return None
