@@ -47,8 +47,12 @@ def release(
     return (
         released
         if isinstance(released, Rejection)
-        else Completing(Completion(row.activity_id, row.member_id, at), *released)
+        else Completing(Completion(row.activity_id, row.member_id, at, moment.at, _lots_in(released[1])), *released)
     )
+
+
+def _lots_in(released: Sequence[activity_wire.Completed]) -> bytes | None:
+    return b"".join(one.lot_id.bytes for one in released if one.lot_id is not None) or None
 
 
 def _release(
