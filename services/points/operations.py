@@ -235,6 +235,7 @@ async def load_partition(
     keys.budgets.extend(BudgetPeriods.of(key) for row in reversing for key in budget_keys_of(row))
     used: list[values.Spend | values.Hold] = [*state.spends.values(), *state.holds.values()]
     keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
+    keys.caps.extend(key for gift in state.gifts.values() for key in gifts.daily_uses_of(gift, state.config))
     keys.caps.extend(
         key for one in state.partner_conversions.values() for key in partners.cap_keys_of(one, state.config)
     )

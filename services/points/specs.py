@@ -71,6 +71,8 @@ _LENGTHS: Mapping[str, frozenset[str]] = {
 class GiftSpec(Spec):
     """How members may give points of a unit to each other; `max_per_day` counts civil days of the programme's zone.
 
+    An offer counts on the day on which it was made, unless it is declined or taken back.
+
     With `acceptance: required` the points are held until the receiver accepts, for so many civil days at most.
     """
 
