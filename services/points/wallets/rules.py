@@ -119,7 +119,7 @@ def place_hold(
 ) -> Hold | Rejection:
     """Put points aside: they leave what is available and stay in the balance."""
     if not now < expires_at <= now + MAX_HOLD:
-        return errors.hold_too_long(MAX_HOLD)
+        return errors.expiry_out_of_range(now, now + MAX_HOLD)
     settle(wallet, now)
     rejection = insufficient(wallet, amount, now, merchant)
     if rejection is not None:
@@ -213,7 +213,7 @@ def extend(wallet: Wallet, hold_id: UUID, expires_at: datetime, now: datetime) -
     if hold.state != "open":
         return errors.hold_not_open(hold.state)
     if not hold.expires_at < expires_at <= now + MAX_HOLD:
-        return errors.extension_out_of_range(hold.expires_at, MAX_HOLD)
+        return errors.expiry_out_of_range(hold.expires_at, now + MAX_HOLD)
     extended = replace(hold, expires_at=expires_at)
     wallet.put_hold(extended)
     return extended
