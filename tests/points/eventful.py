@@ -45,6 +45,8 @@ DOCUMENTS = [
     conversion("to-points", "sliding", "points"),
     budget("seed", 20_000, of="sliding", period="month"),
     rule("seeds", "sliding", rate="1/100", budget="seed"),
+    unit("stays"),
+    rule("stays", "stays", pending="until-completed"),
     partner(),
     unit("flown"),
     conversion("to-skyline", "flown", "sky-miles", "1/2", to_partner="skyline"),
