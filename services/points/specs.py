@@ -37,7 +37,8 @@ class ExpirySpec(Spec):
     """When points expire, counted from when they become available.
 
     none; duration (days, months or years from 00:00 of that day); end-of-month, end-of-quarter, end-of-year (of the Nth
-    next one: 0 is the current); sliding (days, months or years after the member's last activity).
+    next one: 0 is the current); sliding (days, months or years after the member's last activity, and what could not be
+    spent at first not before so long after it can).
     """
 
     policy: Literal["none", "duration", "end-of-month", "end-of-quarter", "end-of-year", "sliding"]

@@ -107,7 +107,7 @@ def _part_of(line: Line, left: Line, asked: Asked) -> Line | Rejection:
     What was not named of it follows in proportion, rounded down; the last part takes the rest.
     """
     _, cash, quantity = asked
-    if cash > left.cash_minor or (any(line) and is_back(line, left)):
+    if cash > left.cash_minor or (not quantity and any(line) and is_back(line, left)):
         return errors.refund_exceeds_activity("minor", left.cash_minor, cash, asked.line)
     if quantity > left.quantity:
         return errors.refund_exceeds_activity("quantity", left.quantity, quantity, asked.line)
