@@ -189,6 +189,8 @@ def activity_completed(completion: Completion) -> bytes:
             activity_id=completion.activity_id.bytes,
             member_id=completion.member_id.bytes,
             completed_at_us=to_microseconds(completion.completed_at),
+            recorded_at_us=to_microseconds(completion.recorded_at),
+            released=completion.released or b"",
         )
     ).SerializeToString()
 

@@ -67,7 +67,7 @@ def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_
     lines = list(activity.lines)
     cash_minor = sum([line.cash_minor for line in lines])
     if cash_minor > MAX_AMOUNT:
-        raise Refused(amount_out_of_range("the sum of the lines"))
+        raise Refused(amount_out_of_range("the sum of the lines", amount=cash_minor))
     # Maps have no order on the wire; the fingerprint of a retry must not depend on it.
     body = activity.SerializeToString(deterministic=True)
     if len(body) > MAX_ACTIVITY_BYTES:

@@ -37,7 +37,8 @@ class ExpirySpec(Spec):
     """When points expire, counted from when they become available.
 
     none; duration (days, months or years from 00:00 of that day); end-of-month, end-of-quarter, end-of-year (of the Nth
-    next one: 0 is the current); sliding (days, months or years after the member's last activity).
+    next one: 0 is the current); sliding (days, months or years after the member's last activity, and what could not be
+    spent at first not before so long after it can).
     """
 
     policy: Literal["none", "duration", "end-of-month", "end-of-quarter", "end-of-year", "sliding"]
@@ -70,6 +71,8 @@ _LENGTHS: Mapping[str, frozenset[str]] = {
 
 class GiftSpec(Spec):
     """How members may give points of a unit to each other; `max_per_day` counts civil days of the programme's zone.
+
+    An offer counts on the day on which it was made, unless it is declined or taken back.
 
     With `acceptance: required` the points are held until the receiver accepts, for so many civil days at most.
     """
@@ -302,6 +305,12 @@ class PartnerSpec(Spec):
     name: str
     domain: Code
     exchange: PartnerExchangeSpec | None = None
+
+
+class FunderSpec(Spec):
+    """Who pays for points that are given by hand. Who funds a rule or a conversion is known by that."""
+
+    name: str
 
 
 class BudgetSpec(Spec):

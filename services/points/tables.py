@@ -104,6 +104,9 @@ COMPLETIONS = sa.Table(
     sa.Column("activity_id", sa.Uuid, primary_key=True),
     sa.Column("member_id", sa.Uuid, nullable=False),
     sa.Column("completed_at", _TIME, nullable=False),
+    sa.Column("recorded_at", _TIME),
+    # The IDs of the lots that it released, 16 bytes each.
+    sa.Column("released", sa.LargeBinary),
 )
 # Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer. One
 # without a reference is a completion, and `body` the serialised Timestamp of it.

@@ -315,11 +315,17 @@ class RefundRow(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """That an activity was completed: a row of its table, in the table's order."""
+    """That an activity was completed: a row of its table, in the table's order.
+
+    What was known before it was recorded leaves out what it released. Older ones say neither.
+    """
 
     activity_id: UUID
     member_id: UUID
     completed_at: datetime
+    recorded_at: datetime | None
+    released: bytes | None
+    """The IDs of the lots that it released, 16 bytes each; None when there are none."""
 
 
 class ParkedState(IntEnum):

@@ -92,7 +92,7 @@ BY_FIELD: dict[str, Sequence[Bad]] = {
     "order_returned_minor": outside(0),
     "reference": texts(128),
     "merchant": texts(64),
-    "funder": codes(needed=False),
+    "funder": [*codes(needed=False), Bad("nobody", "FUNDER_UNKNOWN", figures={"funder": "nobody"})],
     "reason": texts(128, needed=True),
     "cause": texts(256, needed=True),
     "by": [Bad(0), Bad(9)],

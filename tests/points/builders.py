@@ -70,6 +70,11 @@ def budget(code: str, amount: int, of: str = "points", **spec: Any) -> dict[str,
     return {"kind": "budget", "code": code, "programme": PROGRAMME, "spec": spec}
 
 
+def funder(code: str) -> dict[str, Any]:
+    """A funder's document."""
+    return {"kind": "funder", "code": code, "programme": PROGRAMME, "spec": {"name": code}}
+
+
 def partner(
     code: str = "skyline", address: str = "127.0.0.1:1", domain: str = "air", **exchange: Any
 ) -> dict[str, Any]:

@@ -46,6 +46,8 @@ DOCUMENTS = [
     conversion("to-points", "sliding", "points"),
     budget("seed", 20_000, of="sliding", period="month"),
     rule("seeds", "sliding", rate="1/100", budget="seed"),
+    unit("stays"),
+    rule("stays", "stays", pending="until-completed"),
     partner(),
     unit("flown"),
     unit("family", pooling={"order": "by-expiry"}),

@@ -12,6 +12,7 @@ from tests.points.builders import Member, Shop
 
 CONVERSION = "to-miles"
 DOCUMENTS = (
+    builders.funder("mill"),
     builders.unit(pooling={}),
     builders.unit("miles"),
     builders.unit("score", "qualifying"),

@@ -106,6 +106,7 @@ async def test_what_was_forfeited_is_read_by_member() -> None:
         "movements_pkey",
         "lot_uses_pkey",
         "lots_pkey",
+        "completions_pkey",
         "activities_pkey",
     ], plan
 
@@ -119,6 +120,7 @@ async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:
 async def test_what_was_known_is_read_by_member_and_compared_by_hashes() -> None:
     plan = await plan_of("points", history.AS_RECORDED)
     assert set(re.findall(r"Index Scan using (\w+)", plan)) == {
+        "completions_pkey",
         "entries_pkey",
         "lots_pkey",
         "activities_pkey",

@@ -198,8 +198,8 @@ def evaluate(
         if limits.lacking:
             return state.budgets.wider(place_of(command.member_id, moment), limits.lacking)
         earnings = rules.earnings(outcomes)
-    except rules.OutOfRange:
-        return errors.amount_out_of_range("what the activity earns")
+    except rules.OutOfRange as out:
+        return errors.amount_out_of_range("what the activity earns", unit=out.unit, amount=out.amount)
     currency = _foreign_currency(command.currency, earnings)
     if currency is not None:
         return errors.currency_mismatch(currency)
@@ -285,7 +285,7 @@ def _book(
         before = balances.get(code) or state.balance(member_id, code)
         total = before.balance + earned.amount
         if total > MAX_AMOUNT:
-            return errors.amount_out_of_range(f"the balance of {code}")
+            return errors.balance_out_of_range(code, before.balance, earned.amount)
         lot = _lot(command, earned, effective_at, len(booked) + 1)
         after = balances[code] = Balance(total, before.debt, before.slides_to)
         counterparty = funder_account(earned.funder)
@@ -316,7 +316,9 @@ def _lot(command: RecordActivity, earned: rules.Earned, effective_at: datetime, 
         available, expires_at = UNTIL_COMPLETED, UNTIL_COMPLETED if unit.slides else None
     else:
         available = unit.available_at(effective_at)
-        expires_at = unit.expires_at(available)
+        # Points that slide and cannot be spent yet live at least one term from when they can.
+        waits = unit.slides and available > effective_at
+        expires_at = unit.slides_to(available) if waits else unit.expires_at(available)
     wallet, left = (command.member_id, lot_id, unit.code), (amount, amount, 0, 0)
     return Lot(*wallet, *left, available, expires_at, earned.funder, activity_id, command.account_id, unit.slides)
 

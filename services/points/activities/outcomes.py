@@ -30,7 +30,7 @@ class RuleOutcome(NamedTuple):
     applied: tuple[Applied, ...] = ()
     problem: str = ""
     factor: Exact | None = None
-    """What it gave for each minor unit of its base, multipliers included; None where it is not so simple."""
+    """Its rate times its multipliers: what it gave for each minor unit of its base; None where it is not so simple."""
     lines: Sequence[int] = ()
     """The numbers of the lines that it looked at; none when it looked at all."""
     budget_key: BudgetKey | None = None

@@ -174,7 +174,7 @@ _REFUNDS = """
 """
 
 _COMPLETIONS = """
-    SELECT activity_id, member_id, completed_at
+    SELECT activity_id, member_id, completed_at, recorded_at, released
     FROM completions
     WHERE partition = $1
 """

@@ -170,8 +170,13 @@ class Replayed:
                 )
             case "activity_completed":
                 completed = event.activity_completed
-                completed_at = database_time(completed.completed_at_us)
-                self.completions[completed.activity_id] = (completed.activity_id, completed.member_id, completed_at)
+                self.completions[completed.activity_id] = (
+                    completed.activity_id,
+                    completed.member_id,
+                    database_time(completed.completed_at_us),
+                    database_time(completed.recorded_at_us),
+                    completed.released or None,
+                )
             case "parked_refund_changed":
                 parked = event.parked_refund_changed
                 self.parked_refunds[parked.parked_refund_id] = _parked(parked)

@@ -62,7 +62,7 @@ def too_much(wallet: Wallet, unit: Unit | None, amount: int) -> Rejection | None
     balance, limit = wallet.balance.balance, None if unit is None else unit.spec.max_balance
     if limit is not None and balance + amount > limit:
         return errors.balance_limit_exceeded(limit, balance, amount)
-    return errors.amount_out_of_range(f"the balance of {wallet.unit}") if balance + amount > MAX_AMOUNT else None
+    return errors.balance_out_of_range(wallet.unit, balance, amount) if balance + amount > MAX_AMOUNT else None
 
 
 def spend(
@@ -131,7 +131,7 @@ def place_hold(
 ) -> Hold | Rejection:
     """Put points aside: they leave what is available and stay in the balance."""
     if not now < expires_at <= now + MAX_HOLD:
-        return errors.hold_too_long(MAX_HOLD)
+        return errors.expiry_out_of_range(now, now + MAX_HOLD)
     settle(wallet, now)
     rejection = insufficient(wallet, amount, now, merchant)
     if rejection is not None:
@@ -225,7 +225,7 @@ def extend(wallet: Wallet, hold_id: UUID, expires_at: datetime, now: datetime) -
     if hold.state != "open":
         return errors.hold_not_open(hold.state)
     if not hold.expires_at < expires_at <= now + MAX_HOLD:
-        return errors.extension_out_of_range(hold.expires_at, MAX_HOLD)
+        return errors.expiry_out_of_range(hold.expires_at, now + MAX_HOLD)
     extended = replace(hold, expires_at=expires_at)
     wallet.put_hold(extended)
     return extended
@@ -251,7 +251,7 @@ def refund(wallet: Wallet, unit: Unit | None, spent: Spend, amount: int, now: da
     if amount > refundable or amount == 0:
         return errors.refund_exceeds_spend(refundable, amount)
     if wallet.balance.balance + amount > MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, amount)
     left, expired = amount, 0
     uses = list(spent.uses)
     returned = []
@@ -328,6 +328,7 @@ def claw_back(
     activity_id: UUID,
     account_id: UUID,
     funder: str,
+    lot_id: UUID,
     due: int,
     taken: int,
     policy: str,
@@ -336,14 +337,16 @@ def claw_back(
 ) -> Clawback | Rejection:
     """Take back what an activity earned: its own lots first, other lots in order, then by the negative-balance policy.
 
-    `due` is what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice.
-    `number` counts the activity's clawbacks from 0.
+    Its own are the lot that was opened with it, and those in which refunds of spends restored that one's points. `due`
+    is what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice. `number`
+    counts the activity's clawbacks from 0.
     """
     settle(wallet, now)
-    own = [lot for lot in wallet.lots.values() if lot.source_id == activity_id and lot.funder == funder]
+    of_activity = [lot for lot in wallet.lots.values() if lot.source_id == activity_id]
+    own = [lot for lot in of_activity if _origin(wallet, lot) == lot_id]
     amount = max(0, due - sum(lot.expired for lot in own) - taken)
     if wallet.balance.balance - amount < -MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, -amount)
     uses = _take_own(wallet, own, amount)
     left = amount - sum(use.amount for use in uses)
     uses += burn(wallet, min(left, free(wallet, now)), now)
@@ -372,6 +375,13 @@ def claw_back(
     return clawback
 
 
+def _origin(wallet: Wallet, lot: Lot) -> UUID:
+    """The lot whose points a lot has that refunds restored, maybe more than once: its own ID for any other one."""
+    while lot.origin_lot is not None:
+        lot = wallet.lots[lot.origin_lot]
+    return lot.lot_id
+
+
 def _take_own(wallet: Wallet, own: Iterable[Lot], amount: int) -> tuple[LotUse, ...]:
     """Take from an activity's own lots, whether or not they can be spent yet."""
     uses = []
@@ -389,7 +399,7 @@ def take_score_back(
 ) -> Rejection | None:
     """Take back what counted for a score: a score has no lots, and no policy that could soften it."""
     if wallet.balance.balance - amount < -MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, -amount)
     if amount:
         wallet.book(EntryKind.CLAWBACK, -amount, funder_account(funder), now, activity_id, account_id)
     return None

@@ -222,9 +222,8 @@ class Activities(Life):
             assert not answer.released
             return
         at = max(done.at, min(at, self.now))
-        kept = {code: self._kept(done, code, done.lines) for code, w in self.wallets.items() if w.terms.until_completed}
-        expected = [amount for amount in kept.values() if amount]
-        assert [released.amount for released in answer.released] == expected
+        waiting = [wallet.waiting(done.activity_id) for wallet in self.wallets.values()]
+        assert [released.amount for released in answer.released] == [amount for amount in waiting if amount]
         for wallet in self.wallets.values():
             wallet.complete(done.activity_id, at)
         done.is_completed = True
