@@ -18,8 +18,8 @@ from services.chassis import ids
 from services.chassis.civil import start_of_day
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import timestamp
-from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
 from services.points.groups.values import GroupSeat
+from services.points.heard import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
 from tessera.config.v1 import config_service_pb2
 from tessera.points.v1 import activity_pb2, movement_pb2, partner_conversion_pb2, points_service_pb2_grpc, seal_pb2
 from tessera.points.v1 import points_service_pb2 as pb

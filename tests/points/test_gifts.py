@@ -9,7 +9,7 @@ import pytest
 from grpc import StatusCode
 
 from services.chassis import ids
-from services.points.events import SUSPENDED, MemberHeard
+from services.points.heard import SUSPENDED, MemberHeard
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
     SCORE,

@@ -14,7 +14,7 @@ from grpc import StatusCode
 from services.chassis import ids
 from services.chassis.documents import Document, DocumentErrors
 from services.points.documents import compile_documents
-from services.points.events import SUSPENDED, MemberHeard
+from services.points.heard import SUSPENDED, MemberHeard
 from tessera.points.v1 import event_pb2, group_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (

@@ -21,7 +21,7 @@ from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
 from services.points.values import ActivityRow, CapKey, RefundRow
 from services.points.wallet import Wallet
-from services.points.wallets import rules as wallet_rules
+from services.points.wallets import taking_back
 
 
 def cap_keys_of(row: ActivityRow) -> list[CapKey]:
@@ -200,12 +200,12 @@ def _take_back(
     if effect.lot_id is None:
         is_booked = coming.is_completed or not effect.until_completed
         taken = (before[-1].kept if before else effect.amount) - kept if is_booked else 0
-        refused = wallet_rules.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
+        refused = taking_back.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
         balance = wallet.balance.balance
         return refused or activity_wire.TakenBack(effect.unit, effect.funder, effect.amount, kept, taken, 0, 0, balance)
     unit = moment.config.units.get(effect.unit)
     policy = unit.spec.negative_balance if unit is not None else DEFAULT_NEGATIVE_BALANCE
-    clawback = wallet_rules.claw_back(
+    clawback = taking_back.claw_back(
         wallet,
         activity_id,
         coming.account_id,

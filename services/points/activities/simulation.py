@@ -21,7 +21,7 @@ from services.points.documents import EarnRule, PointsConfig
 from services.points.giving import Subject
 from services.points.groups.caps import group_at
 from services.points.groups.commands import LoadGroupCaps
-from services.points.operations import load_partition
+from services.points.loading import load_partition
 from services.points.state import PointsState
 from services.points.values import CapKey
 from tessera.points.v1 import points_service_pb2 as pb

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from services.chassis.database import Connection
 from services.chassis.reading import Reading
-from services.points.events import ACTIVE
 from services.points.groups.values import Contribution, GroupSeat, PooledSpend
+from services.points.heard import ACTIVE
 from services.points.state import PointsState
 
 Rows = Sequence[tuple[Any, ...]]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from services.chassis.ids import from_bytes
 from services.points.budgets.definitions import home_of
-from services.points.ledger.replay import Row, Wallet, text_of
+from services.points.ledger.event_rows import Row
+from services.points.ledger.replay import Wallet, text_of
 from services.points.partners.rules import hold_of
 from services.points.partners.values import OPEN, PARTNER_HOLDS, State
 from services.points.values import EntryKind

@@ -26,9 +26,10 @@ from services.chassis.ids import from_bytes
 from services.points.activities.wire import refund_of
 from services.points.ledger import laws, queries
 from services.points.ledger.entries import EntriesTable
+from services.points.ledger.event_rows import Row, database_time
 from services.points.ledger.proof import MAX_FINDINGS, Proof
 from services.points.ledger.queries import CHUNK
-from services.points.ledger.replay import Replayed, Row, database_time, is_told, text_of
+from services.points.ledger.replay import Replayed, is_told, text_of
 from services.points.requests import natural_key
 from services.points.seals import queries as seal_queries
 from services.points.seals.line import read_line
