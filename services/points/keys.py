@@ -131,7 +131,7 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
             case Spend() | PlaceHold():
                 keys.wallets.add(command.member_id)
                 keys.accounts.add(command.account_id)
-                keys.caps.extend(wallets.day_keys(command, config))
+                keys.caps.extend(wallets.counting_keys(command, config))
                 if isinstance(command, Spend) and command.group_id is not None:
                     keys.groups.add(command.group_id)
             case Grant() | Adjust():

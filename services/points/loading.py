@@ -69,7 +69,7 @@ async def load_partition(
         *state.holds.values(),
         *state.pooled_spends.values(),
     ]
-    keys.caps.extend(key for one in used for key in wallets.day_keys_of(one, state.config))
+    keys.caps.extend(key for one in used for key in wallets.counting_keys_of(one, state.config))
     keys.caps.extend(key for gift in state.gifts.values() for key in gifts.daily_uses_of(gift, state.config))
     keys.caps.extend(
         key for one in state.partner_conversions.values() for key in partners.cap_keys_of(one, state.config)

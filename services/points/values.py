@@ -277,8 +277,8 @@ class Booked(NamedTuple):
 
 
 class CapKey(NamedTuple):
-    """A rule's cap for one member in one period; `rule` is the code of an earn rule, `conversion:` and a code, or
-    `spending:` and a unit."""
+    """A rule's cap for one member in one period; `rule` is the code of an earn rule, `conversion:` and a code,
+    `spending:` and a unit, or `order:` and a unit, a domain and the digest of the order's reference."""
 
     member_id: UUID
     rule: str

@@ -296,7 +296,7 @@ class Life:
 
 def _order(number: int) -> dict[str, Any]:
     """What a spend or hold says of its order."""
-    return {"order_minor": 15 * number, "up_to": number > 2}
+    return {"order_minor": 15 * number, "up_to": number > 2, "reference": "order" if number > 1 else ""}
 
 
 class Service:

@@ -82,6 +82,20 @@ async def test_a_member_spends_what_the_group_has_its_own_first() -> None:
         assert await shop.findings() == []
 
 
+async def test_the_share_of_an_order_is_used_up_by_what_its_member_spends_alone_and_with_the_group() -> None:
+    limits = {**POOLED, "spend": {"max_order_share": "1/2", "minor_per_point": "1"}}
+    async with household(limits) as (shop, group, members):
+        order = {"reference": "tv", "order_minor": 400}
+        together_spent = await shop.points.Spend(together(group, members[0], 130, **order))
+        refusal = await refusal_of(shop.points.Spend(together(group, members[0], 71, **order)))
+        assert refusal.metadata == {"limit": "max_order_share", "allowed": "70", "requested": "71"}
+        await shop.points.RefundSpend(refund(together_spent.spend_id, 100))
+        assert (await shop.points.Spend(spend(members[0], 200, up_to=True, **order))).amount == 70
+        refusal = await refusal_of(shop.points.Spend(together(group, members[0], 101, **order)))
+        assert refusal.metadata["allowed"] == "100"
+        assert await shop.findings() == []
+
+
 async def test_each_wallet_keeps_a_spend_of_its_own() -> None:
     async with household() as (shop, group, members):
         await shop.points.Spend(together(group, members[0], 300))

@@ -22,7 +22,7 @@ from services.points.state_by_partition import StateByPartition
 from services.points.units import Unit
 from services.points.wallet import Wallet
 from services.points.wallets.lots import settle
-from services.points.wallets.operations import amount_of, count, spendable_unit
+from services.points.wallets.operations import amount_of, count_for_order, count_on_day, spendable_unit
 
 MAX_LOADED_AHEAD = 1_000
 """Wallets that are loaded along for others of the batch, so that it need not be interrupted for each of them."""
@@ -58,19 +58,20 @@ def spend(states: StateByPartition, command: Spend, moment: Moment[PointsConfig]
     if wider is not None:
         return wider
     wallets = _wallets(states, command, members, moment)
+    own = wallets[0]
 
     def there() -> int:
         return sum(rules.given_by(wallet, moment.at, command.merchant) for wallet in wallets)
 
-    amount = amount_of(home, command, unit, moment.at, there)
+    amount = amount_of(home, own, command, unit, moment.at, there)
     if isinstance(amount, Rejection):
         return amount
     spent = rules.spend(wallets, unit.spec.pooling.order, _wanted(command, amount, moment), command.merchant, moment.at)
     if isinstance(spent, Rejection):
         return spent
     pooled, parts = spent
-    own = wallets[0]
-    count(home, own, unit, moment.at, amount)
+    count_on_day(home, own, unit, moment.at, amount)
+    count_for_order(home, own, unit, command, amount)
     changed = (own, *(wallet for wallet in wallets[1:] if wallet.spends))
     return Decision(Pooled(pooled, changed), lambda: wire.spend_response(pooled, parts, own, moment))
 
@@ -159,7 +160,8 @@ def refund(states: StateByPartition, command: RefundSpend, moment: Moment[Points
         refunded = rules.refund(wallets, spends, unit, pooled, command.amount, moment.at)
     if isinstance(refunded, Rejection):
         return refunded
-    count(home, own, unit, pooled.spent_at, -refunded.amount)
+    count_on_day(home, own, unit, pooled.spent_at, -refunded.amount)
+    count_for_order(home, own, unit, pooled, -refunded.amount)
     changed = (own, *(wallets[part.contribution.member_id] for part in refunded.parts))
     distinct = tuple({wallet.member_id: wallet for wallet in changed}.values())
     return Decision(Pooled(refunded.pooled, distinct), lambda: wire.refund_response(refunded, own, moment))
