@@ -61,9 +61,9 @@ class RecordedRule(NamedTuple):
     lines: Sequence[int]
     """The numbers of the lines that it looked at; none when it looked at all."""
     budget_key: BudgetKey | None = None
+    """The budget that it drew on."""
     cap_group: UUID | None = None
     """The group whose cap it drew on; None where that was the member's own."""
-    """The budget that it drew on."""
     is_per_line: bool = False
     """Whether it is rounded line by line."""
 
