@@ -11,7 +11,6 @@ from itertools import accumulate
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -134,12 +133,19 @@ def start_telemetry(settings: ServiceSettings, spans_to: SpanProcessor | None = 
     """Telemetry as the settings say; `spans_to` receives the spans instead of the collector."""
     processor = spans_to
     if processor is None and settings.otlp_endpoint is not None:
-        processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint))
+        processor = _to_collector(settings.otlp_endpoint)
     telemetry = Telemetry(_tracing(settings.service, processor) if processor else None)
     if settings.metrics_listen:
         host, port = split_host_port(settings.metrics_listen)
         telemetry.serve_metrics(host, port + (settings.worker_index or 0))
     return telemetry
+
+
+def _to_collector(endpoint: str) -> SpanProcessor:
+    """What sends spans to a collector; imported late, since it is large and most processes have none."""
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint))
 
 
 def _tracing(service: str, processor: SpanProcessor) -> TracerProvider:

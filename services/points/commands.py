@@ -149,11 +149,14 @@ class Spend:
     """The money of the order; 0 is none."""
     up_to: bool
     """Take what is allowed and there."""
+    group_id: UUID | None = None
+    """The group whose members spend together."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
+        """The member, and the group."""
+        own = routing_of(self.member_id)
+        return (own,) if self.group_id is None else (own, routing_of(self.group_id))
 
 
 @dataclass(frozen=True, slots=True)

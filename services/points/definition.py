@@ -2,7 +2,7 @@
 
 from services.chassis.app import Definition
 from services.points.documents import compile_documents
-from services.points.events import parse_identity, parse_tiers
+from services.points.heard import parse_identity, parse_tiers
 from services.points.jobs import jobs
 from services.points.operations import OPERATIONS
 from services.points.partners.reconciling import reconcile_always

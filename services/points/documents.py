@@ -18,9 +18,10 @@ from services.points.partners.exchanges import Exchange, Partner, compile_exchan
 from services.points.specs import (
     DEFAULT_FUNDER,
     BudgetSpec,
-    CapSpec,
     ConversionSpec,
+    EarnCapSpec,
     EarnRuleSpec,
+    FunderSpec,
     PartnerSpec,
     StackedMultiplierSpec,
     UnitSpec,
@@ -48,7 +49,7 @@ class EarnRule:
     is_per_line: bool
     rounding: str
     stack: Stack
-    cap: CapSpec | None
+    cap: EarnCapSpec | None
     budget: Budget | None
     is_limited: bool
     """Whether anything may cut what it gives, or what others give after it."""
@@ -87,6 +88,10 @@ class PointsConfig:
     """Those that exchange units."""
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     """Conversions with partners."""
+    group_capped_rules: tuple[EarnRule, ...] = ()
+    """Those of the capped rules whose cap the members of a group draw on together."""
+    funders: frozenset[str] = frozenset((DEFAULT_FUNDER,))
+    """Who may fund what is given by hand: everybody whom a document names."""
 
 
 MODELS: Mapping[str, type[Spec]] = {
@@ -96,6 +101,7 @@ MODELS: Mapping[str, type[Spec]] = {
     "conversion": ConversionSpec,
     "budget": BudgetSpec,
     "partner": PartnerSpec,
+    "funder": FunderSpec,
 }
 _BASE_FIELDS = {"paid": "cash_minor", "gross": "gross_minor"}
 
@@ -135,7 +141,16 @@ def compile_documents(documents: Sequence[Document]) -> PointsConfig:
         any(rule.is_limited for rule in rules),
         partners,
         exchanges,
+        tuple(rule for rule in rules if rule.cap is not None and rule.cap.per == "group"),
+        _funders(specs),
     )
+
+
+def _funders(specs: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """The platform, those that have a document, partners, and those that rules and conversions name."""
+    named = [funder for spec in specs["earn-rule"].values() for funder in (spec.funder, *(spec.funders or ()))]
+    named += [spec.funder for spec in specs["conversion"].values()]
+    return frozenset([DEFAULT_FUNDER, *specs["funder"], *specs["partner"], *filter(None, named)])
 
 
 def _units(documents: Sequence[Document], specs: Mapping[str, Mapping[str, Any]]) -> dict[str, Unit]:
@@ -196,7 +211,7 @@ def _rule(
         chooses_lines=line_condition is not None or excluded is not None,
         base_field=_BASE_FIELDS[spec.base],
         giving=giving,
-        rate=giving.rate if spec.rounded_per == "activity" else None,
+        rate=giving.rate,
         is_per_line=spec.rounded_per == "line",
         rounding=spec.rounding,
         stack=stack,

@@ -94,6 +94,16 @@ def unit_unknown(unit: str) -> Rejection:
     )
 
 
+def funder_unknown(funder: str) -> Rejection:
+    """No document names such a funder."""
+    return Rejection(
+        "FUNDER_UNKNOWN",
+        f"no document names {funder} as a funder",
+        code=StatusCode.INVALID_ARGUMENT,
+        metadata={"funder": funder},
+    )
+
+
 def unit_not_spendable(unit: str) -> Rejection:
     """A score."""
     return Rejection(
@@ -139,22 +149,15 @@ def lot_unknown(lot_id: str) -> Rejection:
     )
 
 
-def extension_out_of_range(expires_at: datetime, longest: timedelta) -> Rejection:
-    """A hold that would not hold longer, or too long."""
+def expiry_out_of_range(after: datetime, latest: datetime | None = None) -> Rejection:
+    """A grant or a hold that is over before it begins, or a hold that would not hold longer, or too long."""
+    figures = {"after": after.isoformat()} | ({"latest": latest.isoformat()} if latest else {})
     return Rejection(
         "TIME_OUT_OF_RANGE",
-        f"expires_at must be later than {expires_at.isoformat()}, at most {longest.days} days ahead",
+        "expires_at must be after {after}".format(**figures) + (f", at most {latest.isoformat()}" if latest else ""),
         code=StatusCode.INVALID_ARGUMENT,
-        metadata={"field": "expires_at"},
+        metadata={"field": "expires_at", **figures},
     )
-
-
-GRANT_EXPIRED = Rejection(
-    "TIME_OUT_OF_RANGE",
-    "expires_at must be in the future",
-    code=StatusCode.INVALID_ARGUMENT,
-    metadata={"field": "expires_at"},
-)
 
 
 def balance_limit_exceeded(limit: int, balance: int, amount: int) -> Rejection:
@@ -316,24 +319,19 @@ def currency_mismatch(currency: str) -> Rejection:
     )
 
 
-def amount_out_of_range(what: str) -> Rejection:
-    """Outside int64."""
+def amount_out_of_range(what: str, **figures: object) -> Rejection:
+    """Outside int64, with what led there."""
     return Rejection(
         "AMOUNT_OUT_OF_RANGE",
         f"{what} leaves the range of 64-bit integers",
         code=StatusCode.INVALID_ARGUMENT,
-        metadata={"what": what},
+        metadata={"what": what, **{name: str(figure) for name, figure in figures.items()}},
     )
 
 
-def hold_too_long(longest: timedelta) -> Rejection:
-    """A hold that does not end in time."""
-    return Rejection(
-        "TIME_OUT_OF_RANGE",
-        f"expires_at must be in the future, at most {longest.days} days ahead",
-        code=StatusCode.INVALID_ARGUMENT,
-        metadata={"field": "expires_at"},
-    )
+def balance_out_of_range(unit: str, balance: int, amount: int) -> Rejection:
+    """A balance that would leave int64 with an amount."""
+    return amount_out_of_range(f"the balance of {unit}", balance=balance, amount=amount)
 
 
 def effective_after_recorded() -> Rejection:

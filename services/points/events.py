@@ -1,15 +1,13 @@
-"""What points tells the others, and what it hears from them."""
+"""What points tells the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
-from services.chassis.clock import from_microseconds, to_microseconds
+from services.chassis.clock import to_microseconds
 from services.chassis.idempotency import days_since_epoch, digest_of
-from services.chassis.ids import from_bytes
 from services.points.budgets.events import fill_draws
 from services.points.budgets.values import Draw
 from services.points.commands import RecordActivity
@@ -30,74 +28,7 @@ from services.points.values import (
     RefundRow,
     Spend,
 )
-from tessera.identity.v1 import event_pb2 as identity_pb
-from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import event_pb2 as pb
-from tessera.tiers.v1 import event_pb2 as tiers_pb
-
-
-@dataclass(frozen=True, slots=True)
-class MemberHeard:
-    """A member and its status, as identity tells it."""
-
-    member_id: UUID
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class AccountHeard:
-    """An account and whose it is; not `linked` any more when it was taken from its member."""
-
-    account_id: UUID
-    member_id: UUID
-    domain: str
-    linked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StandingHeard:
-    """A member stands on a level from an instant on."""
-
-    member_id: UUID
-    ladder: str
-    level: str
-    effective_from: datetime
-
-
-Heard = MemberHeard | AccountHeard | StandingHeard
-
-ACTIVE = int(identity_service_pb2.MEMBER_STATUS_ACTIVE)
-SUSPENDED = int(identity_service_pb2.MEMBER_STATUS_SUSPENDED)
-
-
-def parse_identity(raw: bytes) -> Heard | None:
-    """An event of identity; None for what does not concern points."""
-    event = identity_pb.Event.FromString(raw)
-    match event.WhichOneof("event"):
-        case "member_enrolled":
-            return MemberHeard(from_bytes(event.member_enrolled.member_id), ACTIVE)
-        case "member_status_changed":
-            changed = event.member_status_changed
-            return MemberHeard(from_bytes(changed.member_id), int(changed.status))
-        case "account_linked":
-            linked = event.account_linked
-            return AccountHeard(from_bytes(linked.account_id), from_bytes(linked.member_id), linked.domain, True)
-        case "account_unlinked":
-            unlinked = event.account_unlinked
-            return AccountHeard(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id), "", False)
-        case _:
-            return None
-
-
-def parse_tiers(raw: bytes) -> Heard | None:
-    """An event of tiers; None for what does not concern points."""
-    event = tiers_pb.Event.FromString(raw)
-    if event.WhichOneof("event") != "standing_changed":
-        return None
-    changed = event.standing_changed
-    effective_from = from_microseconds(changed.effective_from_us)
-    assert effective_from is not None
-    return StandingHeard(from_bytes(changed.member_id), changed.ladder, changed.level, effective_from)
 
 
 def activity_recorded(
@@ -183,6 +114,8 @@ def activity_completed(completion: Completion) -> bytes:
             activity_id=completion.activity_id.bytes,
             member_id=completion.member_id.bytes,
             completed_at_us=to_microseconds(completion.completed_at),
+            recorded_at_us=to_microseconds(completion.recorded_at),
+            released=completion.released or b"",
         )
     ).SerializeToString()
 
@@ -288,6 +221,8 @@ def spend_changed(spend: Spend) -> bytes:
     changed.spent_at_us = to_microseconds(spend.spent_at)
     changed.order_minor = spend.order_minor or 0
     changed.order_returned_minor = spend.order_returned or 0
+    if spend.pooled_spend_id is not None:
+        changed.pooled_spend_id = spend.pooled_spend_id.bytes
     _fill_uses(changed.uses, spend.uses)
     return event.SerializeToString()
 

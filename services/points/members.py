@@ -3,18 +3,18 @@
 from uuid import UUID
 
 from services.chassis.errors import Rejection
-from services.points import errors, events, wire
+from services.points import errors, heard, wire
 from services.points.state import PointsState
 
 
 def status_rejection(state: PointsState, member_id: UUID) -> Rejection | None:
     """Why a member is not served; None when it is."""
     status = state.members.get(member_id)
-    if status == events.ACTIVE:
+    if status == heard.ACTIVE:
         return None
     if status is None:
         return errors.member_unknown(wire.member_id(member_id))
-    return errors.MEMBER_SUSPENDED if status == events.SUSPENDED else errors.MEMBER_CLOSED
+    return errors.MEMBER_SUSPENDED if status == heard.SUSPENDED else errors.MEMBER_CLOSED
 
 
 def member_rejection(

@@ -180,7 +180,7 @@ _CLAWBACKS = f"""
 """
 _SPENDS = f"""
     SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, reference, spent_at,
-           {_uses("spend_id")}, order_minor, order_returned
+           {_uses("spend_id")}, order_minor, order_returned, pooled_spend_id
     FROM spends AS owner
     WHERE partition = $1
       AND spend_id = ANY($2)
@@ -324,8 +324,8 @@ def read_spends(reading: Reading, spend_ids: Iterable[UUID], state: PointsState)
 
     def take(rows: Rows) -> None:
         for row in rows:
-            *values, uses, order_minor, order_returned = row
-            spend = Spend(*(*values, _lot_uses(uses), order_minor, order_returned))
+            *values, uses, order_minor, order_returned, pooled_spend_id = row
+            spend = Spend(*(*values, _lot_uses(uses), order_minor, order_returned, pooled_spend_id))
             state.spends[spend.spend_id] = spend
 
     reading.add(_SPENDS, list(spend_ids), take=take)

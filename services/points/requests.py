@@ -28,6 +28,7 @@ from services.points.commands import (
     Spend,
 )
 from services.points.errors import amount_out_of_range
+from services.points.groups.values import GROUP
 from services.points.specs import DEFAULT_FUNDER, MAX_AMOUNT
 from tessera.points.v1 import activity_pb2, completion_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -66,7 +67,7 @@ def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_
     lines = list(activity.lines)
     cash_minor = sum([line.cash_minor for line in lines])
     if cash_minor > MAX_AMOUNT:
-        raise Refused(amount_out_of_range("the sum of the lines"))
+        raise Refused(amount_out_of_range("the sum of the lines", amount=cash_minor))
     # Maps have no order on the wire; the fingerprint of a retry must not depend on it.
     body = activity.SerializeToString(deterministic=True)
     if len(body) > MAX_ACTIVITY_BYTES:
@@ -197,6 +198,7 @@ def spend(request: pb.SpendRequest, caller: Caller, received_at: datetime) -> Sp
         merchant=request.merchant or None,
         order_minor=request.order_minor,
         up_to=request.up_to,
+        group_id=decode(GROUP, request.group_id, "group_id") if request.group_id else None,
     )
 
 

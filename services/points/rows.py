@@ -14,6 +14,7 @@ def _row_of(table: sa.Table) -> "attrgetter[tuple[object, ...]]":
 
 HOLD = _row_of(tables.HOLDS)
 SPEND = _row_of(tables.SPENDS)
+POOLED_SPEND = _row_of(tables.POOLED_SPENDS)
 GIFT = _row_of(tables.GIFTS)
 ADJUSTMENT = _row_of(tables.ADJUSTMENTS)
 CLAWBACK = _row_of(tables.CLAWBACKS)

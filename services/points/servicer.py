@@ -18,6 +18,7 @@ from services.points.budgets.servicer import BudgetReads
 from services.points.documents import PointsConfig
 from services.points.gifts import requests as gift_requests
 from services.points.gifts.servicer import GiftReads
+from services.points.groups.servicer import GroupReads
 from services.points.ledger.servicer import LedgerReads
 from services.points.partners.servicer import PartnerConversions
 from services.points.rebuild.servicer import Rebuilds
@@ -36,6 +37,7 @@ class PointsServicer(
     ActivityReads,
     WalletReads,
     GiftReads,
+    GroupReads,
     AdjustmentReads,
     PartnerConversions,
     BudgetReads,
@@ -52,6 +54,7 @@ class PointsServicer(
         ActivityReads.__init__(self, platform)
         WalletReads.__init__(self, platform)
         GiftReads.__init__(self, platform)
+        GroupReads.__init__(self, platform)
         AdjustmentReads.__init__(self, platform)
         PartnerConversions.__init__(self, platform)
         BudgetReads.__init__(self, platform)

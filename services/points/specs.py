@@ -37,7 +37,8 @@ class ExpirySpec(Spec):
     """When points expire, counted from when they become available.
 
     none; duration (days, months or years from 00:00 of that day); end-of-month, end-of-quarter, end-of-year (of the Nth
-    next one: 0 is the current); sliding (days, months or years after the member's last activity).
+    next one: 0 is the current); sliding (days, months or years after the member's last activity, and what could not be
+    spent at first not before so long after it can).
     """
 
     policy: Literal["none", "duration", "end-of-month", "end-of-quarter", "end-of-year", "sliding"]
@@ -71,6 +72,8 @@ _LENGTHS: Mapping[str, frozenset[str]] = {
 class GiftSpec(Spec):
     """How members may give points of a unit to each other; `max_per_day` counts civil days of the programme's zone.
 
+    An offer counts on the day on which it was made, unless it is declined or taken back.
+
     With `acceptance: required` the points are held until the receiver accepts, for so many civil days at most.
     """
 
@@ -99,6 +102,12 @@ def _spread(share: Fraction) -> Fraction:
     return share
 
 
+class PoolingSpec(Spec):
+    """That members of a group may spend what they have together: own lots first, or all of them by expiry."""
+
+    order: Literal["own-first", "by-expiry"] = "own-first"
+
+
 class SpendLimitsSpec(Spec):
     """How much may be spent or held at once, by a member in a civil day, and of an order. Source: cases.md E6.
 
@@ -122,8 +131,8 @@ class SpendLimitsSpec(Spec):
 class UnitSpec(Spec):
     """A unit of points. `scale` is how many of its digits stand after the point when it is shown.
 
-    Without `gift`, members cannot give its points to each other. Adjustments by more than `approval_above`, up or down,
-    need another caller's approval.
+    Without `gift`, members cannot give its points to each other; without `pooling`, groups do not spend them together.
+    Adjustments by more than `approval_above`, up or down, need another caller's approval.
     """
 
     name: str
@@ -135,6 +144,7 @@ class UnitSpec(Spec):
     min_validity_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     negative_balance: Literal["allow-negative", "deduct-from-cash", "forgive"] = "allow-negative"
     gift: GiftSpec | None = None
+    pooling: PoolingSpec | None = None
     approval_above: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
     max_balance: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
     """What grants, conversions and gifts may bring a balance to; what activities earn is cut to it if that is said."""
@@ -151,6 +161,8 @@ class UnitSpec(Spec):
     def _scores_are_not_given(self) -> "UnitSpec":
         if self.kind == "qualifying" and self.gift is not None:
             raise ValueError("a qualifying unit is a score: nobody gives it away")
+        if self.kind == "qualifying" and self.pooling is not None:
+            raise ValueError("a qualifying unit is a score: no group spends it together")
         return self
 
     @model_validator(mode="after")
@@ -213,6 +225,12 @@ class CapSpec(Spec):
 
     amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
     period: Literal["day", "week", "month", "quarter", "year", "ever"]
+
+
+class EarnCapSpec(CapSpec):
+    """The same of an earn rule, also for all members together of a group that shares points."""
+
+    per: Literal["member", "group"] = "member"
 
 
 class StepSpec(Spec):
@@ -289,6 +307,12 @@ class PartnerSpec(Spec):
     exchange: PartnerExchangeSpec | None = None
 
 
+class FunderSpec(Spec):
+    """Who pays for points that are given by hand. Who funds a rule or a conversion is known by that."""
+
+    name: str
+
+
 class BudgetSpec(Spec):
     """How much the earn rules that name it may give together, over all members, in each civil period or ever.
 
@@ -335,7 +359,7 @@ class EarnRuleSpec(Spec):
     rounded_per: Literal["activity", "line"] = "activity"
     multiplier: MultiplierSpec | None = None
     multipliers: MultipliersSpec | None = None
-    cap: CapSpec | None = None
+    cap: EarnCapSpec | None = None
     budget: Code | None = None
     funder: Code | None = None
     funders: Annotated[Mapping[Code, Share], Field(min_length=1, max_length=MAX_FUNDERS)] | None = None

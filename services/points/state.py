@@ -6,10 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.chassis.operations import Moment
 from services.chassis.store import Rows, new
 from services.points import events, rows
 from services.points.budgets.books import BudgetBooks
 from services.points.documents import PointsConfig
+from services.points.groups.caps import GroupCaps
+from services.points.groups.events import pooled_spend_changed
+from services.points.groups.values import GroupSeat, PooledSpend
 from services.points.partners.values import PartnerConversion
 from services.points.piles import Pile
 from services.points.timeline import Timeline
@@ -37,14 +41,18 @@ from services.points.wallet import Wallet
 NEW_ACTIVITIES = new("activities")
 NEW_LOTS = new("lots")
 NEW_LOT_USES = new("lot_uses")
+NEW_CONTRIBUTIONS = new("contributions")
 
 
 class PointsState:
     """Rows by key; what changed is noted and becomes rows to write and events to tell."""
 
-    def __init__(self, config: PointsConfig, budgets: BudgetBooks | None = None) -> None:
+    def __init__(
+        self, config: PointsConfig, budgets: BudgetBooks | None = None, group_caps: GroupCaps | None = None
+    ) -> None:
         self.config = config
         self.budgets = budgets or BudgetBooks()
+        self.group_caps = group_caps or GroupCaps(lambda partition: self, self.groups_of_members)
         self.members: dict[UUID, int] = {}
         self.accounts: dict[UUID, Account] = {}
         self.activities: dict[UUID, ActivityRow] = {}
@@ -58,6 +66,9 @@ class PointsState:
         self.holds: dict[UUID, Hold] = {}
         self.open_holds: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
         self.spends: dict[UUID, Spend] = {}
+        self.pooled_spends: dict[UUID, PooledSpend] = {}
+        self.seats: dict[UUID, dict[UUID, GroupSeat]] = defaultdict(dict)
+        """By owner, a group or a member."""
         self.gifts: dict[UUID, Gift] = {}
         self.adjustments: dict[UUID, Adjustment] = {}
         self.partner_conversions: dict[UUID, PartnerConversion] = {}
@@ -157,6 +168,25 @@ class PointsState:
         row = (member_id, ladder, effective_from, level, True)
         self._put("standings", (member_id, ladder, effective_from), row)
 
+    def add_seat(self, seat: GroupSeat) -> None:
+        """A seat as it was loaded."""
+        self.seats[seat.owner_id][seat.seat_id] = seat
+
+    def taken_seats(self, owner_id: UUID) -> list[GroupSeat]:
+        """The seats of a group, or of a member, that are taken now."""
+        return [seat for seat in self.seats.get(owner_id, {}).values() if seat.left_at is None]
+
+    def groups_of_members(self) -> set[UUID]:
+        """The groups that members are or were in whose seats are loaded."""
+        return {
+            seat.group_id for seats in self.seats.values() for seat in seats.values() if seat.owner_id == seat.member_id
+        }
+
+    def put_seat(self, seat: GroupSeat) -> None:
+        """A seat that was heard of."""
+        self.add_seat(seat)
+        self._put("group_seats", (seat.owner_id, seat.seat_id), seat)
+
     def put_new_activity(self, row: ActivityRow) -> None:
         """An activity that was not there."""
         self.add_activity(row)
@@ -184,6 +214,13 @@ class PointsState:
         self.cap_uses[key] = used
         self._put("cap_uses", key, (*key, used))
         self._events.append(events.cap_used(key, used))
+
+    def draw_on_cap(self, member_id: UUID, key: CapKey, amount: int, moment: Moment[PointsConfig]) -> None:
+        """Draw on a cap of a member or of its group, or give back to it."""
+        if key.member_id == member_id:
+            self.put_cap_use(key, max(0, self.cap_uses.get(key, 0) + amount))
+        else:
+            self.group_caps.add(moment.partition_of(key.member_id.int), key, amount)
 
     def put_balance(self, member_id: UUID, unit: str, balance: Balance) -> None:
         """A balance as it becomes."""
@@ -242,6 +279,22 @@ class PointsState:
         self.spends[spend.spend_id] = spend
         self.put_used("spends", spend.spend_id, rows.SPEND(spend), before.uses if before else None, spend.uses)
         self._events.append(events.spend_changed(spend))
+
+    def put_pooled_spend(self, pooled: PooledSpend) -> None:
+        """A pooled spend as it becomes; its contributions never become more."""
+        before = self.pooled_spends.get(pooled.spend_id)
+        self.pooled_spends[pooled.spend_id] = pooled
+        if before is None:
+            self._put(new("pooled_spends"), pooled.spend_id, rows.POOLED_SPEND(pooled))
+        else:
+            self._put_again("pooled_spends", pooled.spend_id, rows.POOLED_SPEND(pooled))
+        for ordinal, contribution in enumerate(pooled.contributions):
+            key, row = (pooled.spend_id, ordinal), (pooled.spend_id, ordinal, *contribution)
+            if before is None:
+                self._put(NEW_CONTRIBUTIONS, key, row)
+            elif contribution != before.contributions[ordinal]:
+                self._put_again("contributions", key, row)
+        self._events.append(pooled_spend_changed(pooled))
 
     def put_gift(self, gift: Gift) -> None:
         """A gift as it becomes."""

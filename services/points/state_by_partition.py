@@ -1,12 +1,15 @@
 """The state of each partition that a batch concerns: one, unless it has work between two members."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from services.chassis.store import Rows
 from services.points.budgets import events
 from services.points.budgets.books import BudgetBooks
 from services.points.budgets.values import Pool, Portion
 from services.points.documents import PointsConfig
+from services.points.groups.caps import GroupCaps
+from services.points.groups.values import PooledSpend
 from services.points.state import PointsState
 
 
@@ -17,13 +20,33 @@ class StateByPartition:
         self.config = config
         self._states: dict[int, PointsState] = {}
         self.budgets = BudgetBooks(self._tell)
+        self.group_caps = GroupCaps(self.of, self._groups_of_members)
+        self.with_wallets: set[UUID] = set()
+        """Members whose wallets are loaded because their group spends, whether or not there are any."""
 
     def of(self, partition: int) -> PointsState:
         """The state of a partition."""
         state = self._states.get(partition)
         if state is None:
-            state = self._states[partition] = PointsState(self.config, self.budgets)
+            state = self._states[partition] = PointsState(self.config, self.budgets, self.group_caps)
         return state
+
+    def members_of_groups(self) -> set[UUID]:
+        """The members of the groups whose seats are loaded."""
+        return {
+            seat.member_id
+            for state in self._states.values()
+            for seats in state.seats.values()
+            for seat in seats.values()
+            if seat.owner_id == seat.group_id and seat.left_at is None
+        }
+
+    def pooled_spends(self) -> list[PooledSpend]:
+        """The pooled spends that are loaded."""
+        return [pooled for state in list(self._states.values()) for pooled in state.pooled_spends.values()]
+
+    def _groups_of_members(self) -> set[UUID]:
+        return set().union(*(state.groups_of_members() for state in self._states.values()))
 
     def rows(self, partition: int) -> Mapping[str, Rows]:
         """Rows to write, by table."""

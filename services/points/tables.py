@@ -45,6 +45,23 @@ STANDINGS = sa.Table(
     sa.Column("stands", sa.Boolean, nullable=False),
     info=UPSERT,
 )
+# Seats in groups, each by its owner twice: the group, in its partition, and the member, in that one's.
+GROUP_SEATS = sa.Table(
+    "group_seats",
+    METADATA,
+    _partition(),
+    sa.Column("owner_id", sa.Uuid, primary_key=True),
+    sa.Column("seat_id", sa.Uuid, primary_key=True),
+    sa.Column("group_id", sa.Uuid, nullable=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("joined_at", _TIME, nullable=False),
+    sa.Column("left_at", _TIME),
+    # Whether the members of the group share points.
+    sa.Column("shares_points", sa.Boolean, nullable=False),
+    sa.Index("group_seats_taken", "partition", "owner_id", postgresql_where=sa.text("left_at IS NULL")),
+    info=UPSERT,
+)
 
 # Facts. An activity's ID follows from caller and request id, its natural key from member, domain, type and reference:
 # the two indexes are the idempotency of recording.
@@ -87,6 +104,9 @@ COMPLETIONS = sa.Table(
     sa.Column("activity_id", sa.Uuid, primary_key=True),
     sa.Column("member_id", sa.Uuid, nullable=False),
     sa.Column("completed_at", _TIME, nullable=False),
+    sa.Column("recorded_at", _TIME),
+    # The IDs of the lots that it released, 16 bytes each.
+    sa.Column("released", sa.LargeBinary),
 )
 # Refunds that arrived before their activity. `body` is the serialised ActivityRefund, `answer` the first answer. One
 # without a reference is a completion, and `body` the serialised Timestamp of it.
@@ -226,6 +246,40 @@ SPENDS = sa.Table(
     # The money of the order it was for, where one was named, and how much of it was returned, once some was.
     sa.Column("order_minor", sa.BigInteger),
     sa.Column("order_returned", sa.BigInteger),
+    # The pooled spend that it is a contribution to.
+    sa.Column("pooled_spend_id", sa.Uuid),
+    info=UPSERT,
+)
+# What members of groups spent together, in the partition of the member who spent; by ID they are spends like others.
+POOLED_SPENDS = sa.Table(
+    "pooled_spends",
+    METADATA,
+    _partition(),
+    sa.Column("spend_id", sa.Uuid, primary_key=True),
+    sa.Column("group_id", sa.Uuid, nullable=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("spent_at", _TIME, nullable=False),
+    sa.Column("order_minor", sa.BigInteger),
+    sa.Column("order_returned", sa.BigInteger),
+    info=UPSERT,
+)
+# Whose points a pooled spend took, in the order in which they burnt; `spend_id` is the spend of that wallet.
+CONTRIBUTIONS = sa.Table(
+    "contributions",
+    METADATA,
+    _partition(),
+    sa.Column("pooled_spend_id", sa.Uuid, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("spend_id", sa.Uuid, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
     info=UPSERT,
 )
 # What members give to each other, in the giver's partition. What is offered is held by a hold until it is accepted.

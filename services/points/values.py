@@ -154,6 +154,8 @@ class Spend:
     order_minor: int | None = None
     order_returned: int | None = None
     """The money of the order, where one was named, and how much of it was returned, once some was."""
+    pooled_spend_id: UUID | None = None
+    """The pooled spend that it is a contribution to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +277,8 @@ class Booked(NamedTuple):
 
 
 class CapKey(NamedTuple):
-    """A rule's cap for one member in one period; `rule` is the code of an earn rule, `conversion:` and a code, or
-    `spending:` and a unit."""
+    """A rule's cap for one member in one period; `rule` is the code of an earn rule, `conversion:` and a code,
+    `spending:` and a unit, or `order:` and a unit, a domain and the digest of the order's reference."""
 
     member_id: UUID
     rule: str
@@ -313,11 +315,17 @@ class RefundRow(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """That an activity was completed: a row of its table, in the table's order."""
+    """That an activity was completed: a row of its table, in the table's order.
+
+    What was known before it was recorded leaves out what it released. Older ones say neither.
+    """
 
     activity_id: UUID
     member_id: UUID
     completed_at: datetime
+    recorded_at: datetime | None
+    released: bytes | None
+    """The IDs of the lots that it released, 16 bytes each; None when there are none."""
 
 
 class ParkedState(IntEnum):

@@ -15,6 +15,9 @@ from services.chassis.operations import Moment
 from services.points.activities.outcomes import RuleOutcome
 from services.points.activities.rules import Earned
 from services.points.commands import RecordActivity
+from services.points.documents import EarnRule
+from services.points.groups.values import GROUP
+from services.points.piles import NEVER, expiry_of
 from services.points.values import UNTIL_COMPLETED, Balance, Booked, Hold, LotUse, Spend
 from services.points.wallets.rules import Captured, Refunded, Released
 from tessera.points.v1 import activity_pb2
@@ -131,8 +134,8 @@ def _fill_booked(message: activity_pb2.Earning, booked: Booked, effective_at: da
         return
     if lot.available_at != effective_at:
         message.available_at.CopyFrom(_civil(lot.available_at))
-    expires_at = balance.slides_to if lot.slides else lot.expires_at
-    if expires_at is not None:
+    expires_at = expiry_of(lot, balance)
+    if expires_at != NEVER:
         message.expires_at.CopyFrom(_civil(expires_at))
 
 
@@ -151,6 +154,7 @@ def fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
     message.verdict = outcome.verdict  # type: ignore[assignment]  # the numbers are those of the contract
     if outcome.factor is not None:
         message.factor = _fraction(outcome.factor)
+        _fill_giving(message, outcome.rule)
     if outcome.rule.rounding != ROUNDING:
         message.rounding = outcome.rule.rounding
     if outcome.rule.base_field != BASE:
@@ -163,6 +167,8 @@ def fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
         message.capped = outcome.capped
     if outcome.cap_key is not None:
         message.cap_period = outcome.cap_key.period_start.isoformat()
+    if outcome.cap_group is not None:
+        message.cap_group_id = ids.encode(GROUP, outcome.cap_group)
     if outcome.budget_key is not None:
         message.budget = outcome.budget_key.budget
         message.budget_period = outcome.budget_key.period_start.isoformat()
@@ -171,6 +177,18 @@ def fill_rule(message: activity_pb2.RuleOutcome, outcome: RuleOutcome) -> None:
         message.cut_by_max_balance = outcome.cut_by_max_balance
     for code, factor, applied_level in outcome.applied:
         message.multipliers.add(code=code, factor=factor, level=applied_level)
+
+
+def _fill_giving(message: activity_pb2.RuleOutcome, rule: EarnRule) -> None:
+    """How a rule gave, as far as its factor does not tell."""
+    if rule.is_per_line:
+        message.rounded_per_line = True
+    if rule.giving.per:
+        message.per_minor = rule.giving.per
+    for start, rate in rule.giving.steps:
+        message.steps.add(from_minor=start, rate=str(rate))
+    if rule.giving.is_marginal:
+        message.marginal = True
 
 
 def parts(uses: Sequence[LotUse]) -> list[pb.LotPart]:

@@ -18,7 +18,7 @@ PATIENCE_S = 60
 
 @dataclass(slots=True, eq=False)
 class ServiceProcess:
-    """`python -m tests.chassis.ledger_service NAME`."""
+    """`python -m MODULE NAME`."""
 
     process: asyncio.subprocess.Process
 
@@ -39,10 +39,10 @@ class ServiceProcess:
 
 
 @asynccontextmanager
-async def spawn(service: str, settings: ServiceSettings) -> AsyncIterator[ServiceProcess]:
-    """A process of a service, killed at the end if it still lives."""
+async def spawn(service: str, settings: ServiceSettings, *module: str) -> AsyncIterator[ServiceProcess]:
+    """A process of a service of tests, or of a module, killed at the end if it still lives."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chassis.ledger_service", service),
+        *(sys.executable, "-m", *(module or ("tests.chassis.ledger_service", service))),
         env={**os.environ, **_environment(settings)},
         stdout=asyncio.subprocess.PIPE,
     )

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tessera.packs import PackMistakes, read_pack
+from services.benefits import documents as benefits
+from services.identity import documents as identity
+from services.points import documents as points
+from services.tiers import documents as tiers
+from tessera.packs import SERVICES_OF, PackMistakes, read_pack
 
 UNIT = "kind: unit\ncode: points\nprogramme: shop\nspec: {name: Points}\n"
 
@@ -25,6 +29,12 @@ def test_documents_come_from_all_files_below_in_order(tmp_path: Path) -> None:
         ("c.yaml", 1, "unit/points"),
         ("c.yaml", 2, "unit/beans"),
     ]
+
+
+def test_every_kind_of_document_of_a_service_is_sent_to_it() -> None:
+    models = {"points": points.MODELS, "tiers": tiers.MODELS, "benefits": benefits.MODELS, "identity": identity.MODELS}
+    for service, kinds in models.items():
+        assert set(kinds) == {kind for kind, services in SERVICES_OF.items() if service in services}, service
 
 
 def test_dates_and_words_stay_what_they_are(tmp_path: Path) -> None:

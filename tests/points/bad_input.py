@@ -77,6 +77,10 @@ BY_FIELD: dict[str, Sequence[Bad]] = {
     "partner_account_id": unknown("account", "ACCOUNT_UNKNOWN"),
     "partner_conversion_id": unknown("partnerconversion", "PARTNER_CONVERSION_UNKNOWN", "partner_conversion_id"),
     "parked_refund_id": unknown("parkedrefund", "PARKED_REFUND_UNKNOWN", "parked_refund_id"),
+    "group_id": [
+        *(Bad(text) for text in ("nobody", f"thing_{NOTHING}", f"group_{NOTHING}"[:-1])),
+        Bad(f"group_{NOTHING}", "NOT_IN_GROUP", TOO_MUCH, {"group_id": f"group_{NOTHING}"}),
+    ],
     "domain": [*codes(), Bad("travel", "ACCOUNT_OF_ANOTHER_DOMAIN")],
     "unit": [
         *UNITS,
@@ -88,7 +92,7 @@ BY_FIELD: dict[str, Sequence[Bad]] = {
     "order_returned_minor": outside(0),
     "reference": texts(128),
     "merchant": texts(64),
-    "funder": codes(needed=False),
+    "funder": [*codes(needed=False), Bad("nobody", "FUNDER_UNKNOWN", figures={"funder": "nobody"})],
     "reason": texts(128, needed=True),
     "cause": texts(256, needed=True),
     "by": [Bad(0), Bad(9)],

@@ -18,7 +18,8 @@ from services.chassis import ids
 from services.chassis.civil import start_of_day
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.instants import timestamp
-from services.points.events import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
+from services.points.groups.values import GroupSeat
+from services.points.heard import ACTIVE, AccountHeard, Heard, MemberHeard, StandingHeard
 from tessera.config.v1 import config_service_pb2
 from tessera.points.v1 import activity_pb2, movement_pb2, partner_conversion_pb2, points_service_pb2_grpc, seal_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -67,6 +68,11 @@ def budget(code: str, amount: int, of: str = "points", **spec: Any) -> dict[str,
     """An earn budget's document."""
     spec = {"unit": of, "amount": amount, **spec}
     return {"kind": "budget", "code": code, "programme": PROGRAMME, "spec": spec}
+
+
+def funder(code: str) -> dict[str, Any]:
+    """A funder's document."""
+    return {"kind": "funder", "code": code, "programme": PROGRAMME, "spec": {"name": code}}
 
 
 def partner(
@@ -265,6 +271,11 @@ def settle_with_partner(
     return partner_conversion_pb2.SettlePartnerConversionRequest(**{**values, **fields})
 
 
+def in_group(group_id: UUID) -> str:
+    """A group's ID on the wire."""
+    return ids.encode("group", group_id)
+
+
 def refund(spend_id: str, amount: int = 0, **fields: Any) -> pb.RefundSpendRequest:
     """A request to refund a spend."""
     return pb.RefundSpendRequest(**{"request_id": request_id(), "spend_id": spend_id, "amount": amount, **fields})
@@ -394,6 +405,8 @@ class Shop:
 
     suite: Suite
     heard: dict[tuple[str, int], int] = field(default_factory=dict)
+    joined: dict[UUID, datetime] = field(default_factory=dict)
+    """When seats were first taken."""
 
     @property
     def points(self) -> Any:
@@ -443,6 +456,24 @@ class Shop:
         """The member has an account in the domain of a partner."""
         heard = AccountHeard(ids.derived(member.uuid, 2), member.uuid, domain, True)
         await self.hear("identity", member.partition, heard)
+
+    async def seat(
+        self, group_id: UUID, member: Member, role: str = "adult", *, shares: bool = True, left: bool = False
+    ) -> None:
+        """A member has joined a group, or has left it; both halves are heard."""
+        seat_id = ids.hashed(blake2b(group_id.bytes + member.uuid.bytes, digest_size=16).digest(), 0)
+        now = await self.now()
+        joined_at = self.joined.setdefault(seat_id, now)
+        for owner_id in (group_id, member.uuid):
+            seat = GroupSeat(owner_id, seat_id, group_id, member.uuid, role, joined_at, now if left else None, shares)
+            await self.hear("identity", ids.routing_of(owner_id) % PARTITIONS, seat)
+
+    async def found(self, *members: Member, shares: bool = True, routing: int | None = None) -> UUID:
+        """A new group of some members, the first of whom founds it."""
+        group_id = ids.new_id(ids.routing_of(members[0].uuid) if routing is None else routing)
+        for number, member in enumerate(members):
+            await self.seat(group_id, member, "adult" if number else "owner", shares=shares)
+        return group_id
 
     async def raise_to(self, member: Member, level: str, since: datetime, ladder: str = "shopper") -> None:
         """A member stands on a level."""

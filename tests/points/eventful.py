@@ -22,6 +22,7 @@ from tests.points.builders import (
     give,
     grant,
     hold,
+    in_group,
     local,
     partner,
     record,
@@ -45,8 +46,11 @@ DOCUMENTS = [
     conversion("to-points", "sliding", "points"),
     budget("seed", 20_000, of="sliding", period="month"),
     rule("seeds", "sliding", rate="1/100", budget="seed"),
+    unit("stays"),
+    rule("stays", "stays", pending="until-completed"),
     partner(),
     unit("flown"),
+    unit("family", pooling={"order": "by-expiry"}),
     conversion("to-skyline", "flown", "sky-miles", "1/2", to_partner="skyline"),
     conversion("from-skyline", "sky-miles", "flown", "2", from_partner="skyline"),
     *SCORE,
@@ -60,12 +64,12 @@ async def live(shop: Shop, members: int = 1, routing: int = 0, *, sealed: bool =
     if sealed:
         await shop.seal()
     await shop.go_to("2026-08-01")
-    for spend_id in lives:
+    for spend_id in (spend_id for spends in lives for spend_id in spends):
         await shop.points.RefundSpend(refund(spend_id))
 
 
-async def _until_june(shop: Shop, member: Member) -> str:
-    """Returns the spend that is refunded in the end."""
+async def _until_june(shop: Shop, member: Member) -> tuple[str, str]:
+    """Returns the spends that are refunded in the end."""
     points = shop.points
     await shop.lot(member, 100, date(2026, 6, 10), **_LASTING)
     await shop.earn(member, 200)
@@ -103,5 +107,17 @@ async def _until_june(shop: Shop, member: Member) -> str:
         conversion_id = asked.conversion.partner_conversion_id
         await points.SettlePartnerConversion(settle_with_partner(conversion_id, decision))
     await points.ExtendHold(extend(held[2].hold_id, local("2026-06-07")))
-    spend_id: str = spent.spend_id
+    return spent.spend_id, await _spend_together(shop, member, other)
+
+
+async def _spend_together(shop: Shop, member: Member, other: Member) -> str:
+    """What two of a group have; of one order a part comes back, of the other one nothing yet."""
+    group_id = await shop.found(member, other)
+    for each, amount in ((member, 30), (other, 50)):
+        await shop.points.Grant(grant(each, amount, unit="family"))
+    told: dict[str, Any] = {"unit": "family", "group_id": in_group(group_id), "reference": "order 3"}
+    first = await shop.points.Spend(spend(other, 60, order_minor=600, **told))
+    await shop.points.RefundSpend(refund(first.spend_id, order_returned_minor=100))
+    second = await shop.points.Spend(spend(member, 20, **told))
+    spend_id: str = second.spend_id
     return spend_id

@@ -12,7 +12,8 @@ from tests.points.builders import Member, Shop
 
 CONVERSION = "to-miles"
 DOCUMENTS = (
-    builders.unit(),
+    builders.funder("mill"),
+    builders.unit(pooling={}),
     builders.unit("miles"),
     builders.unit("score", "qualifying"),
     builders.unit("loose", approval_above=1 << 52),

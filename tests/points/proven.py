@@ -7,6 +7,7 @@ UNPROVEN = {
     "cursors": "how far feeds of others were read; their own journals are what is true of them",
     "members": "what identity told: identity's journal proves it",
     "accounts": "what identity told: identity's journal proves it",
+    "group_seats": "what identity told: identity's journal proves it",
     "standings": "what tiers told: the journal of tiers proves it",
 }
 TABLES = tuple(

@@ -21,7 +21,7 @@ LIMITS = {
     "minor_per_point": "1",
 }
 SPECS: dict[str, dict[str, Any]] = {
-    "never": {"negative_balance": "forgive", "gift": {"max_per_day": 40}},
+    "never": {"negative_balance": "forgive", "gift": {"max_per_day": 40}, "pooling": {}},
     "monthly": {"expiry": {"policy": "end-of-month", "months": 1}, "max_balance": 200},
     "waiting": {"pending_days": 3, "expiry": {"policy": "duration", "days": 10}},
     "sliding": {
@@ -37,6 +37,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "min_validity_days": 20,
         "negative_balance": "deduct-from-cash",
         "gift": {"acceptance": "required", "acceptance_days": 3},
+        "pooling": {"order": "own-first"},
     },
     "capped": {},
 }

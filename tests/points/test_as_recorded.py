@@ -27,7 +27,7 @@ from tests.points.builders import (
     spend,
     unit,
 )
-from tests.points.returns import returning
+from tests.points.returns import complete, returning
 
 Figures = tuple[int, int, int]
 
@@ -174,3 +174,25 @@ async def use(shop: Shop, member: Member, random: Random, earned: list[str], spe
             await outcome(shop.points.CaptureHold(capture(random.choice(held))))
         case 4:
             await outcome(shop.points.ReverseActivity(reverse(random.choice(earned[-4:]))))
+
+
+async def test_that_a_stay_was_over_is_not_known_before_it_is_told() -> None:
+    rules = (rule(), rule("stays", rate="1", pending="until-completed"))
+    async with open_shop(unit(expiry={"policy": "duration", "days": 4}), *rules, at="2026-03-01 12:00") as shop:
+        member = await shop.enrol()
+        stay = await shop.earn(member, 100)
+        await shop.go_to("2026-03-03 12:00")
+        await shop.points.Forfeit(forfeit(member, 130))
+        before = await shop.now()
+        told = figures(await shop.balance(member))
+        assert told == (0, 70, 0)
+        await shop.go_to("2026-03-10 12:00")
+        late = await shop.now()
+        assert figures(await shop.balance(member)) == (0, 70, 0)
+        await shop.go_to("2026-03-11 12:00")
+        await shop.points.CompleteActivity(complete(stay.activity_id, local("2026-03-01 12:00")))
+        assert await known(shop, member, before) == told
+        assert await known(shop, member, late) == (0, 70, 0), "by what is known now it has expired"
+        assert figures(await shop.balance(member, at=before)) == (70, 0, 0)
+        assert figures(await shop.balance(member, at=late)) == (0, 0, 0)
+        assert await shop.findings() == []

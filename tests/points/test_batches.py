@@ -65,17 +65,22 @@ LIMITS = {
     "max_order_share": "1/2",
     "minor_per_point": "1",
 }
-LIMITED = builders.unit("limited", spend=LIMITS), builders.rule("for-limited", "limited")
+LIMITED = (
+    builders.unit("limited", spend=LIMITS, pooling={"order": "by-expiry"}),
+    builders.rule("for-limited", "limited"),
+)
+POOLED = ("never", "never", "limited", "stays", "never")
 MERCHANTS = ("", "cafe")
 KINDS = [
     *("record", "record", "spend", "spend", "hold", "hold", "capture", "release", "refund", "reverse", "settle"),
     *("grant", "grant", "forfeit", "convert", "convert", "extend"),
     *("give", "give", "accept", "cancel", "adjust", "resolve"),
+    *("pool", "pool", "pool", "refund pooled", "refund pooled"),
     *("exchange", "exchange", "answer", "answer", "decide"),
     *("return", "return by key", "return by key", "resolve parked", "complete", "complete by key"),
 ]
 STAYS = [
-    builders.unit("stays", expiry={"policy": "sliding", "days": 6}),
+    builders.unit("stays", expiry={"policy": "sliding", "days": 6}, pooling={}),
     builders.unit("nights", "qualifying"),
     *(builders.rule(f"later-{code}", code, pending="until-completed") for code in ("stays", "nights", "lasting")),
 ]
@@ -100,6 +105,10 @@ EXCHANGES = [
         )
         for code in ("lasting", "sliding")
     ),
+]
+GROUP_CAPS = [
+    builders.rule("for-groups", "lasting", cap={"amount": 70, "period": "day", "per": "group"}),
+    builders.rule("for-groups-too", "never", rate="1/2", cap={"amount": 90, "period": "month", "per": "group"}),
 ]
 FOR_A_START = [("record", number, 90, who, "never", 9) for number, who in enumerate((0, 0, 1))]
 
@@ -126,6 +135,7 @@ class Life:
 
     def __init__(self, number: int) -> None:
         self.members = [someone(number=2 * number + n, routing=8 * n) for n in range(2)]
+        self.group = builders.someone(number=-1 - number).uuid
         self._number = number
         self._commands: list[Any] = []
         self._parked: list[UUID] = []
@@ -152,6 +162,20 @@ class Life:
                     member, max(1, amount), unit=unit, merchant=MERCHANTS[number % 2], **fields, **_order(number)
                 )
                 return self._make("spend", requests.spend(request, CALLER, now))
+            case "pool":
+                # Often more than either of the two has.
+                unit, amount = POOLED[number % len(POOLED)], max(1, 20 * amount)
+                merchant, group_id = MERCHANTS[number % 2], builders.in_group(self.group)
+                request = builders.spend(
+                    member, amount, unit=unit, merchant=merchant, group_id=group_id, **fields, **_order(number)
+                )
+                command = requests.spend(request, CALLER, now)
+                self._made["pooled_spend"].append(command.spend_id)
+                return self._make("spend", command)
+            case "refund pooled":
+                spend_id = ids.encode("spend", ids.decode("pooledspend", self._one("pooled_spend", number)))
+                part = {"order_returned_minor": 7} if number == 3 else {"amount": amount}
+                return requests.refund_spend(builders.refund(spend_id, **part, **fields), CALLER)
             case "hold":
                 until = now + timedelta(hours=1 + 20 * number)
                 merchant = MERCHANTS[number % 2]
@@ -272,7 +296,7 @@ class Life:
 
 def _order(number: int) -> dict[str, Any]:
     """What a spend or hold says of its order."""
-    return {"order_minor": 15 * number, "up_to": number > 2}
+    return {"order_minor": 15 * number, "up_to": number > 2, "reference": "order" if number > 1 else ""}
 
 
 class Service:
@@ -285,6 +309,7 @@ class Service:
     async def begin(self, life: Life) -> None:
         for member in life.members:
             await self.shop.introduce(member)
+            await self.shop.seat(life.group, member)
         self._told = await self._fetchval("SELECT position FROM head WHERE partition = 0")
 
     async def write(self, batches: Sequence[Sequence[Any]]) -> list[tuple[int, Any]]:
@@ -314,8 +339,8 @@ class Service:
         return [str(event) for event in events]
 
     async def tables(self, life: Life) -> dict[str, list[Any]]:
-        """All rows of the members, without what depends on positions."""
-        members = [member.uuid for member in life.members]
+        """All rows of the members and their group, without what depends on positions."""
+        members = [life.group, *(member.uuid for member in life.members)]
         pool = self.shop.suite.running["points"].platform.pool
         tables = {name: [tuple(row) for row in await pool.fetch(sql, members)] for name, sql in TABLES.items()}
         budgets = {name: [tuple(row) for row in await pool.fetch(sql)] for name, sql in OF_ALL_PARTITIONS.items()}
@@ -360,6 +385,8 @@ TABLES = {
             "lots": "lot_id",
             "holds": "hold_id",
             "spends": "spend_id",
+            "pooled_spends": "spend_id",
+            "contributions": "pooled_spend_id, ordinal",
             "gifts": "gift_id",
             "adjustments": "adjustment_id",
             "partner_conversions": "partner_conversion_id",
@@ -411,6 +438,8 @@ def verdict(command: Any, outcome: Any) -> tuple[int, Any]:
     answer.ClearField("position")
     if "to_position" in answer.DESCRIPTOR.fields_by_name:
         answer.ClearField("to_position")
+    for contribution in getattr(answer, "contributions", ()):
+        contribution.ClearField("position")
     if isinstance(command, ResolveParkedRefund):
         answer.refund.ClearField("position")
     return OK, str(answer)
@@ -445,7 +474,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
 
 
 def opened(runner: asyncio.Runner, stack: ExitStack) -> Shop:
-    documents = (*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, *EXCHANGES)
+    documents = (*DOCUMENTS, *OF_ALL_KINDS, *LIMITED, *STAYS, *BUDGETS, *EXCHANGES, *GROUP_CAPS)
     opening = builders.open_shop(*documents, at="2026-01-20 12:00")
     shop = runner.run(opening.__aenter__())
     stack.callback(lambda: runner.run(opening.__aexit__(None, None, None)))

@@ -26,6 +26,8 @@ from services.points.adjustments import rules as adjustments
 from services.points.budgets.books import BudgetBooks
 from services.points.budgets.definitions import Budget, BudgetKey
 from services.points.budgets.values import Left, Place
+from services.points.groups import rules as pooling
+from services.points.groups.values import Contribution
 from services.points.partners import legs
 from services.points.partners import operations as partners
 from services.points.partners.values import Answer, State
@@ -85,7 +87,7 @@ def forgets_requests(patch: pytest.MonkeyPatch) -> None:
 
 def forgets_days(patch: pytest.MonkeyPatch) -> None:
     """What a day allows is not counted."""
-    patch.setattr(wallets, "_count", lambda *told: None)
+    patch.setattr(wallets, "count", lambda *told: None)
 
 
 def does_not_wait(patch: pytest.MonkeyPatch) -> None:
@@ -151,13 +153,24 @@ def corrects_scores_today(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(adjustments, "_apply_to_score", lambda w, a, now: correct(w, replace(a, effective_at=None), now))
 
 
+def gives_the_first_back_first(patch: pytest.MonkeyPatch) -> None:
+    """A refund of what several spent begins with whose points burnt first."""
+    given_back = pooling._given_back
+
+    def turned(contributions: Sequence[Contribution], amount: int) -> Any:
+        changed, due = given_back(tuple(reversed(contributions)), amount)
+        return tuple(reversed(changed)), due
+
+    patch.setattr(pooling, "_given_back", turned)
+
+
 QUICK: Sequence[Patch] = (
     *(rounds_up, keeps_what_was_held, forgets_requests),
     *(forgets_days, does_not_wait, allows_one_more),
     *(keeps_budgets, gives_beyond_budgets, overfills_wallets, forgets_levels),
     *(asks_partners_anew, takes_silence_for_yes, corrects_scores_today),
 )
-LONG: Sequence[Patch] = (keeps_caps, burns_the_oldest, keeps_caps_of_what_partners_refuse)
+LONG: Sequence[Patch] = (keeps_caps, burns_the_oldest, keeps_caps_of_what_partners_refuse, gives_the_first_back_first)
 
 
 @pytest.mark.parametrize(

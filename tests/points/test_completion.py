@@ -7,6 +7,7 @@ from grpc import StatusCode
 from tessera.points.v1 import completion_pb2
 from tests.points.builders import (
     activity,
+    forfeit,
     local,
     open_shop,
     record,
@@ -53,6 +54,46 @@ async def test_points_can_be_spent_and_scores_count_from_the_completion_on() -> 
         assert (await shop.balance(member, at=local("2026-04-18 10:59"))).pending == 100
         await shop.go_to("2026-05-18")
         assert (await shop.available(member), await shop.available(member, "nights")) == (0, 10)
+        assert await shop.findings() == []
+
+
+async def test_a_refund_takes_what_waited_though_other_points_of_the_same_funder_expired() -> None:
+    at_once = rule("at-once", rate="1")
+    async with open_shop(unit(expiry={"policy": "duration", "days": 30}), at_once, rule(**UNTIL)) as shop:
+        member = await shop.enrol()
+        stay = await shop.earn(member, 100)
+        assert [(e.amount, e.until_completed) for e in stay.earnings] == [(100, False), (100, True)]
+        await shop.go_to("2026-02-15")
+        await shop.points.CompleteActivity(complete(stay.activity_id, await shop.now()))
+        assert await shop.available(member) == 100, "those at once expired, the others are released"
+        half = await shop.points.RefundActivity(returning(stay.activity_id, amount_minor=50))
+        assert [clawback.taken for clawback in half.clawbacks] == [0, 50]
+        rest = await shop.points.RefundActivity(returning(stay.activity_id))
+        assert [clawback.taken for clawback in rest.clawbacks] == [0, 50]
+        assert (await shop.balance(member)).available == 0
+        assert await shop.findings() == []
+
+
+async def test_points_that_slide_live_a_term_from_their_completion() -> None:
+    async with open_shop(unit(expiry={"policy": "sliding", "days": 30}), rule(**UNTIL)) as shop:
+        member = await shop.enrol()
+        stay = await shop.earn(member, 100)
+        await shop.go_to("2026-03-01 12:00")
+        (released,) = (await shop.points.CompleteActivity(complete(stay.activity_id, await shop.now()))).released
+        assert released.expires_at.ToDatetime(UTC) == local("2026-03-31")
+        assert await shop.available(member) == 100
+        await shop.jump_to("2026-03-31")
+        assert await shop.available(member) == 0
+        assert await shop.findings() == []
+
+
+async def test_what_was_forfeited_while_it_waited_is_not_told_as_released() -> None:
+    async with open_shop(unit(), rule(**UNTIL)) as shop:
+        member = await shop.enrol()
+        stay = await shop.earn(member, 100)
+        await shop.points.Forfeit(forfeit(member, 60))
+        (released,) = (await shop.points.CompleteActivity(complete(stay.activity_id))).released
+        assert (released.amount, released.balance_after, await shop.available(member)) == (40, 40, 40)
         assert await shop.findings() == []
 
 

@@ -1,8 +1,14 @@
 """E6: points pay a share of an order at most, and come back with the part of it that is returned."""
 
-from tests.points.builders import capture, hold, local, open_shop, refund, refusal_of, rule, spend, unit
+from datetime import datetime, timedelta
+
+from tests.points.builders import Shop, capture, hold, local, open_shop, refund, refusal_of, release, rule, spend, unit
 
 BEANS = unit(spend={"max_order_share": "1/2", "minor_per_point": "1"})
+
+
+async def in_an_hour(shop: Shop) -> datetime:
+    return await shop.now() + timedelta(hours=1)
 
 
 async def test_e06_half_of_an_order_of_40_takes_2000_of_3000_beans_and_half_of_it_returned_gives_1000_back() -> None:
@@ -79,3 +85,39 @@ async def test_a_refund_names_an_amount_or_a_part_of_the_order() -> None:
         for amount, returned in ((1, 1), (0, -1)):
             request = refund(spent.spend_id, amount, order_returned_minor=returned)
             assert (await refusal_of(shop.points.RefundSpend(request))).reason == "INVALID_REQUEST"
+
+
+async def test_all_that_is_spent_and_held_for_an_order_shares_its_share() -> None:
+    async with open_shop(BEANS, rule()) as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 10_000)
+        order = {"reference": "order 7", "order_minor": 4_000}
+        spent = await shop.points.Spend(spend(member, 500, **order))
+        kept = await shop.points.Hold(hold(member, 1_200, await in_an_hour(shop), **order))
+        refusal = await refusal_of(shop.points.Spend(spend(member, 301, **order)))
+        assert refusal.metadata == {"limit": "max_order_share", "allowed": "300", "requested": "301"}
+        assert (await shop.points.Spend(spend(member, 900, up_to=True, **order))).amount == 300
+        assert (await refusal_of(shop.points.Hold(hold(member, 1, await in_an_hour(shop), **order)))).metadata[
+            "allowed"
+        ] == "0"
+        await shop.points.CaptureHold(capture(kept.hold_id, 1_000))
+        await shop.points.RefundSpend(refund(spent.spend_id, 100))
+        assert (await shop.points.Spend(spend(member, 900, up_to=True, **order))).amount == 300
+        # Other orders, other domains' orders of that name, and orders without a name have their own.
+        for other in ({"reference": "order 8"}, {"reference": ""}):
+            assert (await shop.points.Spend(spend(member, 2_000, order_minor=4_000, **other))).amount == 2_000
+        assert await shop.findings() == []
+
+
+async def test_a_checkout_whose_hold_expired_or_was_released_begins_anew() -> None:
+    async with open_shop(BEANS, rule()) as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 10_000)
+        order = {"reference": "order 7", "order_minor": 4_000}
+        until = await in_an_hour(shop)
+        await shop.points.Hold(hold(member, 2_000, until, **order))
+        await shop.jump_to(until)
+        second = await shop.points.Hold(hold(member, 2_000, await in_an_hour(shop), **order))
+        await shop.points.ReleaseHold(release(second.hold_id))
+        assert (await shop.points.Spend(spend(member, 2_000, **order))).amount == 2_000
+        assert await shop.findings() == []

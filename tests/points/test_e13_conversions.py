@@ -16,6 +16,7 @@ from tests.points.builders import (
     SCORE,
     conversion,
     convert,
+    funder,
     grant,
     local,
     open_shop,
@@ -32,7 +33,7 @@ MILES = unit("miles", expiry={"policy": "duration", "days": 100})
 
 
 async def test_e13_a_thousand_at_three_to_one_gives_333_for_999_and_one_stays() -> None:
-    async with open_shop(unit(), rule(), MILES, conversion()) as shop:
+    async with open_shop(unit(), rule(), MILES, conversion(), funder("partner")) as shop:
         member = await shop.enrol()
         first = await shop.points.Grant(grant(member, 500, local("2026-02-01"), funder="partner"))
         second = await shop.points.Grant(grant(member, 500, local("2026-12-31")))

@@ -16,6 +16,7 @@ from tests.points.builders import (
     Shop,
     adjust,
     approve,
+    funder,
     local,
     open_shop,
     outcome,
@@ -46,7 +47,7 @@ async def test_e76_what_is_above_the_limit_is_only_proposed(amount: int, state: 
 
 
 async def test_e76_the_requester_cannot_approve_another_can_and_both_are_on_record() -> None:
-    async with open_shop(unit(), rule(), at="2026-06-01") as shop:
+    async with open_shop(unit(), rule(), funder("courier"), at="2026-06-01") as shop:
         member = await shop.enrol()
         proposed = await shop.points.Adjust(adjust(member, 70, cause="lost parcel", funder="courier"))
         refusal = await refusal_of(shop.points.ResolveAdjustment(approve(proposed.adjustment_id)))
@@ -104,7 +105,7 @@ async def test_twenty_approvals_at_once_take_effect_once() -> None:
 
 async def test_what_is_added_expires_as_the_unit_says_pays_debts_and_has_its_funder() -> None:
     terms = {"expiry": {"policy": "duration", "days": 10}, "approval_above": 1000}
-    async with open_shop(unit(**terms), rule(), at="2026-06-01") as shop:
+    async with open_shop(unit(**terms), rule(), funder("partner"), at="2026-06-01") as shop:
         member = await shop.enrol()
         earned = await shop.earn(member, 30)
         await shop.points.Spend(spend(member, 30))

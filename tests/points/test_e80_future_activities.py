@@ -2,7 +2,7 @@
 
 from datetime import UTC, timedelta
 
-from services.points.events import StandingHeard
+from services.points.heard import StandingHeard
 from tessera.points.v1 import activity_pb2
 from tests.points.builders import SCORE, activity, local, open_shop, record, rule, unit
 

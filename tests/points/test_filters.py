@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
 
 from services.chassis.instants import timestamp
-from services.points.events import AccountHeard
+from services.points.heard import AccountHeard
 from services.points.wallets import reads
 from tessera.points.v1 import event_pb2
 from tessera.points.v1 import points_service_pb2 as pb

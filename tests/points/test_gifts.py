@@ -9,7 +9,7 @@ import pytest
 from grpc import StatusCode
 
 from services.chassis import ids
-from services.points.events import SUSPENDED, MemberHeard
+from services.points.heard import SUSPENDED, MemberHeard
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
     SCORE,
@@ -168,6 +168,25 @@ class TestLimits:
             await shop.points.Gift(give(giver, receiver, 20))
             await shop.jump_to("2026-06-02")
             await shop.points.Gift(give(giver, receiver, 50))
+
+    async def test_what_was_declined_or_taken_back_does_not_count_on_its_day(self) -> None:
+        terms = {"max_per_day": 70, "acceptance": "required", "acceptance_days": 3}
+        async with open_shop(unit(gift=terms), rule(), at="2026-06-01 12:00") as shop:
+            giver, receiver = await two(shop)
+            await shop.earn(giver, 1000)
+            declined = await shop.points.Gift(give(giver, receiver, 40))
+            await shop.points.Gift(give(giver, receiver, 30))
+            await shop.points.CancelGift(decline(declined.gift_id))
+            taken_back = await shop.points.Gift(give(giver, receiver, 40))
+            assert await outcome(shop.points.Gift(give(giver, receiver, 1))) == "GIFT_LIMIT_EXCEEDED"
+            await shop.jump_to("2026-06-02")
+            await shop.points.Gift(give(giver, receiver, 70))
+            await shop.points.CancelGift(take_back(taken_back.gift_id))
+            refusal = await refusal_of(shop.points.Gift(give(giver, receiver, 1)))
+            assert refusal.metadata["allowed"] == "0", "it counted on the day before"
+            await shop.jump_to("2026-06-04")
+            await shop.points.Gift(give(giver, receiver, 70))
+            assert await shop.findings() == []
 
     async def test_nobody_gives_to_oneself(self) -> None:
         async with open_shop(unit(gift={}), rule()) as shop:

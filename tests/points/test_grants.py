@@ -9,10 +9,14 @@ from tessera.points.v1 import movement_pb2
 from tests.points.builders import (
     SCORE,
     adjust,
+    funder,
     grant,
     hold,
     local,
     open_shop,
+    outcome,
+    partner,
+    programme,
     refund,
     refusal_in,
     refusal_of,
@@ -27,7 +31,7 @@ MONTHLY = {"policy": "end-of-month", "months": 1}
 
 
 async def test_a_grant_is_a_lot_of_its_own_that_expires_by_the_policy_of_its_unit() -> None:
-    async with open_shop(unit(expiry=MONTHLY), rule(), at="2026-01-10 12:00") as shop:
+    async with open_shop(unit(expiry=MONTHLY), rule(), funder("partner"), at="2026-01-10 12:00") as shop:
         member = await shop.enrol()
         granted = await shop.points.Grant(grant(member, 100, funder="partner", reference="sorry"))
         assert (granted.balance_after, granted.expires_at.ToDatetime(UTC)) == (100, local("2026-03-01"))
@@ -92,6 +96,24 @@ async def test_a_grant_never_brings_a_balance_above_the_limit_of_its_unit() -> N
         assert await shop.available(member) == 250
 
 
+async def test_whoever_a_document_names_may_fund_what_is_given_by_hand() -> None:
+    rules = (rule(funder="dairy"), rule("shared", funders={"platform": 60, "bakery": 40}))
+    async with open_shop(unit(), *rules, funder("courier"), partner("skyline")) as shop:
+        member = await shop.enrol()
+        for name in ("platform", "dairy", "bakery", "courier", "skyline"):
+            await shop.points.Grant(grant(member, 5, funder=name))
+            await shop.points.Adjust(adjust(member, 1, funder=name))
+        for request in (grant(member, 5, funder="nobody"), adjust(member, 1, funder="nobody")):
+            call = shop.points.Grant if isinstance(request, movement_pb2.GrantRequest) else shop.points.Adjust
+            refusal = await refusal_of(call(request))
+            assert (refusal.code, refusal.reason) == (StatusCode.INVALID_ARGUMENT, "FUNDER_UNKNOWN")
+            assert refusal.metadata == {"funder": "nobody"}
+        assert await shop.available(member) == 25
+        await shop.publish_only(programme(), unit(), rule())
+        assert await outcome(shop.points.Grant(grant(member, 5, funder="courier"))) == "FUNDER_UNKNOWN"
+        assert await shop.findings() == []
+
+
 async def test_what_cannot_be_granted_is_refused_and_its_neighbours_are_not() -> None:
     refused: list[tuple[dict[str, Any], str]] = [
         ({"unit": "miles"}, "UNIT_UNKNOWN"),
@@ -101,6 +123,7 @@ async def test_what_cannot_be_granted_is_refused_and_its_neighbours_are_not() ->
         ({"account_id": someone().account_id}, "ACCOUNT_UNKNOWN"),
         ({"amount": 0}, "INVALID_REQUEST"),
         ({"funder": "No Code"}, "INVALID_REQUEST"),
+        ({"funder": "nobody"}, "FUNDER_UNKNOWN"),
         ({"merchant": "a" * 65}, "INVALID_REQUEST"),
         ({"merchant": "\0"}, "INVALID_REQUEST"),
     ]

@@ -127,7 +127,11 @@ async def test_a_hold_ends_in_the_future_and_within_a_year(until: str) -> None:
         await shop.earn(member, 100)
         refusal = await refusal_of(shop.points.Hold(hold(member, 60, local(until))))
         assert (refusal.reason, refusal.code) == ("TIME_OUT_OF_RANGE", StatusCode.INVALID_ARGUMENT)
-        assert refusal.metadata == {"field": "expires_at"}
+        assert refusal.metadata == {
+            "field": "expires_at",
+            "after": local("2026-01-01").isoformat(),
+            "latest": local("2027-01-02").isoformat(),
+        }
 
 
 async def test_a_hold_may_last_a_year() -> None:
@@ -170,7 +174,11 @@ async def test_a_hold_is_extended_beyond_its_end_and_at_most_a_year_from_now() -
         for until in ("2025-12-31", "2026-01-04 23:59", "2026-01-05", "2027-01-04 00:01"):
             refusal = await refusal_of(shop.points.ExtendHold(extend(held.hold_id, local(until))))
             assert (refusal.reason, refusal.code) == ("TIME_OUT_OF_RANGE", StatusCode.INVALID_ARGUMENT)
-            assert refusal.metadata == {"field": "expires_at"}
+            assert refusal.metadata == {
+                "field": "expires_at",
+                "after": local("2026-01-05").isoformat(),
+                "latest": local("2027-01-04").isoformat(),
+            }
 
 
 async def test_only_an_open_hold_of_an_allowed_domain_is_extended() -> None:

@@ -4,7 +4,21 @@ from datetime import date
 from typing import Any
 
 from tessera.points.v1 import points_service_pb2 as pb
-from tests.points.builders import SCORE, Shop, hold, local, open_shop, refund, refusal_of, reverse, rule, spend, unit
+from tests.points.builders import (
+    SCORE,
+    Shop,
+    forfeit,
+    hold,
+    local,
+    open_shop,
+    refund,
+    refusal_of,
+    reverse,
+    rule,
+    spend,
+    unit,
+)
+from tests.points.returns import complete
 
 Lines = dict[tuple[str, str, str], tuple[int, int, int, int]]
 
@@ -62,6 +76,31 @@ async def test_months_are_civil_in_the_programmes_zone() -> None:
         await shop.lot(member, 10, date(2026, 6, 1))
         lines, _ = await liability(shop)
         assert lines == {("points", "platform", "2026-06"): (10, 0, 0, 0)}, "in UTC it is still May"
+
+
+async def test_what_was_forfeited_is_no_breakage() -> None:
+    terms = {"expiry": {"policy": "duration", "days": 10}}
+    async with open_shop(unit(**terms), rule(), at="2026-05-25") as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 100)
+        await shop.points.Forfeit(forfeit(member, 60))
+        await shop.points.Forfeit(forfeit(member, 10))
+        lines, _ = await liability(shop)
+        assert lines == {("points", "platform", "2026-06"): (30, 0, 0, 0)}
+        await shop.go_to("2026-06-05")
+        lines, _ = await liability(shop)
+        assert lines == {("points", "platform", "2026-06"): (0, 0, 0, 30)}
+
+
+async def test_what_waits_for_its_activity_expires_in_no_month_yet() -> None:
+    sliding = unit(expiry={"policy": "sliding", "days": 20})
+    async with open_shop(sliding, rule(pending="until-completed"), at="2026-05-01") as shop:
+        stay = await shop.earn(await shop.enrol(), 100)
+        lines, _ = await liability(shop)
+        assert lines == {("points", "platform", ""): (100, 0, 0, 0)}
+        await shop.points.CompleteActivity(complete(stay.activity_id))
+        lines, _ = await liability(shop)
+        assert lines == {("points", "platform", "2026-05"): (100, 0, 0, 0)}
 
 
 async def test_what_members_owe_stands_apart() -> None:

@@ -34,9 +34,17 @@ async def test_a_balance_stays_within_64_bits() -> None:
         await shop.earn(member, 1_000_000)
         refusal = await refusal_of(shop.points.RecordActivity(record(activity(member, 1_000_000, await shop.now()))))
         assert (refusal.reason, refusal.code) == ("AMOUNT_OUT_OF_RANGE", StatusCode.INVALID_ARGUMENT)
-        assert refusal.metadata == {"what": "the balance of points"}
+        assert refusal.metadata == {
+            "what": "the balance of points",
+            "balance": "9223372036854000000",
+            "amount": "9223372036854000000",
+        }
         refusal = await refusal_of(shop.points.RecordActivity(record(activity(member, 1_000_001, await shop.now()))))
-        assert refusal.metadata == {"what": "what the activity earns"}
+        assert refusal.metadata == {
+            "what": "what the activity earns",
+            "unit": "points",
+            "amount": "9223381260226036854",
+        }
         assert await shop.available(member) == 9_223_372_036_854_000_000
         assert await shop.findings() == []
 
@@ -48,7 +56,8 @@ async def test_a_refund_that_no_longer_fits_is_refused() -> None:
         spent = await shop.points.Spend(spend(member, 9_223_372_036_854_000_000))
         await shop.earn(member, 1_000_000)
         refusal = await refusal_of(shop.points.RefundSpend(refund(spent.spend_id)))
-        assert (refusal.reason, refusal.metadata) == ("AMOUNT_OUT_OF_RANGE", {"what": "the balance of points"})
+        figures = {"what": "the balance of points", "balance": "9223372036854000000", "amount": "9223372036854000000"}
+        assert (refusal.reason, refusal.metadata) == ("AMOUNT_OUT_OF_RANGE", figures)
 
 
 async def test_a_debt_stays_within_64_bits() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from grpc import StatusCode
 
-from services.points.events import SUSPENDED, AccountHeard, MemberHeard
+from services.points.heard import SUSPENDED, AccountHeard, MemberHeard
 from tessera.identity.v1 import identity_service_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (

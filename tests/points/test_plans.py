@@ -9,6 +9,7 @@ from services.points.activities import loading
 from services.points.activities import reads as activity_reads
 from services.points.budgets import loading as budgets
 from services.points.budgets import reads as budget_reads
+from services.points.groups import loading as groups
 from services.points.partners import loading as partners
 from services.points.reports import queries as reports
 from services.points.traces import queries as traces
@@ -105,6 +106,7 @@ async def test_what_was_forfeited_is_read_by_member() -> None:
         "movements_pkey",
         "lot_uses_pkey",
         "lots_pkey",
+        "completions_pkey",
         "activities_pkey",
     ], plan
 
@@ -118,6 +120,7 @@ async def test_what_is_due_is_found_without_looking_at_what_is_not() -> None:
 async def test_what_was_known_is_read_by_member_and_compared_by_hashes() -> None:
     plan = await plan_of("points", history.AS_RECORDED)
     assert set(re.findall(r"Index Scan using (\w+)", plan)) == {
+        "completions_pkey",
         "entries_pkey",
         "lots_pkey",
         "activities_pkey",
@@ -141,6 +144,16 @@ async def test_an_export_reads_the_journal_from_its_place_on() -> None:
     assert "Index Scan using journal_pkey" in plan, plan
     assert "Sort" not in plan, plan
     check_looks_up(plan)
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("name", ["_SEATS", "_SEATS_SINCE", "_POOLED_SPENDS", "_SERVED"])
+async def test_no_group_is_looked_for_in_a_whole_partition(name: str, before: str) -> None:
+    check_looks_up(await plan_of("points", getattr(groups, name), before))
+
+
+async def test_nobody_looks_at_seats_that_were_left() -> None:
+    assert "using group_seats_taken on" in await plan_of("points", groups._SEATS)
 
 
 @pytest.mark.parametrize("name", ["_CONVERSIONS", "_ONE", "_IN_STATE", "_WAITING"])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.points.activities import returns
 from services.points.activities.returns import Asked, Line, Part, RecordedRule
+from services.points.giving import Proportional
 from services.points.multipliers import NO_FACTOR
 from tessera.points.v1 import refund_pb2
 from tests.points.builders import (
@@ -290,6 +291,23 @@ async def test_two_refunds_at_once_are_one_and_a_spend_beside_them_leaves_the_bo
 # Any activity, any refunds
 
 amounts = st.integers(0, 10_000)
+
+
+async def test_what_was_paid_back_before_can_still_come_back_itself() -> None:
+    async with open_shop() as shop:
+        member = await shop.enrol()
+        earned = await shop.earn(member, [line(100, quantity=3), line(50)])
+        await shop.points.RefundActivity(returning(earned.activity_id, lines=[part(0, 100)]))
+        answer = await shop.points.RefundActivity(returning(earned.activity_id, lines=[part(0, quantity=2)]))
+        assert [(p.quantity, p.cash_minor) for p in answer.lines] == [(2, 0)]
+        assert (answer.clawbacks[0].taken, await shop.available(member)) == (0, 50)
+        refusal = await refusal_of(
+            shop.points.RefundActivity(returning(earned.activity_id, lines=[part(0, quantity=2)]))
+        )
+        assert refusal.metadata == {"line": "0", "requested_quantity": "2", "left_quantity": "1"}
+        assert await shop.findings() == []
+
+
 lines_drawn = st.lists(st.builds(Line, st.integers(0, 5), amounts, amounts, amounts), min_size=1, max_size=5)
 asked_drawn = st.lists(
     st.one_of(
@@ -309,8 +327,7 @@ def test_any_refunds_sum_to_the_whole_and_never_take_back_less_than_before(
         (sum(one.cash_minor for one in lines) * rate.numerator, rate.denominator), NO_FACTOR, rounding
     )
     amount = min(uncapped, cap * 100)
-    factor = (rate.numerator, rate.denominator)
-    recorded = RecordedRule("any", amount, uncapped - amount, None, factor, rounding, "cash_minor", ())
+    recorded = RecordedRule("any", amount, uncapped - amount, None, Proportional(rate), rounding, "cash_minor", ())
     parts: list[Part] = []
     kept = [returns.kept(recorded, lines, lines)]
     for asked in [*drawn, None]:

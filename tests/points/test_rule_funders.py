@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.points.shares import split
+from services.points.shares import left_of_parts, split
 from tests.points.builders import Member, Shop, open_shop, reverse, rule, unit
 from tests.points.test_documents import mistakes_in
 from tests.points.test_earning import config, earned
@@ -49,6 +49,15 @@ def test_who_comes_first_does_not_depend_on_how_it_is_written() -> None:
     for shares in ({"b": 1, "a": 1}, {"a": 1, "b": 1}):
         found = earned(config(unit(), rule(funders=shares)), 3)
         assert [(of_funder.funder, of_funder.amount) for of_funder in found] == [("a", 2), ("b", 1)]
+
+
+@given(st.lists(st.integers(1, 10**4), min_size=1, max_size=10), st.data())
+def test_when_a_sum_falls_its_parts_fall_with_it_and_never_rise(parts: list[int], data: st.DataObject) -> None:
+    total = sum(parts)
+    less = data.draw(st.integers(1, total))
+    after, before = left_of_parts(less - 1, parts), left_of_parts(less, parts)
+    assert (sum(after), sum(before), left_of_parts(total, parts)) == (less - 1, less, parts)
+    assert all(0 <= later <= earlier <= whole for later, earlier, whole in zip(after, before, parts, strict=True))
 
 
 async def parts(shop: Shop, member: Member, paid: int) -> tuple[str, dict[str, int]]:

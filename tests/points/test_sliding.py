@@ -110,3 +110,16 @@ async def test_the_expiry_of_lots_is_read_as_it_slides() -> None:
         burnt = (await shop.points.Spend(spend(member, 120))).lots
         assert [part.amount for part in burnt] == [100, 20], "the oldest burns first"
         assert (await shop.now()) + timedelta(days=9) < local("2026-03-14")
+
+
+async def test_what_cannot_be_spent_yet_lives_a_term_from_when_it_can() -> None:
+    async with open_shop(unit(expiry=TEN_DAYS, pending_days=20), rule(), at="2026-03-01 12:00") as shop:
+        member = await shop.enrol()
+        (earning,) = (await shop.earn(member, 100)).earnings
+        assert earning.available_at.ToDatetime(UTC) == local("2026-03-21")
+        assert earning.expires_at.ToDatetime(UTC) == local("2026-03-31")
+        await shop.go_to("2026-03-21")
+        assert await shop.available(member) == 100
+        await shop.jump_to("2026-03-31")
+        assert await shop.available(member) == 0
+        assert await shop.findings() == []

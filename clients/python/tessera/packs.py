@@ -23,6 +23,10 @@ SERVICES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "group-kind": ("identity",),
     "unit": ("points",),
     "earn-rule": ("points",),
+    "budget": ("points",),
+    "conversion": ("points",),
+    "funder": ("points",),
+    "partner": ("points",),
     "ladder": ("tiers", "benefits"),
     "benefit": ("benefits",),
 }

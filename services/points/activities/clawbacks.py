@@ -4,7 +4,7 @@ A refund is decided by what was recorded of its activity and of the refunds befo
 member is to have given back follows from what is left, so a sum of refunds comes to what one refund of it all does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from services.chassis.operations import Moment, Wider
 from services.points import errors, events, wire
 from services.points.activities import returns
 from services.points.activities import wire as activity_wire
-from services.points.activities.returns import Line, RecordedRule, Returned
+from services.points.activities.returns import Kept, RecordedRule, Returned
 from services.points.budgets.definitions import BudgetKey
 from services.points.budgets.values import Draw, Place
 from services.points.documents import PointsConfig
@@ -21,13 +21,14 @@ from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
 from services.points.values import ActivityRow, CapKey, RefundRow
 from services.points.wallet import Wallet
-from services.points.wallets import rules as wallet_rules
+from services.points.wallets import taking_back
 
 
 def cap_keys_of(row: ActivityRow) -> list[CapKey]:
-    """The caps that a recorded activity drew on."""
+    """The caps of its member that a recorded activity drew on."""
     rules = [rule for effect in activity_wire.recorded_effects(row.answer) for rule in effect.rules]
-    return [CapKey(row.member_id, rule.rule, rule.cap_period) for rule in rules if rule.cap_period is not None]
+    own = [rule for rule in rules if rule.cap_group is None]
+    return [CapKey(row.member_id, rule.rule, rule.cap_period) for rule in own if rule.cap_period is not None]
 
 
 def budget_keys_of(row: ActivityRow) -> list[BudgetKey]:
@@ -61,7 +62,7 @@ class Refunded(NamedTuple):
         for wallet in self.wallets:
             state.put_wallet(wallet)
         for key, amount in self.caps:
-            state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) - amount))
+            state.draw_on_cap(self.member_id, key, -amount, moment)
         for draw in self.draws:
             budget = moment.config.budgets.get(draw.key.budget)
             amount = budget.amount if budget is not None else 0
@@ -88,15 +89,15 @@ def known_refund(
 
 
 class _Coming(NamedTuple):
-    """An activity of which something comes back: what was left of its lines before, and what is left after."""
+    """An activity of which something comes back."""
 
     row: ActivityRow
     account_id: UUID
-    lines: Sequence[Line]
-    before: Sequence[Line]
-    left: Sequence[Line]
     is_whole: bool
     effects: Sequence[activity_wire.RecordedEffect]
+    kept_before: Kept
+    kept: Kept
+    """What the member keeps of the points of each rule of each effect, before and from now on."""
     earlier: Sequence[activity_wire.RecordedRefund]
     is_completed: bool
 
@@ -106,30 +107,26 @@ class _Coming(NamedTuple):
             return []
         return sorted({effect.unit for effect in self.effects if effect.until_completed and effect.lot_id is None})
 
-    def kept(self, rule: RecordedRule) -> int:
-        """What of a rule's points the member keeps."""
-        return 0 if self.is_whole else returns.kept(rule, self.lines, self.left)
+    def gone(self) -> Iterator[tuple[RecordedRule, int]]:
+        """Each rule of each effect, and what of its points is given no more."""
+        for effect, *both in zip(self.effects, self.kept_before, self.kept, strict=True):
+            for rule, before, after in zip(effect.rules, *both, strict=True):
+                yield rule, before - after
 
     def caps(self) -> list[tuple[CapKey, int]]:
         """What each cap gets back: as much as what was drawn on it falls."""
         return [
-            (CapKey(self.row.member_id, rule.rule, rule.cap_period), self.gone(rule))
-            for effect in self.effects
-            for rule in effect.rules
+            (CapKey(rule.cap_group or self.row.member_id, rule.rule, rule.cap_period), gone)
+            for rule, gone in self.gone()
             if rule.cap_period is not None
         ]
-
-    def gone(self, rule: RecordedRule) -> int:
-        """What of a rule's points is given no more."""
-        return returns.kept(rule, self.lines, self.before) - self.kept(rule)
 
     def draws(self) -> list[Draw]:
         """What each budget gets back, in the period that it was drawn in."""
         back: dict[BudgetKey, int] = {}
-        for effect in self.effects:
-            for rule in effect.rules:
-                if rule.budget_key is not None and (gone := self.gone(rule)):
-                    back[rule.budget_key] = back.get(rule.budget_key, 0) + gone
+        for rule, gone in self.gone():
+            if rule.budget_key is not None and gone:
+                back[rule.budget_key] = back.get(rule.budget_key, 0) + gone
         return [Draw(key, amount) for key, amount in back.items()]
 
 
@@ -143,7 +140,7 @@ def take_back(
 ) -> Refunded | Rejection | Wider:
     """What comes back of a recorded activity, and what that takes back of what it earned.
 
-    Wider where a budget gets something back of which all partitions think that nothing is left.
+    Wider where a budget gets something back of which all partitions think that nothing is left, or a group's cap does.
     """
     if row.reversed_at is not None:
         return errors.activity_already_reversed(row.reversed_at)
@@ -158,8 +155,14 @@ def take_back(
     is_whole = all(map(returns.is_back, lines, left))
     account_id = wire.decode_account(activity.account_id)
     effects, is_completed = activity_wire.recorded_effects(row.answer), row.activity_id in state.completions
-    coming = _Coming(row, account_id, lines, before, left, is_whole, effects, earlier, is_completed)
-    draws = coming.draws()
+    rules = [effect.rules for effect in effects]
+    kept_before = returns.kept_of(rules, lines, before)
+    kept = [[0] * len(of_effect) for of_effect in rules] if is_whole else returns.kept_of(rules, lines, left)
+    coming = _Coming(row, account_id, is_whole, effects, kept_before, kept, earlier, is_completed)
+    draws, caps = coming.draws(), coming.caps()
+    wider = state.group_caps.wider([key for key, _ in caps if key.member_id != row.member_id])
+    if wider is not None:
+        return wider
     wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
     if wider is not None:
         return wider
@@ -177,7 +180,7 @@ def take_back(
     )
     made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
     units = coming.completed_units()
-    return Refunded(row, made, taken_back, tuple(wallets.values()), coming.caps(), draws, is_whole, units)
+    return Refunded(row, made, taken_back, tuple(wallets.values()), caps, draws, is_whole, units)
 
 
 def _place_of(row: ActivityRow, moment: Moment[PointsConfig]) -> Place:
@@ -193,20 +196,21 @@ def _take_back(
     """
     effect, activity_id = coming.effects[number], coming.row.activity_id
     before = [refund.taken_back[number] for refund in coming.earlier]
-    kept = sum(map(coming.kept, effect.rules))
+    kept = sum(coming.kept[number])
     if effect.lot_id is None:
         is_booked = coming.is_completed or not effect.until_completed
         taken = (before[-1].kept if before else effect.amount) - kept if is_booked else 0
-        refused = wallet_rules.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
+        refused = taking_back.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
         balance = wallet.balance.balance
         return refused or activity_wire.TakenBack(effect.unit, effect.funder, effect.amount, kept, taken, 0, 0, balance)
     unit = moment.config.units.get(effect.unit)
     policy = unit.spec.negative_balance if unit is not None else DEFAULT_NEGATIVE_BALANCE
-    clawback = wallet_rules.claw_back(
+    clawback = taking_back.claw_back(
         wallet,
         activity_id,
         coming.account_id,
         effect.funder,
+        effect.lot_id,
         effect.amount - kept,
         sum(taken.taken for taken in before),
         policy,

@@ -1,4 +1,4 @@
-"""What limits what rules give: caps of a member, budgets of all members, and what a wallet may hold. Pure.
+"""What limits what rules give: caps of a member or a group, budgets of all members, and what a wallet may hold. Pure.
 
 Each limit cuts what the ones before it left: cap, maximum balance, budget. What a rule draws on cap and budget is what
 it gives in the end. Source: model.md "Earn rule".
@@ -20,31 +20,52 @@ from services.points.activities.outcomes import (
 from services.points.budgets.definitions import Budget, BudgetKey
 from services.points.budgets.values import Draw, Left
 from services.points.documents import EarnRule
+from services.points.specs import EarnCapSpec
 from services.points.units import Unit
 from services.points.values import CapKey
 
 BudgetLeft = Callable[[Budget, BudgetKey], Left]
+GroupUsed = Callable[[CapKey], int | None]
+"""How much of a group's cap is used; None where that is not known yet."""
 Room = Callable[[Unit], int]
 """How much more of a unit the member may have."""
+
+
+def _not_known(key: CapKey) -> None:
+    """Nothing is known of any group."""
 
 
 class Limits:
     """What one activity of a member may draw on, and what its rules have drawn so far."""
 
-    __slots__ = ("_at", "_budget_left", "_cap_uses", "_draws", "_member_id", "_room", "_rooms", "given", "lacking")
+    __slots__ = (
+        *("_at", "_budget_left", "_cap_uses", "_draws", "_group_id", "_group_used", "_member_id", "_room", "_rooms"),
+        *("given", "lacking", "unknown_caps"),
+    )
 
     def __init__(
-        self, member_id: UUID, at: datetime, cap_uses: Mapping[CapKey, int], budget_left: BudgetLeft, room: Room
+        self,
+        member_id: UUID,
+        at: datetime,
+        cap_uses: Mapping[CapKey, int],
+        budget_left: BudgetLeft,
+        room: Room,
+        group_id: UUID | None = None,
+        group_used: GroupUsed = _not_known,
     ) -> None:
         self._member_id = member_id
         self._at = at
         self._cap_uses = cap_uses
         self._budget_left = budget_left
         self._room = room
+        self._group_id = group_id
+        self._group_used = group_used
         self._rooms: dict[str, int] = {}
         self._draws: dict[BudgetKey, Draw] = {}
         self.lacking: list[BudgetKey] = []
         """Budgets of which more is wanted than is left here, and of which there may be more elsewhere."""
+        self.unknown_caps: list[CapKey] = []
+        """Caps of the group of which it is not known yet how much is used."""
         self.given: dict[tuple[str, str], str] = {}
         """By exclusive group the rule that gave."""
 
@@ -57,8 +78,7 @@ class Limits:
         """What a rule gives after its limits; if that is something, the others of its group give nothing."""
         rule = outcome.rule
         if rule.cap is not None:
-            key = CapKey(self._member_id, rule.code, cap_period(rule, self._at))
-            outcome = _cap(outcome, key, rule.cap.amount - self._cap_uses.get(key, 0))
+            outcome = self._cap(outcome, rule.cap)
         if rule.unit.cuts_at_max_balance and outcome.amount:
             outcome = self._fit(outcome)
         if rule.budget is not None and outcome.amount:
@@ -66,6 +86,17 @@ class Limits:
         if rule.exclusive_group is not None and outcome.amount:
             self.given[rule.exclusive_group] = rule.code
         return outcome
+
+    def _cap(self, outcome: RuleOutcome, cap: EarnCapSpec) -> RuleOutcome:
+        """No more than is left of the member's cap, or of its group's; who is in none counts alone."""
+        rule, group_id = outcome.rule, self._group_id if cap.per == "group" else None
+        key = CapKey(group_id or self._member_id, rule.code, cap_period(rule, self._at))
+        if group_id is None:
+            return _cap(outcome, key, cap.amount - self._cap_uses.get(key, 0))
+        used = self._group_used(key)
+        if used is None:
+            self.unknown_caps.append(key)
+        return _cap(outcome, key, cap.amount - (used or 0))._replace(cap_group=group_id)
 
     def _fit(self, outcome: RuleOutcome) -> RuleOutcome:
         """No more than there is room for in the wallet."""

@@ -27,7 +27,7 @@ _REFUNDS = """
     ORDER BY found.activity_id, found.ordinal
 """
 _COMPLETIONS = """
-    SELECT activity_id, member_id, completed_at
+    SELECT activity_id, member_id, completed_at, recorded_at, released
     FROM completions
     WHERE partition = $1
       AND activity_id = ANY($2)

@@ -21,6 +21,7 @@ from services.points.budgets.values import Draw, Left, Place
 from services.points.commands import RecordActivity
 from services.points.documents import PointsConfig
 from services.points.giving import Subject
+from services.points.groups.caps import group_at
 from services.points.members import member_rejection
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
@@ -102,7 +103,7 @@ class Recorded(NamedTuple):
             if lot is not None:
                 state.put_new_lot(lot)
         for key, amount in self.caps:
-            state.put_cap_use(key, state.cap_uses.get(key, 0) + amount)
+            state.draw_on_cap(self.member_id, key, amount, moment)
         for draw in self.draws:
             place = place_of(self.member_id, moment)
             state.budgets.draw(place, moment.config.budgets[draw.key.budget], draw)
@@ -182,7 +183,7 @@ def evaluate(
 ) -> Evaluated | Rejection | Wider:
     """What an activity earns on such levels; what each rule does is put into `told`, if that is asked for.
 
-    Wider where a budget has not enough left among what the state has loaded of it.
+    Wider where a budget has not enough left among what the state has loaded of it, or a cap of a group is not loaded.
     """
     config = moment.config
     if not config.units:
@@ -192,11 +193,13 @@ def evaluate(
     limits = _limits(state, command, effective_at, moment) if config.has_limited_rules else UNLIMITED
     try:
         outcomes = rules.evaluate(config.rules, subject, effective_at, limits, told)
+        if limits.unknown_caps:
+            return state.group_caps.wider_for_all(limits.unknown_caps, config.group_capped_rules, effective_at)
         if limits.lacking:
             return state.budgets.wider(place_of(command.member_id, moment), limits.lacking)
         earnings = rules.earnings(outcomes)
-    except rules.OutOfRange:
-        return errors.amount_out_of_range("what the activity earns")
+    except rules.OutOfRange as out:
+        return errors.amount_out_of_range("what the activity earns", unit=out.unit, amount=out.amount)
     currency = _foreign_currency(command.currency, earnings)
     if currency is not None:
         return errors.currency_mismatch(currency)
@@ -219,7 +222,12 @@ def _limits(
         assert unit.spec.max_balance is not None, "checked when it was published"
         return max(0, unit.spec.max_balance - wallet.balance.balance)
 
-    return Limits(command.member_id, effective_at, state.cap_uses, budget_left, room)
+    def group_used(key: CapKey) -> int | None:
+        return state.group_caps.used(moment.partition_of(key.member_id.int), key)
+
+    capped = moment.config.group_capped_rules
+    group_id = group_at(state.seats.get(command.member_id, {}).values(), effective_at) if capped else None
+    return Limits(command.member_id, effective_at, state.cap_uses, budget_left, room, group_id, group_used)
 
 
 def _known(state: PointsState, command: RecordActivity) -> Decided | None:
@@ -277,7 +285,7 @@ def _book(
         before = balances.get(code) or state.balance(member_id, code)
         total = before.balance + earned.amount
         if total > MAX_AMOUNT:
-            return errors.amount_out_of_range(f"the balance of {code}")
+            return errors.balance_out_of_range(code, before.balance, earned.amount)
         lot = _lot(command, earned, effective_at, len(booked) + 1)
         after = balances[code] = Balance(total, before.debt, before.slides_to)
         counterparty = funder_account(earned.funder)
@@ -308,7 +316,9 @@ def _lot(command: RecordActivity, earned: rules.Earned, effective_at: datetime, 
         available, expires_at = UNTIL_COMPLETED, UNTIL_COMPLETED if unit.slides else None
     else:
         available = unit.available_at(effective_at)
-        expires_at = unit.expires_at(available)
+        # Points that slide and cannot be spent yet live at least one term from when they can.
+        waits = unit.slides and available > effective_at
+        expires_at = unit.slides_to(available) if waits else unit.expires_at(available)
     wallet, left = (command.member_id, lot_id, unit.code), (amount, amount, 0, 0)
     return Lot(*wallet, *left, available, expires_at, earned.funder, activity_id, command.account_id, unit.slides)
 

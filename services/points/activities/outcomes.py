@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from services.points.budgets.definitions import BudgetKey
 from services.points.documents import EarnRule
@@ -29,13 +30,15 @@ class RuleOutcome(NamedTuple):
     applied: tuple[Applied, ...] = ()
     problem: str = ""
     factor: Exact | None = None
-    """What it gave for each minor unit of its base, multipliers included; None where it is not so simple."""
+    """Its rate times its multipliers: what it gave for each minor unit of its base; None where it is not so simple."""
     lines: Sequence[int] = ()
     """The numbers of the lines that it looked at; none when it looked at all."""
     budget_key: BudgetKey | None = None
     """The budget that it drew on or found exhausted."""
     cut_by_budget: int = 0
     cut_by_max_balance: int = 0
+    cap_group: UUID | None = None
+    """The group whose cap it drew on; None where the cap is the member's own."""
 
 
 class Skipped(NamedTuple):

@@ -10,9 +10,11 @@ from services.chassis.operations import Moment
 from services.points import errors, wire
 from services.points.activities import wire as activity_wire
 from services.points.documents import PointsConfig
+from services.points.piles import NEVER, expiry_of
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
-from services.points.values import ActivityRow, Completion, EntryKind, funder_account
+from services.points.units import Unit
+from services.points.values import ActivityRow, Completion, EntryKind, Lot, funder_account
 from services.points.wallet import Wallet
 from services.points.wallets.lots import settle
 
@@ -46,8 +48,20 @@ def release(
     return (
         released
         if isinstance(released, Rejection)
-        else Completing(Completion(row.activity_id, row.member_id, at), *released)
+        else Completing(Completion(row.activity_id, row.member_id, at, moment.at, _lots_in(released[1])), *released)
     )
+
+
+def _open(wallet: Wallet, lot: Lot, unit: Unit | None, at: datetime) -> datetime | None:
+    """Let a lot be spent from an instant on; returns when it expires then."""
+    lot = lot._replace(available_at=at, expires_at=unit.terms_from(at)[0] if unit is not None else None)
+    wallet.put_lot(lot)
+    expires_at = expiry_of(lot, wallet.balance)
+    return expires_at if expires_at != NEVER else None
+
+
+def _lots_in(released: Sequence[activity_wire.Completed]) -> bytes | None:
+    return b"".join(one.lot_id.bytes for one in released if one.lot_id is not None) or None
 
 
 def _release(
@@ -66,12 +80,13 @@ def _release(
         settle(wallet, moment.at)
         expires_at = None
         if effect.lot_id is not None:
-            unit = moment.config.units.get(effect.unit)
-            expires_at = unit.expires_at(at) if unit is not None else None
-            wallet.put_lot(wallet.lots[effect.lot_id]._replace(available_at=at, expires_at=expires_at))
+            lot = wallet.lots[effect.lot_id]
+            if not (kept := lot.remaining):
+                continue
+            expires_at = _open(wallet, lot, moment.config.units.get(effect.unit), at)
             settle(wallet, moment.at)
         elif wallet.balance.balance + kept > MAX_AMOUNT:
-            return errors.amount_out_of_range(f"the balance of {effect.unit}")
+            return errors.balance_out_of_range(effect.unit, wallet.balance.balance, kept)
         else:
             funder = funder_account(effect.funder)
             wallet.book(EntryKind.EARN, kept, funder, at, row.activity_id, account_id)

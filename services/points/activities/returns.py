@@ -6,13 +6,15 @@ Sources: model.md "rounding at order level with cumulative reversal"; cases.md d
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
+from uuid import UUID
 
 from services.chassis.errors import Rejection
 from services.points import errors
 from services.points.activities.rules import rounded
 from services.points.budgets.definitions import BudgetKey
+from services.points.giving import Giving
 from services.points.multipliers import NO_FACTOR
-from services.points.shares import split
+from services.points.shares import left_of_parts, split
 
 
 class Line(NamedTuple):
@@ -52,14 +54,18 @@ class RecordedRule(NamedTuple):
     """How much its limits took away."""
     cap_period: date | None
     """The first day of the period whose cap it drew on."""
-    factor: tuple[int, int] | None
-    """What it gives for each minor unit of its base; None where it is not so simple."""
+    giving: Giving | None
+    """How it gives, multipliers included; None where it is not so simple."""
     rounding: str
     base_field: str
     lines: Sequence[int]
     """The numbers of the lines that it looked at; none when it looked at all."""
     budget_key: BudgetKey | None = None
     """The budget that it drew on."""
+    cap_group: UUID | None = None
+    """The group whose cap it drew on; None where that was the member's own."""
+    is_per_line: bool = False
+    """Whether it is rounded line by line."""
 
 
 def left_of(lines: Iterable[Line], returned: Iterable[Part]) -> list[Line]:
@@ -104,7 +110,7 @@ def _part_of(line: Line, left: Line, asked: Asked) -> Line | Rejection:
     What was not named of it follows in proportion, rounded down; the last part takes the rest.
     """
     _, cash, quantity = asked
-    if cash > left.cash_minor or (any(line) and is_back(line, left)):
+    if cash > left.cash_minor or (not quantity and any(line) and is_back(line, left)):
         return errors.refund_exceeds_activity("minor", left.cash_minor, cash, asked.line)
     if quantity > left.quantity:
         return errors.refund_exceeds_activity("quantity", left.quantity, quantity, asked.line)
@@ -141,9 +147,31 @@ def kept(rule: RecordedRule, lines: Sequence[Line], left: Sequence[Line]) -> int
     What came from no money is kept until everything is back.
     """
     numbers = rule.lines or range(len(lines))
-    base = sum([getattr(left[number], rule.base_field) for number in numbers])
-    if rule.factor is not None:
-        numerator, denominator = rule.factor
-        return min(rule.amount, rounded((base * numerator, denominator), NO_FACTOR, rule.rounding))
-    whole = sum([getattr(lines[number], rule.base_field) for number in numbers])
-    return min(rule.amount, (rule.amount + rule.capped) * base // whole) if whole else rule.amount
+    bases = [(getattr(left[number], rule.base_field), getattr(lines[number], rule.base_field)) for number in numbers]
+    base, whole = (sum(sums) for sums in zip(*bases, strict=True)) if bases else (0, 0)
+    if rule.giving is None:
+        return min(rule.amount, (rule.amount + rule.capped) * base // whole) if whole else rule.amount
+    if not rule.is_per_line:
+        bases = [(base, whole)]
+    return min(rule.amount, sum([rounded(rule.giving.least(*each), NO_FACTOR, rule.rounding) for each in bases]))
+
+
+Kept = list[list[int]]
+"""What is kept of each rule of each effect."""
+
+
+def kept_of(effects: Sequence[Sequence[RecordedRule]], lines: Sequence[Line], left: Sequence[Line]) -> Kept:
+    """What the rules of recorded effects give for what is left; funders bear what one that they share gives less."""
+    parts: dict[str, list[RecordedRule]] = {}
+    for rules in effects:
+        for rule in rules:
+            parts.setdefault(rule.rule, []).append(rule)
+    shares = {name: iter(_shares(shared, lines, left)) for name, shared in parts.items()}
+    return [[next(shares[rule.rule]) for rule in rules] for rules in effects]
+
+
+def _shares(parts: Sequence[RecordedRule], lines: Sequence[Line], left: Sequence[Line]) -> list[int]:
+    """What each funder's part of one rule gives for what is left."""
+    amounts = [part.amount for part in parts]
+    whole = parts[0]._replace(amount=sum(amounts), capped=sum(part.capped for part in parts))
+    return left_of_parts(kept(whole, lines, left), amounts)

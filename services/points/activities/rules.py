@@ -51,7 +51,11 @@ class Earned(NamedTuple):
 
 
 class OutOfRange(Exception):
-    """A rule came to more than int64 holds."""
+    """Rules came to more of a unit than int64 holds."""
+
+    def __init__(self, unit: Unit, amount: int) -> None:
+        super().__init__(unit.code, amount)
+        self.unit, self.amount = unit.code, amount
 
 
 def evaluate(
@@ -146,7 +150,7 @@ def _give(
         verdict = FORMULA_FAILED if why.problem else FORMULA_NEGATIVE
         return RuleOutcome(rule, 0, base, level, factor[2], 0, verdict, None, factor[3], why.problem)
     if amount > MAX_AMOUNT:
-        raise OutOfRange
+        raise OutOfRange(rule.unit, amount)
     per_unit = None if rule.rate is None else (rule.rate[0] * factor[0], rule.rate[1] * factor[1])
     verdict = FIRED if amount else BELOW_ONE
     return RuleOutcome(rule, amount, base, level, factor[2], 0, verdict, None, factor[3], "", per_unit, numbers)
@@ -175,8 +179,7 @@ def earnings(outcomes: Sequence[RuleOutcome]) -> list[Earned]:
 def _parts(outcome: RuleOutcome, shares: Mapping[str, int]) -> Iterator[tuple[str, RuleOutcome]]:
     """The part of each funder that gives something, the first one if none does.
 
-    Each part says what it drew on the cap and what that took of it, so that together they are the whole, once. What a
-    refund leaves of a part is in proportion to it, so it has no factor of its own.
+    Each part says what it drew on the cap and what that took of it, so that together they are the whole, once.
     """
     weights = list(shares.values())
     wholes = (outcome.amount, outcome.capped, outcome.cut_by_budget, outcome.cut_by_max_balance)
@@ -190,7 +193,6 @@ def _parts(outcome: RuleOutcome, shares: Mapping[str, int]) -> Iterator[tuple[st
                 capped=capped,
                 cut_by_budget=by_budget,
                 cut_by_max_balance=by_max_balance,
-                factor=None,
             ),
         )
 
@@ -202,7 +204,7 @@ def _earned(funder: str, outcomes: list[RuleOutcome]) -> Earned:
         return Earned(first.rule.unit, funder, first.amount, first.level, outcomes, first.rule.until_completed)
     amount = sum([outcome.amount for outcome in outcomes])
     if amount > MAX_AMOUNT:
-        raise OutOfRange
+        raise OutOfRange(first.rule.unit, amount)
     level = next((outcome.level for outcome in outcomes if outcome.level), "")
     return Earned(first.rule.unit, funder, amount, level, outcomes, first.rule.until_completed)
 

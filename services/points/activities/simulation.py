@@ -4,6 +4,7 @@ from datetime import datetime
 
 from services.chassis.app import Platform
 from services.chassis.configurations import check_version
+from services.chassis.database import Connection
 from services.chassis.errors import Refused, Rejection
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment, Wider
@@ -11,14 +12,18 @@ from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
 from services.points import requests, wire
 from services.points.activities import rules
+from services.points.activities.limits import cap_period
 from services.points.activities.operations import evaluate, levels_of
 from services.points.activities.outcomes import CONDITION_FAILED, CONDITION_FALSE, NO_LONGER_VALID, RuleOutcome, Verdict
 from services.points.budgets import reads as budget_reads
 from services.points.commands import RecordActivity
 from services.points.documents import EarnRule, PointsConfig
 from services.points.giving import Subject
-from services.points.operations import load_partition
+from services.points.groups.caps import group_at
+from services.points.groups.commands import LoadGroupCaps
+from services.points.loading import load_partition
 from services.points.state import PointsState
+from services.points.values import CapKey
 from tessera.points.v1 import points_service_pb2 as pb
 
 
@@ -41,7 +46,7 @@ class Simulations:
         evaluated = evaluate(state, command, moment, levels, told)
         if isinstance(evaluated, Rejection):
             raise Refused(evaluated)
-        assert not isinstance(evaluated, Wider), "all there is of budgets is loaded"
+        assert not isinstance(evaluated, Wider), "all there is of budgets and caps is loaded"
         response = pb.SimulateActivityResponse(config_version=version)
         response.booked_at_receipt = command.occurred_at > evaluated.effective_at
         wire.fill_earnings(response, evaluated.earnings, evaluated.booked, evaluated.effective_at)
@@ -79,7 +84,23 @@ class Simulations:
                     state.budgets.add_portion(place, portion)
                 for place in everywhere:
                     state.budgets.note_loaded(place, keys)
+            await self._load_group_caps(connection, command, config, effective_at, state)
         return state
+
+    async def _load_group_caps(
+        self,
+        connection: Connection,
+        command: RecordActivity,
+        config: PointsConfig,
+        effective_at: datetime,
+        state: PointsState,
+    ) -> None:
+        """What the member's group has used of caps, into the same state."""
+        group_id = group_at(state.seats.get(command.member_id, {}).values(), effective_at)
+        if group_id is not None:
+            keys = [CapKey(group_id, rule.code, cap_period(rule, effective_at)) for rule in config.group_capped_rules]
+            partition = partition_of(group_id, self._platform.settings.partitions)
+            await load_partition(connection, partition, [LoadGroupCaps(tuple(keys))], state)
 
 
 def _fill_report(report: pb.RuleReport, rule: EarnRule, verdict: Verdict, subject: Subject) -> None:

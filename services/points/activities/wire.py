@@ -13,6 +13,8 @@ from services.chassis import ids
 from services.chassis.instants import checked_instant, timestamp
 from services.points.activities.returns import Asked, Line, Part, RecordedRule, Returned
 from services.points.budgets.definitions import BudgetKey
+from services.points.giving import EveryFull, Giving, Proportional, Table
+from services.points.groups.values import GROUP
 from services.points.wire import BASE, ROUNDING, activity_id, lot_id
 from tessera.points.v1 import activity_pb2, completion_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -50,18 +52,30 @@ def recorded_effects(answer: bytes) -> list[RecordedEffect]:
 
 
 def _recorded_rule(outcome: activity_pb2.RuleOutcome) -> RecordedRule:
-    factor = Fraction(outcome.factor) if outcome.factor else None
     return RecordedRule(
         rule=outcome.rule,
         amount=outcome.amount,
         capped=outcome.capped + outcome.cut_by_budget + outcome.cut_by_max_balance,
         cap_period=date.fromisoformat(outcome.cap_period) if outcome.cap_period else None,
-        factor=(factor.numerator, factor.denominator) if factor is not None else None,
+        cap_group=ids.decode(GROUP, outcome.cap_group_id) if outcome.cap_group_id else None,
+        giving=_recorded_giving(outcome),
         rounding=outcome.rounding or ROUNDING,
         base_field=outcome.base or BASE,
         lines=tuple(outcome.lines),
         budget_key=BudgetKey(outcome.budget, date.fromisoformat(outcome.budget_period)) if outcome.budget else None,
+        is_per_line=outcome.rounded_per_line,
     )
+
+
+def _recorded_giving(outcome: activity_pb2.RuleOutcome) -> Giving | None:
+    """How a rule gave, multipliers included; None where that was not recorded."""
+    if not outcome.factor:
+        return None
+    factor = Fraction(outcome.factor)
+    if outcome.steps:
+        steps = [(step.from_minor, Fraction(step.rate) * factor) for step in outcome.steps]
+        return Table(steps, is_marginal=outcome.marginal)
+    return EveryFull(factor, outcome.per_minor) if outcome.per_minor else Proportional(factor)
 
 
 def lines_of(activity: activity_pb2.Activity) -> list[Line]:

@@ -9,7 +9,7 @@ from services.chassis.operations import Decided, Decision, Moment
 from services.points.adjustments import errors, rules, wire
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.documents import PointsConfig
-from services.points.errors import NOT_CONFIGURED, unit_unknown
+from services.points.errors import NOT_CONFIGURED, funder_unknown, unit_unknown
 from services.points.members import member_rejection
 from services.points.specs import DEFAULT_FUNDER
 from services.points.state import PointsState
@@ -46,6 +46,8 @@ def _adjust(state: PointsState, command: Adjust, moment: Moment[PointsConfig]) -
     unit = _unit(command.unit, moment.config)
     if isinstance(unit, Rejection):
         return unit
+    if command.funder and command.funder not in moment.config.funders:
+        return funder_unknown(command.funder)
     rejection = rules.time_rejection(unit, command.effective_at, moment.at)
     if rejection is not None:
         return rejection

@@ -9,7 +9,7 @@ from datetime import datetime
 from services.chassis import ids
 from services.chassis.errors import Rejection
 from services.points.adjustments import errors
-from services.points.errors import amount_out_of_range
+from services.points.errors import balance_out_of_range
 from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
 from services.points.values import ADJUSTMENT, Adjustment, EntryKind, Lot
@@ -64,7 +64,7 @@ def _apply_to_score(wallet: Wallet, adjustment: Adjustment, now: datetime) -> Ad
     if adjustment.amount < 0 and score + adjustment.amount < 0:
         return errors.score_below_zero(score, adjustment.amount)
     if score + adjustment.amount > MAX_AMOUNT:
-        return amount_out_of_range(f"the balance of {wallet.unit}")
+        return balance_out_of_range(wallet.unit, score, adjustment.amount)
     counts_at = adjustment.effective_at or now
     source_id, account_id = adjustment.adjustment_id, adjustment.account_id
     wallet.book(EntryKind.ADJUST_SCORE, adjustment.amount, ADJUSTMENT, counts_at, source_id, account_id)
@@ -73,7 +73,7 @@ def _apply_to_score(wallet: Wallet, adjustment: Adjustment, now: datetime) -> Ad
 
 def _add(wallet: Wallet, unit: Unit, adjustment: Adjustment, now: datetime) -> Rejection | None:
     if wallet.balance.balance + adjustment.amount > MAX_AMOUNT:
-        return amount_out_of_range(f"the balance of {wallet.unit}")
+        return balance_out_of_range(wallet.unit, wallet.balance.balance, adjustment.amount)
     expires_at, slides = unit.terms_from(now)
     open_lot(
         wallet,

@@ -41,10 +41,19 @@ class Changed(NamedTuple):
 
 def daily_uses(command: Give, config: PointsConfig) -> list[CapKey]:
     """What the giver has given since the day on which the gift was received here, where a limit needs it."""
-    unit = config.units.get(command.unit)
+    return _daily_uses(command.member_id, command.unit, command.received_at, config)
+
+
+def daily_uses_of(gift: Gift, config: PointsConfig) -> list[CapKey]:
+    """What the giver has given on the day of a gift, where a limit needs it."""
+    return _daily_uses(gift.member_id, gift.unit, gift.given_at, config)
+
+
+def _daily_uses(member_id: UUID, unit_code: str, at: datetime, config: PointsConfig) -> list[CapKey]:
+    unit = config.units.get(unit_code)
     if unit is None or unit.spec.gift is None or unit.spec.gift.max_per_day is None:
         return []
-    return [daily_use(command.member_id, unit, command.received_at)]
+    return [daily_use(member_id, unit, at)]
 
 
 def daily_use(member_id: UUID, unit: Unit, at: datetime) -> CapKey:
@@ -151,12 +160,16 @@ def _cancel(states: StateByPartition, command: CancelGift, moment: Moment[Points
     domain, state = (gift.to_domain, "declined") if command.by_receiver else (gift.domain, "cancelled")
     if not command.caller.may_act_in(domain):
         return domain_not_allowed(command.caller, domain)
-    giver = _state_of(states, gift.member_id, moment).wallet(gift.member_id, gift.unit)
+    giver_state = _state_of(states, gift.member_id, moment)
+    giver = giver_state.wallet(gift.member_id, gift.unit)
     cancelled = rules.cancel(giver, gift, state, moment.at)
     if isinstance(cancelled, Rejection):
         return cancelled
     ended, expired = cancelled
-    return Decision(Changed(ended, (giver,)), lambda: wire.cancel_response(ended, expired, moment))
+    given = [
+        (key, max(0, giver_state.cap_uses.get(key, 0) - gift.amount)) for key in daily_uses_of(gift, moment.config)
+    ]
+    return Decision(Changed(ended, (giver,), *given), lambda: wire.cancel_response(ended, expired, moment))
 
 
 def _known(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.points.ledger.event_rows import Row
 from services.points.ledger.proof import Proof
 from services.points.ledger.queries import CHUNK
-from services.points.ledger.replay import Replayed, Row, Wallet
+from services.points.ledger.replay import Replayed, Wallet
 from services.points.seals.line import EntriesDigest
 
 _PLACE, _KEY = 2, 3

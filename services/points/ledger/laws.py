@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from services.chassis.ids import from_bytes
 from services.points.budgets.definitions import home_of
-from services.points.ledger.replay import Row, Wallet, text_of
+from services.points.ledger.event_rows import Row
+from services.points.ledger.replay import Wallet, text_of
 from services.points.partners.rules import hold_of
 from services.points.partners.values import OPEN, PARTNER_HOLDS, State
 from services.points.values import EntryKind
@@ -24,6 +25,9 @@ class Books:
     closed_holds: set[bytes] = field(default_factory=set)
     uses: list[Row] = field(default_factory=list)
     spent: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    pooled: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    contributed: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    """What the contributions to each pooled spend come to, and what of them came back."""
     taken: dict[bytes, int] = field(default_factory=dict)
     """What gifts, adjustments and conversions with partners took, all of it from lots and for good."""
     owed: dict[Wallet, int] = field(default_factory=lambda: defaultdict(int))
@@ -54,6 +58,17 @@ class Books:
         """Spends: ID, …, amount and refunded in the sixth and seventh place."""
         for row in rows:
             self.spent[row[0]] = (row[5], row[6])
+
+    def add_pooled(self, rows: Iterable[Row]) -> None:
+        """Pooled spends: ID, …, amount and refunded in the seventh and eighth place."""
+        for row in rows:
+            self.pooled[row[0]] = (row[6], row[7])
+
+    def add_contributions(self, rows: Iterable[Row]) -> None:
+        """Contributions: pooled spend, ordinal, member, spend, amount, refunded."""
+        for pooled_spend_id, _, _, _, amount, refunded in rows:
+            before = self.contributed.get(pooled_spend_id, (0, 0))
+            self.contributed[pooled_spend_id] = (before[0] + amount, before[1] + refunded)
 
     def add_gifts(self, rows: Iterable[Row]) -> None:
         """Gifts: ID, …, amount and state in the ninth and tenth place."""
@@ -152,6 +167,9 @@ class Books:
         for spend_id, sums in self.spent.items():
             if tuple(from_lots[spend_id]) != sums:
                 yield f"spend {text_of(spend_id)}: its lots do not come to what it says"
+        for spend_id in {*self.pooled, *self.contributed}:
+            if self.pooled.get(spend_id) != self.contributed.get(spend_id):
+                yield f"pooled spend {text_of(spend_id)}: its contributions do not come to what it says"
         for taker_id, amount in self.taken.items():
             if from_lots[taker_id] != [amount, 0]:
                 yield f"gift, adjustment or conversion {text_of(taker_id)}: its lots do not come to what it says"

@@ -86,9 +86,39 @@ _HOLDS = """
 """
 _SPENDS = """
     SELECT spend_id, member_id, account_id, domain, unit, amount, refunded, spent_at, order_minor,
-           order_returned, reference
+           order_returned, pooled_spend_id, reference
     FROM spends
     WHERE partition = $1
+"""
+_POOLED_SPENDS = """
+    SELECT spend_id, group_id, member_id, account_id, domain, unit, amount, refunded, spent_at, order_minor,
+           order_returned, reference
+    FROM pooled_spends
+    WHERE partition = $1
+"""
+_CONTRIBUTIONS = """
+    SELECT pooled_spend_id, ordinal, member_id, spend_id, amount, refunded
+    FROM contributions
+    WHERE partition = $1
+"""
+# What pooled spends say of a wallet's spend, and what that says of itself, where they differ. One statement sees one
+# state of all partitions, where they are in one database.
+_CONTRIBUTIONS_OF_ALL = """
+    SELECT coalesce(said.partition, kept.partition) AS partition, spend_id
+    FROM (
+        SELECT min(partition) AS partition, spend_id, pooled_spend_id, member_id, sum(amount) AS amount,
+               sum(refunded) AS refunded
+        FROM contributions
+        GROUP BY spend_id, pooled_spend_id, member_id
+    ) AS said
+    FULL JOIN (
+        SELECT partition, spend_id, pooled_spend_id, member_id, amount, refunded
+        FROM spends
+        WHERE pooled_spend_id IS NOT NULL
+    ) AS kept USING (spend_id)
+    WHERE (said.pooled_spend_id, said.member_id, said.amount, said.refunded)
+          IS DISTINCT FROM (kept.pooled_spend_id, kept.member_id, kept.amount, kept.refunded)
+    ORDER BY spend_id
 """
 _CLAWBACKS = """
     SELECT clawback_id, member_id, account_id, unit, activity_id, funder, amount, owed, taken_at
@@ -144,7 +174,7 @@ _REFUNDS = """
 """
 
 _COMPLETIONS = """
-    SELECT activity_id, member_id, completed_at
+    SELECT activity_id, member_id, completed_at, recorded_at, released
     FROM completions
     WHERE partition = $1
 """
@@ -237,6 +267,21 @@ def holds(connection: asyncpg.Connection, partition: int) -> Chunks:
 def spends(connection: asyncpg.Connection, partition: int) -> Chunks:
     """All spends."""
     return _chunks(connection, _SPENDS, partition)
+
+
+def pooled_spends(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """All pooled spends."""
+    return _chunks(connection, _POOLED_SPENDS, partition)
+
+
+def contributions(connection: asyncpg.Connection, partition: int) -> Chunks:
+    """Whose points pooled spends took."""
+    return _chunks(connection, _CONTRIBUTIONS, partition)
+
+
+async def contributions_of_all(connection: asyncpg.Connection) -> Sequence[Any]:
+    """The spends of wallets that are not what a pooled spend says of them, each with the partition that says it."""
+    return await connection.fetch(_CONTRIBUTIONS_OF_ALL)
 
 
 def clawbacks(connection: asyncpg.Connection, partition: int) -> Chunks:

@@ -5,30 +5,24 @@ Rows are as `queries.read_raw` lets tables be read, so that proving compares and
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from services.chassis.clock import to_microseconds
 from services.chassis.idempotency import digest_of
+from services.points.ledger import event_rows as rows
+from services.points.ledger.event_rows import Row, database_time
 from services.points.values import EntryKind
 from tessera.points.v1 import event_pb2 as pb
 
-Row = tuple[Any, ...]
 Wallet = tuple[bytes, str]
 BudgetPeriod = tuple[str, date]
 """A budget, and the first day of its period."""
 _EARN = int(EntryKind.EARN)
 _FUNDER = "funder:"
-_DATABASE_EPOCH_US = to_microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 _ID_BYTES = 16
 _ORDINAL = itemgetter(1)
-
-
-def database_time(event_us: int) -> int | None:
-    """The time of an event as the database counts it; None where an event has none."""
-    return event_us - _DATABASE_EPOCH_US if event_us else None
 
 
 def digest_of_values(row: Row | bytes) -> bytes:
@@ -69,6 +63,8 @@ class Replayed:
     lots: dict[bytes, Row | bytes] = field(default_factory=dict)
     holds: dict[bytes, Row | bytes] = field(default_factory=dict)
     spends: dict[bytes, Row | bytes] = field(default_factory=dict)
+    pooled_spends: dict[bytes, Row | bytes] = field(default_factory=dict)
+    contributions: dict[tuple[bytes, int], Row | bytes] = field(default_factory=dict)
     gifts: dict[bytes, Row | bytes] = field(default_factory=dict)
     adjustments: dict[bytes, Row | bytes] = field(default_factory=dict)
     partner_conversions: dict[bytes, Row | bytes] = field(default_factory=dict)
@@ -119,37 +115,39 @@ class Replayed:
             case "activity_recorded":
                 self._record(event.activity_recorded, position, recorded_at, entries)
             case "entry_booked":
-                entries.append(_booked(event.entry_booked, position, recorded_at))
+                entries.append(rows.booked(event.entry_booked, position, recorded_at))
             case "lot_changed":
-                lot = _lot(event.lot_changed)
+                lot = rows.lot(event.lot_changed)
                 self.lots[lot[0]] = lot
             case "hold_changed":
                 hold = event.hold_changed
-                self.holds[hold.hold_id] = _hold(hold)
+                self.holds[hold.hold_id] = rows.hold(hold)
                 self._use(hold.hold_id, hold.uses)
             case "spend_changed":
                 spend = event.spend_changed
-                self.spends[spend.spend_id] = _spend(spend)
+                self.spends[spend.spend_id] = rows.spend(spend)
                 self._use(spend.spend_id, spend.uses)
+            case "pooled_spend_changed":
+                self._pool(event.pooled_spend_changed)
             case "gift_changed":
                 gift = event.gift_changed
-                self.gifts[gift.gift_id] = _gift(gift)
+                self.gifts[gift.gift_id] = rows.gift(gift)
                 self._use(gift.gift_id, gift.uses)
             case "adjustment_changed":
                 adjustment = event.adjustment_changed
-                self.adjustments[adjustment.adjustment_id] = _adjustment(adjustment)
+                self.adjustments[adjustment.adjustment_id] = rows.adjustment(adjustment)
                 self._use(adjustment.adjustment_id, adjustment.uses)
             case "partner_conversion_changed":
                 conversion = event.partner_conversion_changed
-                self.partner_conversions[conversion.partner_conversion_id] = _partner_conversion(conversion)
+                self.partner_conversions[conversion.partner_conversion_id] = rows.partner_conversion(conversion)
                 self._use(conversion.partner_conversion_id, conversion.uses)
             case "clawback_changed":
                 clawback = event.clawback_changed
-                self.clawbacks[clawback.clawback_id] = _clawback(clawback)
+                self.clawbacks[clawback.clawback_id] = rows.clawback(clawback)
                 self._use(clawback.clawback_id, clawback.uses)
             case "movement_booked":
                 movement = event.movement_booked
-                self.movements[movement.movement_id] = _movement(movement)
+                self.movements[movement.movement_id] = rows.movement(movement)
                 self._use(movement.movement_id, movement.uses)
             case "activity_reversed":
                 reversal = event.activity_reversed
@@ -166,11 +164,16 @@ class Replayed:
                 )
             case "activity_completed":
                 completed = event.activity_completed
-                completed_at = database_time(completed.completed_at_us)
-                self.completions[completed.activity_id] = (completed.activity_id, completed.member_id, completed_at)
+                self.completions[completed.activity_id] = (
+                    completed.activity_id,
+                    completed.member_id,
+                    database_time(completed.completed_at_us),
+                    database_time(completed.recorded_at_us),
+                    completed.released or None,
+                )
             case "parked_refund_changed":
                 parked = event.parked_refund_changed
-                self.parked_refunds[parked.parked_refund_id] = _parked(parked)
+                self.parked_refunds[parked.parked_refund_id] = rows.parked(parked)
             case "budget_portion_changed":
                 portion = event.budget_portion_changed
                 key = _budget_period(portion)
@@ -232,6 +235,12 @@ class Replayed:
                     None,
                 )
 
+    def _pool(self, pooled: pb.PooledSpendChanged) -> None:
+        self.pooled_spends[pooled.spend_id] = rows.pooled_spend(pooled)
+        for ordinal, one in enumerate(pooled.contributions):
+            contribution = (pooled.spend_id, ordinal, one.member_id, one.spend_id, one.amount, one.refunded)
+            self.contributions[pooled.spend_id, ordinal] = contribution
+
     def _draw(self, draws: Iterable[pb.BudgetDraw], sign: int) -> None:
         for draw in draws:
             key = _budget_period(draw)
@@ -244,184 +253,3 @@ class Replayed:
 
 def _budget_period(of: pb.BudgetDraw | pb.BudgetPortionChanged | pb.BudgetPoolChanged) -> BudgetPeriod:
     return of.budget, date.fromisoformat(of.period_start)
-
-
-def _parked(parked: pb.ParkedRefundChanged) -> Row:
-    return (
-        parked.parked_refund_id,
-        parked.natural_key,
-        parked.ordinal,
-        parked.member_id,
-        parked.domain,
-        parked.type,
-        parked.state,
-        database_time(parked.parked_at_us),
-        database_time(parked.closed_at_us),
-        parked.digest,
-    )
-
-
-def _booked(entry: pb.EntryBooked, position: int, recorded_at: int) -> Row:
-    return (
-        position,
-        entry.ordinal,
-        entry.member_id,
-        entry.account_id or None,
-        entry.unit,
-        entry.kind,
-        entry.amount,
-        entry.balance_after,
-        entry.counterparty,
-        database_time(entry.effective_at_us),
-        entry.source_id,
-        entry.level,
-        recorded_at,
-    )
-
-
-def _lot(lot: pb.LotChanged) -> Row:
-    return (
-        lot.lot_id,
-        lot.member_id,
-        lot.unit,
-        lot.amount,
-        lot.remaining,
-        lot.held,
-        lot.expired,
-        database_time(lot.available_at_us),
-        database_time(lot.expires_at_us),
-        lot.funder,
-        lot.source_id,
-        lot.account_id or None,
-        lot.slides,
-        lot.origin_lot or None,
-        lot.merchant or None,
-    )
-
-
-def _hold(hold: pb.HoldChanged) -> Row:
-    return (
-        hold.hold_id,
-        hold.member_id,
-        hold.account_id,
-        hold.domain,
-        hold.unit,
-        hold.amount,
-        hold.captured,
-        hold.state,
-        database_time(hold.placed_at_us),
-        database_time(hold.expires_at_us),
-        database_time(hold.closed_at_us),
-        hold.order_minor or None,
-        hold.reference_digest,
-    )
-
-
-def _spend(spend: pb.SpendChanged) -> Row:
-    return (
-        spend.spend_id,
-        spend.member_id,
-        spend.account_id,
-        spend.domain,
-        spend.unit,
-        spend.amount,
-        spend.refunded,
-        database_time(spend.spent_at_us),
-        spend.order_minor or None,
-        spend.order_returned_minor or None,
-        spend.reference_digest,
-    )
-
-
-def _gift(gift: pb.GiftChanged) -> Row:
-    return (
-        gift.gift_id,
-        gift.member_id,
-        gift.account_id,
-        gift.domain,
-        gift.to_member_id,
-        gift.to_account_id,
-        gift.to_domain,
-        gift.unit,
-        gift.amount,
-        gift.state,
-        database_time(gift.given_at_us),
-        database_time(gift.expires_at_us),
-        database_time(gift.closed_at_us),
-        gift.reference_digest,
-    )
-
-
-def _adjustment(adjustment: pb.AdjustmentChanged) -> Row:
-    return (
-        adjustment.adjustment_id,
-        adjustment.member_id,
-        adjustment.account_id,
-        adjustment.domain,
-        adjustment.unit,
-        adjustment.amount,
-        adjustment.funder,
-        adjustment.state,
-        adjustment.requested_by,
-        database_time(adjustment.requested_at_us),
-        adjustment.resolved_by,
-        database_time(adjustment.resolved_at_us),
-        database_time(adjustment.effective_at_us),
-        adjustment.cause_digest,
-    )
-
-
-def _partner_conversion(conversion: pb.PartnerConversionChanged) -> Row:
-    return (
-        conversion.partner_conversion_id,
-        conversion.member_id,
-        conversion.account_id,
-        conversion.domain,
-        conversion.conversion,
-        conversion.partner,
-        conversion.partner_account_id,
-        conversion.incoming,
-        conversion.unit,
-        conversion.amount,
-        conversion.partner_unit,
-        conversion.partner_amount,
-        conversion.state,
-        conversion.funder,
-        database_time(conversion.started_at_us),
-        database_time(conversion.closed_at_us),
-        conversion.settled_by,
-        conversion.reference_digest,
-        conversion.booking_digest,
-        conversion.reason_digest,
-    )
-
-
-def _clawback(clawback: pb.ClawbackChanged) -> Row:
-    return (
-        clawback.clawback_id,
-        clawback.member_id,
-        clawback.account_id,
-        clawback.unit,
-        clawback.activity_id,
-        clawback.funder,
-        clawback.amount,
-        clawback.owed,
-        database_time(clawback.taken_at_us),
-    )
-
-
-def _movement(movement: pb.MovementBooked) -> Row:
-    return (
-        movement.movement_id,
-        movement.member_id,
-        movement.account_id or None,
-        movement.domain,
-        movement.kind,
-        movement.unit,
-        movement.amount,
-        movement.conversion,
-        movement.credited,
-        database_time(movement.moved_at_us),
-        movement.reason_digest,
-        movement.reference_digest,
-    )

@@ -47,6 +47,9 @@ class LedgerReads:
             budgets = await queries.budgets_of_all(self._platform.pool)
             for home, finding in budget_findings(budgets, len(partitions)):
                 found[home].append(finding)
+            async with self._platform.long_reads() as connection:
+                for partition, spend_id in await queries.contributions_of_all(connection):
+                    found[partition].append(f"spend {spend_id}: is not what its pooled spend says of it")
         for partition in [request.partition] if request.HasField("partition") else partitions:
             told = 0
             async with self._platform.long_reads() as connection:

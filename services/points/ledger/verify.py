@@ -1,8 +1,9 @@
 """The proof of the ledger: replay the journal, and hold every table against what it says.
 
 For one partition, in one snapshot. The chain has no gap and no changed byte; activities, entries, lots, holds, spends,
-movements, gifts, adjustments, conversions with partners, clawbacks, their uses of lots, uses of caps, portions and
-pools of budgets and the verdicts kept for repeated requests are what the journal says; balances are the sums of
+pooled spends, movements, gifts, adjustments, conversions with partners, clawbacks, their uses of lots, uses of caps,
+portions and pools of budgets and the verdicts kept for repeated requests are what the journal says; balances are the
+sums of
 entries, and what lots come to less what is owed; every point that a lot received is accounted for (laws.py). Where it
 begins at a seal, the same holds of every row; only of the journal and the seals' own past it is the earlier proof that
 speaks.
@@ -25,9 +26,10 @@ from services.chassis.ids import from_bytes
 from services.points.activities.wire import refund_of
 from services.points.ledger import laws, queries
 from services.points.ledger.entries import EntriesTable
+from services.points.ledger.event_rows import Row, database_time
 from services.points.ledger.proof import MAX_FINDINGS, Proof
 from services.points.ledger.queries import CHUNK
-from services.points.ledger.replay import Replayed, Row, database_time, is_told, text_of
+from services.points.ledger.replay import Replayed, is_told, text_of
 from services.points.requests import natural_key
 from services.points.seals import queries as seal_queries
 from services.points.seals.line import read_line
@@ -158,6 +160,11 @@ async def _check_tables(proof: Proof, connection: asyncpg.Connection, replayed: 
         ("lot", replayed.lots, queries.lots, books.add_lots, _as_it_is, _ID),
         ("hold", replayed.holds, queries.holds, books.add_holds, _with_digests, _ID),
         ("spend", replayed.spends, queries.spends, books.add_spends, _with_digests, _ID),
+        ("pooled spend", replayed.pooled_spends, queries.pooled_spends, books.add_pooled, _with_digests, _ID),
+        (
+            *("contribution to", replayed.contributions, queries.contributions),
+            *(books.add_contributions, _as_it_is, _OWNER_AND_ORDINAL),
+        ),
         ("gift", replayed.gifts, queries.gifts, books.add_gifts, _with_digests, _ID),
         ("adjustment", replayed.adjustments, queries.adjustments, books.add_adjustments, _with_digests, _ID),
         ("movement", replayed.movements, queries.movements, books.add_movements, _with_two_digests, _ID),

@@ -41,6 +41,8 @@ def _grant(state: PointsState, command: Grant, moment: Moment[PointsConfig]) -> 
     unit = spendable_unit(command.unit, moment.config)
     if isinstance(unit, Rejection):
         return unit
+    if command.funder not in moment.config.funders:
+        return errors.funder_unknown(command.funder)
     wallet = state.wallet(command.member_id, command.unit)
     granted = rules.grant(
         wallet,

@@ -55,7 +55,7 @@ def grant(
 ) -> Granted | Rejection:
     """Open a lot that can be spent at once; what is owed is paid, unless only a merchant takes the lot."""
     if expires_at is not None and expires_at <= now:
-        return errors.GRANT_EXPIRED
+        return errors.expiry_out_of_range(now)
     settle(wallet, now)
     rejection = too_much(wallet, unit, amount)
     if rejection is not None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.chassis import ids
 from services.chassis.errors import Rejection
-from services.points.errors import amount_out_of_range
+from services.points.errors import amount_out_of_range, balance_out_of_range
 from services.points.movements.rules import cap_key, cap_rejection
 from services.points.partners.exchanges import Exchange
 from services.points.partners.values import PARTNER_HOLDS, UNTIL_ANSWERED, Answer, PartnerConversion, State
@@ -46,7 +46,7 @@ def start(
     """Put aside what goes out; of what comes in only see that it may. `asked` was to be converted, `used` is drawn on
     the cap already."""
     if wanted.partner_amount > MAX_AMOUNT:
-        return amount_out_of_range(f"the amount of {wanted.partner_unit}")
+        return amount_out_of_range(f"the amount of {wanted.partner_unit}", amount=wanted.partner_amount)
     now = wanted.started_at
     settle(wallet, now)
     rejection = None if wanted.incoming else insufficient(wallet, asked, now)
@@ -112,7 +112,7 @@ def _take_in(
     """A lot of what the partner took. Its promise is given: a limit of the unit does not stand in its way any more."""
     settle(wallet, now)
     if wallet.balance.balance + conversion.amount > MAX_AMOUNT:
-        return amount_out_of_range(f"the balance of {wallet.unit}")
+        return balance_out_of_range(wallet.unit, wallet.balance.balance, conversion.amount)
     expires_at, slides = (None, False) if unit is None else unit.terms_from(now)
     open_lot(
         wallet,

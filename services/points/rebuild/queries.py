@@ -7,8 +7,8 @@ import asyncpg
 
 from services.chassis.store import Store, array_type
 from services.points.ledger import queries as ledger
+from services.points.ledger.event_rows import Row
 from services.points.ledger.queries import Chunks
-from services.points.ledger.replay import Row
 from services.points.rebuild.tables import BALANCES, CAP_USES, CLAWBACKS, LOT_USES, LOTS, Rebuilt
 
 READS = (

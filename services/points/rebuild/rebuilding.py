@@ -10,7 +10,8 @@ from services.chassis.errors import Refused
 from services.chassis.feed import journal_archived
 from services.points.documents import PointsConfig
 from services.points.ledger import queries as ledger
-from services.points.ledger.replay import Replayed, Row
+from services.points.ledger.event_rows import Row
+from services.points.ledger.replay import Replayed
 from services.points.rebuild import queries
 from services.points.rebuild.tables import Rebuilt
 from services.points.seals.queries import earliest_position

@@ -9,7 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.points import tables
-from services.points.ledger.replay import Replayed, Row, text_of
+from services.points.ledger.event_rows import Row
+from services.points.ledger.replay import Replayed, text_of
 
 _DATABASE_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _FIRST_DAY = date(1970, 1, 1)

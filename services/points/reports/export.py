@@ -10,7 +10,8 @@ from services.chassis.errors import Refused
 from services.chassis.feed import earliest_positions, journal_archived
 from services.chassis.ids import from_bytes
 from services.points import wire
-from services.points.ledger.replay import Replayed, Row, database_time
+from services.points.ledger.event_rows import Row, database_time
+from services.points.ledger.replay import Replayed
 from services.points.reports import queries
 from services.points.wallets.wire import fill_entry
 from tessera.events.v1 import journal_pb2

@@ -9,8 +9,9 @@ import asyncpg
 from services.chassis.database import Connection
 
 # $2 and $3 are the time zones of units, $4 the only unit asked for, $5 is now. When a lot expires that slides is as its
-# wallet says; when it expired its entries say (expire, 4), since its wallet may have slid on. Instants become months
-# after what is alike is summed: there are far fewer of them than lots.
+# wallet says; when it expired its entries say (expire, 4), since its wallet may have slid on; one that waits for its
+# activity to be completed (9999) does not yet. What was forfeited (21) is no breakage, though its lot counts it as
+# expired. Instants become months after what is alike is summed: there are far fewer of them than lots.
 _LIABILITY = """
     WITH slid AS (
         SELECT member_id, source_id AS lot_id, max(effective_at) AS expired_at
@@ -25,10 +26,23 @@ _LIABILITY = """
                 AND expired > 0
           )
         GROUP BY member_id, source_id
+    ), forfeited AS (
+        SELECT m.member_id, u.lot_id, sum(u.amount) AS amount
+        FROM movements AS m
+        JOIN lot_uses AS u
+          ON u.partition = m.partition AND u.user_id = m.movement_id
+        WHERE m.partition = $1
+          AND m.kind = 21
+        GROUP BY m.member_id, u.lot_id
     ), dated AS (
-        SELECT l.unit, l.funder, l.remaining, l.held, l.expired, slid.expired_at,
-               CASE WHEN l.slides THEN greatest(l.expires_at, b.slides_to) ELSE l.expires_at END AS gone_at
+        SELECT l.unit, l.funder, l.remaining, l.held, l.expired - coalesce(forfeited.amount, 0) AS expired,
+               slid.expired_at,
+               CASE WHEN l.slides THEN nullif(greatest(l.expires_at, b.slides_to), '9999-01-01 00:00+00')
+                    ELSE l.expires_at
+               END AS gone_at
         FROM lots AS l
+        LEFT JOIN forfeited
+          ON forfeited.member_id = l.member_id AND forfeited.lot_id = l.lot_id
         LEFT JOIN balances AS b
           ON l.slides AND b.partition = l.partition AND b.member_id = l.member_id AND b.unit = l.unit
         LEFT JOIN slid

@@ -7,7 +7,8 @@ from hashlib import sha256
 import asyncpg
 from google.protobuf.message import DecodeError
 
-from services.points.ledger.replay import Replayed, Row
+from services.points.ledger.event_rows import Row
+from services.points.ledger.replay import Replayed
 from services.points.seals import queries, state
 from services.points.seals.chain import Seal, hash_of
 

@@ -9,8 +9,8 @@ import structlog
 from services.chassis.app import Platform
 from services.chassis.clock import to_microseconds
 from services.points.documents import PointsConfig
+from services.points.ledger.event_rows import database_time
 from services.points.ledger.proof import Proof
-from services.points.ledger.replay import database_time
 from services.points.ledger.verify import verify_partition
 from services.points.seals import queries
 

@@ -46,6 +46,8 @@ _ROWS: dict[str, Key] = {
     "lots": _id,
     "holds": _id,
     "spends": _id,
+    "pooled_spends": _id,
+    "contributions": _numbered,
     "gifts": _id,
     "adjustments": _id,
     "partner_conversions": _id,

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.chassis.database import Connection
+from services.points.traces.values import UsedLot, User
 
 _LOT = """
     SELECT l.member_id, l.lot_id, l.unit, l.amount, l.remaining, l.held, l.expired, l.available_at, l.expires_at,
@@ -84,49 +85,57 @@ _SUMS = f"""
 """
 _SPEND = """
     SELECT spend_id AS user_id, member_id, account_id, domain, unit, amount, refunded, reference, spent_at AS used_at,
-           'spent' AS state, 0 AS captured
+           'spent' AS state, 0 AS captured, pooled_spend_id
     FROM spends
     WHERE partition = $1
       AND spend_id = $2
 """
 _HOLD = """
     SELECT hold_id AS user_id, member_id, account_id, domain, unit, amount, 0 AS refunded, reference,
-           placed_at AS used_at, state, captured
+           placed_at AS used_at, state, captured, NULL::uuid AS pooled_spend_id
     FROM holds
     WHERE partition = $1
       AND hold_id = $2
 """
 _USED_LOTS = """
-    SELECT u.lot_id, u.amount, u.refunded, l.funder, l.source_id, l.origin_lot
-    FROM lot_uses AS u
+    SELECT wanted.user_id, u.lot_id, u.amount, u.refunded, l.funder, l.source_id, l.origin_lot
+    FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS wanted (partition, user_id, member_id)
+    CROSS JOIN LATERAL (
+        SELECT ordinal, lot_id, amount, refunded
+        FROM lot_uses
+        WHERE partition = wanted.partition
+          AND user_id = wanted.user_id
+        OFFSET 0
+    ) AS u
     CROSS JOIN LATERAL (
         SELECT funder, source_id, origin_lot
         FROM lots
-        WHERE partition = u.partition
-          AND member_id = $3
+        WHERE partition = wanted.partition
+          AND member_id = wanted.member_id
           AND lot_id = u.lot_id
         OFFSET 0
     ) AS l
-    WHERE u.partition = $1
-      AND u.user_id = $2
-    ORDER BY u.ordinal
+    ORDER BY wanted.user_id, u.ordinal
 """
 # What of a refund expired at once is the entry that follows it.
 _REFUNDS = """
-    SELECT position, effective_at, amount, CASE WHEN next_kind = 5 THEN -next_amount ELSE 0 END AS expired
-    FROM (
+    SELECT wanted.partition, position, effective_at, amount,
+           CASE WHEN next_kind = 5 THEN -next_amount ELSE 0 END AS expired
+    FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS wanted (partition, user_id, member_id)
+    CROSS JOIN LATERAL (
         SELECT position, ordinal, effective_at, kind, amount,
                lead(kind) OVER in_order AS next_kind,
                lead(amount) OVER in_order AS next_amount
         FROM entries
-        WHERE partition = $1
-          AND member_id = $2
-          AND source_id = $3
+        WHERE partition = wanted.partition
+          AND member_id = wanted.member_id
+          AND source_id = wanted.user_id
           AND kind IN (3, 5)
         WINDOW in_order AS (ORDER BY position, ordinal)
+        OFFSET 0
     ) AS booked
     WHERE kind = 3
-    ORDER BY position, ordinal
+    ORDER BY effective_at, wanted.partition, position, ordinal
 """
 
 
@@ -158,11 +167,14 @@ async def hold(connection: Connection, partition: int, hold_id: UUID) -> Any:
     return await connection.fetchrow(_HOLD, partition, hold_id)
 
 
-async def used_lots(connection: Connection, partition: int, user_id: UUID, member_id: UUID) -> Sequence[Any]:
-    """The lots of a spend or a hold, in the order in which they burnt."""
-    return await connection.fetch(_USED_LOTS, partition, user_id, member_id)
+async def used_lots(connection: Connection, users: Sequence[User]) -> dict[UUID, list[UsedLot]]:
+    """The lots of spends and holds, of each in the order in which they burnt."""
+    used: dict[UUID, list[UsedLot]] = {user.user_id: [] for user in users}
+    for user_id, *lot in await connection.fetch(_USED_LOTS, *zip(*users, strict=True)):
+        used[user_id].append(UsedLot(*lot))
+    return used
 
 
-async def refunds(connection: Connection, partition: int, member_id: UUID, spend_id: UUID) -> Sequence[Any]:
-    """What was refunded of a spend, in order."""
-    return await connection.fetch(_REFUNDS, partition, member_id, spend_id)
+async def refunds(connection: Connection, users: Sequence[User]) -> Sequence[Any]:
+    """What was refunded of spends, in order of time."""
+    return await connection.fetch(_REFUNDS, *zip(*users, strict=True))

@@ -15,9 +15,13 @@ from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
 from services.points import errors, wire
 from services.points.documents import PointsConfig
+from services.points.groups.loading import pooled_spend
+from services.points.groups.values import PooledSpend
+from services.points.groups.wire import traced_pooled_spend
 from services.points.piles import EARLIEST, expiry_of
 from services.points.requests import decode
 from services.points.traces import queries
+from services.points.traces.values import User
 from services.points.values import Balance, EntryKind, Lot
 from services.points.wallets import reads
 from services.points.wallets.wire import SOURCES, fill_lot
@@ -61,30 +65,43 @@ class Traces:
         """What a spend or a hold used."""
         await self._platform.at_least.wait(request.at_least, call)
         async with self._snapshot() as connection:
-            partition, used = await self._traced(connection, request)
-            lots = await queries.used_lots(connection, partition, used["user_id"], used["member_id"])
-            refunds = await queries.refunds(connection, partition, used["member_id"], used["user_id"])
-        response = _traced_spend(used)
-        for lot in lots:
+            used = await self._traced(connection, request)
+            users = self._users(used)
+            lots = await queries.used_lots(connection, users)
+            refunds = await queries.refunds(connection, users)
+        if isinstance(used, PooledSpend):
+            response, burnt = traced_pooled_spend(used, lots)
+        else:
+            response, burnt = _traced_spend(used), lots[used["user_id"]]
+        for lot in burnt:
             _fill_used_lot(response.lots.add(), *lot)
         response.fundings.extend(_fundings(response.lots))
         for refund in refunds:
-            _fill_refund(response.refunds.add(), partition, *refund)
+            _fill_refund(response.refunds.add(), *refund)
         return response
 
-    async def _traced(self, connection: Connection, request: pb.TraceSpendRequest) -> tuple[int, Any]:
-        """The spend or hold asked for, and its partition."""
+    async def _traced(self, connection: Connection, request: pb.TraceSpendRequest) -> Any:
+        """The spend or hold asked for, or the pooled spend."""
         if request.HasField("spend_id"):
             spend_id = decode("spend", request.spend_id, "spend_id")
             partition = self._partition_of(spend_id)
-            used, unknown = await queries.spend(connection, partition, spend_id), errors.spend_unknown(request.spend_id)
+            used = await queries.spend(connection, partition, spend_id)
+            used = used or await pooled_spend(connection, partition, spend_id)
+            unknown = errors.spend_unknown(request.spend_id)
         else:
             hold_id = decode("hold", request.hold_id, "hold_id")
-            partition = self._partition_of(hold_id)
-            used, unknown = await queries.hold(connection, partition, hold_id), errors.hold_unknown(request.hold_id)
+            used = await queries.hold(connection, self._partition_of(hold_id), hold_id)
+            unknown = errors.hold_unknown(request.hold_id)
         if used is None:
             raise Refused(unknown)
-        return partition, used
+        return used
+
+    def _users(self, used: Any) -> list[User]:
+        """Under what the lots were used: itself, or each spend that a pooled spend made one."""
+        if not isinstance(used, PooledSpend):
+            return [User(self._partition_of(used["user_id"]), used["user_id"], used["member_id"])]
+        spends = {one.spend_id: one.member_id for one in used.contributions}
+        return [User(self._partition_of(spend_id), spend_id, member) for spend_id, member in spends.items()]
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Connection]:
@@ -150,6 +167,7 @@ def _traced_spend(used: Any) -> pb.TraceSpendResponse:
         used_at=timestamp(used["used_at"]),
         state=used["state"],
         captured=used["captured"],
+        pooled_spend_id=wire.spend_id(used["pooled_spend_id"]) if used["pooled_spend_id"] is not None else "",
     )
 
 

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from services.chassis.database import Connection
 from services.points.wallets.balances import Past
-from services.points.wallets.reads import forfeited
+from services.points.wallets.reads import WAITED, forfeited
 
 # $3 is the instant of effect, $4 by when it was recorded. What only time does (expire, 4) counts for lots that were
 # known then, whenever it was booked. A lot is known by what opened it: an entry that put points into the wallet. `IN`
 # is a look-up in a hash table, whatever is thought of the sizes of tables.
-AS_RECORDED = """
+AS_RECORDED = f"""
     WITH own_entries AS MATERIALIZED (
         SELECT e.*
         FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
@@ -30,7 +30,8 @@ AS_RECORDED = """
                    FROM own_entries
                    WHERE amount > 0
                      AND recorded_at <= $4
-               ) AS is_known
+               ) AS is_known,
+               l.available_at > $3 OR {WAITED} AS is_pending
         FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
         CROSS JOIN LATERAL (
             SELECT partition, member_id, lot_id, unit, amount, remaining, available_at, expires_at, slides, source_id,
@@ -44,7 +45,7 @@ AS_RECORDED = """
         SELECT member_id, unit, sum(amount) AS amount
         FROM own_entries
         WHERE recorded_at <= $4
-           OR (kind = 4 AND source_id IN (SELECT lot_id FROM own_lots WHERE is_known))
+           OR (kind = 4 AND source_id IN (SELECT lot_id FROM own_lots WHERE is_known AND NOT is_pending))
         GROUP BY member_id, unit
     ), pending AS (
         SELECT l.member_id, l.unit, sum(l.amount - coalesce(back.amount, 0)) AS amount
@@ -68,7 +69,7 @@ AS_RECORDED = """
             OFFSET 0
         ) AS back
         WHERE l.is_known
-          AND l.available_at > $3
+          AND l.is_pending
           AND l.origin_lot IS NULL
           AND a.effective_at <= $3
         GROUP BY l.member_id, l.unit
@@ -120,7 +121,7 @@ async def past_as_recorded(
 
     Lots that were not known then and are past their expiry are added to what is booked: time takes them off again.
     """
-    taken = await forfeited(connection, partitions, member_ids, at)
+    taken = await forfeited(connection, partitions, member_ids, at, recorded_by)
     rows = await connection.fetch(AS_RECORDED, partitions, member_ids, at, recorded_by)
     return {
         (member_id, unit): Past(booked, pending - taken.get((member_id, unit), 0), held)

@@ -1,5 +1,6 @@
 """Commands on wallets: who may, what is decided, how it is answered."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from services.chassis.operations import Decided, Decision, Moment
 from services.points import errors, wire
 from services.points.commands import CaptureHold, ExtendHold, PlaceHold, RefundSpend, ReleaseHold, SettleWallets, Spend
 from services.points.documents import PointsConfig
+from services.points.groups import errors as group_errors
+from services.points.groups.values import PooledSpend
 from services.points.members import member_rejection
 from services.points.partners.values import PARTNER_HOLDS
 from services.points.state import PointsState
@@ -51,37 +54,81 @@ def spendable_unit(code: str, config: PointsConfig) -> Unit | Rejection:
     return unit if unit.is_spendable else errors.unit_not_spendable(code)
 
 
-def day_keys(command: Spend | PlaceHold, config: PointsConfig) -> list[CapKey]:
-    """What the spending of the day is counted under, from the earliest day on."""
-    key = limits.day_key(config.units.get(command.unit), command.member_id, command.received_at)
-    return [] if key is None else [key]
+ForOrder = Spend | PlaceHold | Hold | SpendRow | PooledSpend
+"""What is, was or is to be spent, maybe for an order."""
 
 
-def day_keys_of(used: Hold | SpendRow, config: PointsConfig) -> list[CapKey]:
-    """What the spending of the day of a hold or spend is counted under."""
-    at = used.placed_at if isinstance(used, Hold) else used.spent_at
-    key = limits.day_key(config.units.get(used.unit), used.member_id, at)
-    return [] if key is None else [key]
+def counting_keys(command: Spend | PlaceHold, config: PointsConfig) -> list[CapKey]:
+    """What spending is counted under, from the earliest day on."""
+    return _keys(command, command.received_at, config)
+
+
+def counting_keys_of(used: Hold | SpendRow | PooledSpend, config: PointsConfig) -> list[CapKey]:
+    """What a hold or spend is counted under."""
+    return _keys(used, used.placed_at if isinstance(used, Hold) else used.spent_at, config)
+
+
+def _keys(used: ForOrder, at: datetime, config: PointsConfig) -> list[CapKey]:
+    unit = config.units.get(used.unit)
+    keys = (limits.day_key(unit, used.member_id, at), _order_key(unit, used))
+    return [key for key in keys if key is not None]
+
+
+def _order_key(unit: Unit | None, used: ForOrder) -> CapKey | None:
+    return limits.order_key(unit, used.member_id, used.domain, used.reference)
+
+
+def amount_of(
+    state: PointsState,
+    wallet: Wallet,
+    command: Spend | PlaceHold,
+    unit: Unit,
+    at: datetime,
+    there: Callable[[], int],
+) -> int | Rejection:
+    """How much is to be spent or held by the owner of a wallet, as the limits of the unit allow; `there` tells what is,
+    if that matters."""
+    if unit.spec.spend is None and not command.up_to:
+        return command.amount
+    used = _used(state, wallet, command, unit, at)
+    if not command.up_to:
+        return limits.allowed(unit, command.amount, command.order_minor, used)
+    return limits.largest_allowed(unit, command.amount, command.order_minor, used, there())
 
 
 def _amount(
     state: PointsState, command: Spend | PlaceHold, unit: Unit, wallet: Wallet, moment: Moment[PointsConfig]
 ) -> int | Rejection:
-    """How much is to be spent or held, as the limits of the unit allow."""
-    if unit.spec.spend is None and not command.up_to:
-        return command.amount
-    key = limits.day_key(unit, command.member_id, moment.at)
-    used = 0 if key is None else state.cap_uses.get(key, 0)
-    if not command.up_to:
-        return limits.allowed(unit, command.amount, command.order_minor, used)
-    settle(wallet, moment.at)
-    there = available(wallet, moment.at, command.merchant)
-    return limits.largest_allowed(unit, command.amount, command.order_minor, used, there)
+    """How much of a wallet is to be spent or held."""
+
+    def there() -> int:
+        settle(wallet, moment.at)
+        return available(wallet, moment.at, command.merchant)
+
+    return amount_of(state, wallet, command, unit, moment.at, there)
 
 
-def _count(state: PointsState, wallet: Wallet, unit: Unit | None, at: datetime, amount: int) -> None:
+def _used(state: PointsState, wallet: Wallet, command: Spend | PlaceHold, unit: Unit, at: datetime) -> limits.Used:
+    """What counts already, on the day and for the order."""
+    day, order = limits.day_key(unit, command.member_id, at), _order_key(unit, command)
+    on_day = 0 if day is None else state.cap_uses.get(day, 0)
+    if order is None:
+        return limits.Used(on_day)
+    held = limits.held_for_order(wallet.holds.values(), command.domain, command.reference, at)
+    return limits.Used(on_day, state.cap_uses.get(order, 0) + held)
+
+
+def count_on_day(state: PointsState, wallet: Wallet, unit: Unit | None, at: datetime, amount: int) -> None:
     """Count spending on its day, or what comes back of it."""
-    key = limits.day_key(unit, wallet.member_id, at)
+    _count(state, wallet, limits.day_key(unit, wallet.member_id, at), amount)
+
+
+def count_for_order(state: PointsState, wallet: Wallet, unit: Unit | None, spent: ForOrder, amount: int) -> None:
+    """Count spending for its order, or what comes back of it."""
+    _count(state, wallet, _order_key(unit, spent), amount)
+
+
+def _count(state: PointsState, wallet: Wallet, key: CapKey | None, amount: int) -> None:
     if key is not None:
         used = wallet.cap_uses.get(key, state.cap_uses.get(key, 0))
         wallet.cap_uses[key] = max(0, used + amount)
@@ -111,7 +158,8 @@ def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> 
     )
     if isinstance(spent, Rejection):
         return spent
-    _count(state, wallet, unit, moment.at, amount)
+    count_on_day(state, wallet, unit, moment.at, amount)
+    count_for_order(state, wallet, unit, command, amount)
     return Decision([wallet], lambda: wire.spend_response(spent, wallet.balance, wire.position_of(moment)))
 
 
@@ -140,7 +188,7 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
     )
     if isinstance(hold, Rejection):
         return hold
-    _count(state, wallet, unit, moment.at, amount)
+    count_on_day(state, wallet, unit, moment.at, amount)
     left = available(wallet, moment.at, command.merchant)
     return Decision([wallet], lambda: wire.hold_response(hold, left, wire.position_of(moment)))
 
@@ -164,8 +212,9 @@ def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConf
     if isinstance(captured, Rejection):
         return captured
     unit = moment.config.units.get(hold.unit)
-    _count(state, wallet, unit, hold.placed_at, -hold.amount)
-    _count(state, wallet, unit, moment.at, captured.spend.amount)
+    count_on_day(state, wallet, unit, hold.placed_at, -hold.amount)
+    count_on_day(state, wallet, unit, moment.at, captured.spend.amount)
+    count_for_order(state, wallet, unit, hold, captured.spend.amount)
     return Decision([wallet], lambda: wire.capture_response(captured, wallet.balance, wire.position_of(moment)))
 
 
@@ -180,7 +229,7 @@ def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConf
     released = rules.release(wallet, hold.hold_id, moment.at)
     if isinstance(released, Rejection):
         return released
-    _count(state, wallet, moment.config.units.get(hold.unit), hold.placed_at, -hold.amount)
+    count_on_day(state, wallet, moment.config.units.get(hold.unit), hold.placed_at, -hold.amount)
     return Decision([wallet], lambda: wire.release_response(released, wire.position_of(moment)))
 
 
@@ -204,6 +253,8 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
         return errors.spend_unknown(wire.spend_id(command.spend_id))
     if not command.caller.may_act_in(spent.domain):
         return domain_not_allowed(command.caller, spent.domain)
+    if spent.pooled_spend_id is not None:
+        return group_errors.spend_is_contribution(wire.spend_id(spent.pooled_spend_id))
     wallet = state.wallet(spent.member_id, spent.unit)
     unit = moment.config.units.get(spent.unit)
     if command.order_returned_minor:
@@ -212,7 +263,8 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
         refunded = rules.refund(wallet, unit, spent, command.amount, moment.at)
     if isinstance(refunded, Rejection):
         return refunded
-    _count(state, wallet, unit, spent.spent_at, -refunded.amount)
+    count_on_day(state, wallet, unit, spent.spent_at, -refunded.amount)
+    count_for_order(state, wallet, unit, spent, -refunded.amount)
     return Decision([wallet], lambda: wire.refund_response(refunded, wallet.balance, wire.position_of(moment)))
 
 

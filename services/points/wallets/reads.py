@@ -10,7 +10,7 @@ import asyncpg
 from services.chassis.database import Connection
 from services.chassis.ids import HASHED_VERSION
 from services.points.piles import NEVER
-from services.points.values import Balance, Clawback, EntryKind, Hold, Lot, LotUse
+from services.points.values import UNTIL_COMPLETED, Balance, Clawback, EntryKind, Hold, Lot, LotUse
 from services.points.wallet import Wallet
 from services.points.wallets.balances import MAX_EXPIRIES, Past
 from services.points.wallets.pooling import POOLED_LOTS, pooled_lots
@@ -118,6 +118,18 @@ _PAST = f"""
     LEFT JOIN held USING (member_id, unit)
 """
 # What forfeits had taken by an instant from lots that could not be spent yet.
+WAITED = """
+    EXISTS (
+        SELECT
+        FROM completions
+        WHERE partition = l.partition
+          AND activity_id = l.source_id
+          AND recorded_at > $4
+          AND position(uuid_send(l.lot_id) IN released) > 0
+    )
+"""
+"""Whether a lot `l` still waited for its activity to be completed, as recorded by $4: since when it can be spent was
+learnt later."""
 _FORFEITED = f"""
     SELECT f.member_id, f.unit, sum(u.amount)::bigint AS amount
     FROM ({
@@ -133,7 +145,7 @@ _FORFEITED = f"""
         OFFSET 0
     ) AS u
     CROSS JOIN LATERAL (
-        SELECT available_at, source_id
+        SELECT partition, lot_id, available_at, source_id
         FROM lots
         WHERE partition = f.partition
           AND member_id = f.member_id
@@ -147,7 +159,7 @@ _FORFEITED = f"""
           AND activity_id = l.source_id
         OFFSET 0
     ) AS a
-    WHERE l.available_at > $3
+    WHERE (l.available_at > $3 OR {WAITED})
       AND a.effective_at <= $3
     GROUP BY f.member_id, f.unit
 """
@@ -175,6 +187,7 @@ _OPENERS = f"""
     ) AS found
 """
 # Read backwards along the key of entries, no further than a page needs; filters that are NULL let everything through.
+# What a member gave to a pooled spend went through another member's account, which may be known elsewhere only.
 _ENTRIES = """
     SELECT position, ordinal, unit, kind, amount, balance_after, counterparty, effective_at, recorded_at, account_id,
            source_id, level
@@ -195,6 +208,13 @@ _ENTRIES = """
           WHERE a.partition = $1
             AND a.account_id = e.account_id
             AND a.domain = $13
+      ) OR source_id IN (
+          SELECT s.spend_id
+          FROM spends AS s
+          WHERE s.partition = $1
+            AND s.spend_id = e.source_id
+            AND s.pooled_spend_id IS NOT NULL
+            AND s.domain = $13
       ))
       AND ($14::uuid IS NULL OR source_id = $14)
     ORDER BY position DESC, ordinal DESC
@@ -278,10 +298,14 @@ async def _add_holds(
 
 
 async def forfeited(
-    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID], at: datetime
+    connection: Connection,
+    partitions: Sequence[int],
+    member_ids: Sequence[UUID],
+    at: datetime,
+    recorded_by: datetime = UNTIL_COMPLETED,
 ) -> dict[tuple[UUID, str], int]:
     """What forfeits had taken by an instant from lots that could not be spent then, by member and unit."""
-    rows = await connection.fetch(_FORFEITED, partitions, member_ids, at)
+    rows = await connection.fetch(_FORFEITED, partitions, member_ids, at, recorded_by)
     return {(member_id, unit): amount for member_id, unit, amount in rows}
 
 

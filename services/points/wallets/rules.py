@@ -1,7 +1,7 @@
-"""Decisions on a wallet: spending, holding, giving back, taking back. Pure.
+"""Decisions on a wallet: spending, holding, giving back. Pure.
 
 Each function changes the wallet it is given, which is a copy, and returns its result or a rejection. Sources: model.md
-"Points"; cases.md defaults 1, 11 and 12, E1, E2, E4, E7, E9, E10.
+"Points"; cases.md defaults 1 and 12, E1, E2, E9, E10.
 """
 
 from collections.abc import Iterable
@@ -18,26 +18,19 @@ from services.points.specs import MAX_AMOUNT
 from services.points.units import Unit
 from services.points.values import (
     BREAKAGE,
-    CASH_DEDUCTION,
-    FORGIVENESS,
     REDEMPTION,
-    Clawback,
     EntryKind,
     Hold,
-    Lot,
     LotUse,
     Spend,
-    funder_account,
 )
 from services.points.wallet import Wallet
 from services.points.wallets.limits import share_returned
 from services.points.wallets.lots import (
     available,
     burn,
-    free,
     give_back,
     held,
-    in_burn_order,
     pay_debt,
     pending,
     settle,
@@ -45,8 +38,6 @@ from services.points.wallets.lots import (
 
 MAX_HOLD = timedelta(days=366)
 """How long a hold may hold: it freezes the expiry of its lots, which must not be a way around it."""
-_CLAWBACK_ORDINAL = 1 << 20
-"""From which ordinal on clawbacks have IDs derived from their activity's; its lots have the ones below."""
 
 
 def insufficient(wallet: Wallet, needed: int, now: datetime, merchant: str | None = None) -> Rejection | None:
@@ -62,7 +53,7 @@ def too_much(wallet: Wallet, unit: Unit | None, amount: int) -> Rejection | None
     balance, limit = wallet.balance.balance, None if unit is None else unit.spec.max_balance
     if limit is not None and balance + amount > limit:
         return errors.balance_limit_exceeded(limit, balance, amount)
-    return errors.amount_out_of_range(f"the balance of {wallet.unit}") if balance + amount > MAX_AMOUNT else None
+    return errors.balance_out_of_range(wallet.unit, balance, amount) if balance + amount > MAX_AMOUNT else None
 
 
 def spend(
@@ -75,15 +66,15 @@ def spend(
     now: datetime,
     merchant: str | None = None,
     order_minor: int | None = None,
+    pooled_spend_id: UUID | None = None,
 ) -> Spend | Rejection:
-    """Burn lots and book the spend."""
+    """Burn lots and book the spend, which may be a contribution to a pooled one."""
     settle(wallet, now)
     rejection = insufficient(wallet, amount, now, merchant)
     if rejection is not None:
         return rejection
-    return _spent(
-        wallet, spend_id, account_id, domain, burn(wallet, amount, now, merchant), reference, now, order_minor
-    )
+    uses = burn(wallet, amount, now, merchant)
+    return _spent(wallet, spend_id, account_id, domain, uses, reference, now, order_minor, pooled_spend_id)
 
 
 def _spent(
@@ -95,10 +86,22 @@ def _spent(
     reference: str,
     now: datetime,
     order_minor: int | None,
+    pooled_spend_id: UUID | None = None,
 ) -> Spend:
     amount = sum(use.amount for use in uses)
     made = Spend(
-        spend_id, wallet.member_id, account_id, domain, wallet.unit, amount, 0, reference, now, uses, order_minor
+        spend_id,
+        wallet.member_id,
+        account_id,
+        domain,
+        wallet.unit,
+        amount,
+        0,
+        reference,
+        now,
+        uses,
+        order_minor,
+        pooled_spend_id=pooled_spend_id,
     )
     wallet.spends.append(made)
     wallet.book(EntryKind.SPEND, -amount, REDEMPTION, now, spend_id, account_id)
@@ -119,7 +122,7 @@ def place_hold(
 ) -> Hold | Rejection:
     """Put points aside: they leave what is available and stay in the balance."""
     if not now < expires_at <= now + MAX_HOLD:
-        return errors.hold_too_long(MAX_HOLD)
+        return errors.expiry_out_of_range(now, now + MAX_HOLD)
     settle(wallet, now)
     rejection = insufficient(wallet, amount, now, merchant)
     if rejection is not None:
@@ -213,7 +216,7 @@ def extend(wallet: Wallet, hold_id: UUID, expires_at: datetime, now: datetime) -
     if hold.state != "open":
         return errors.hold_not_open(hold.state)
     if not hold.expires_at < expires_at <= now + MAX_HOLD:
-        return errors.extension_out_of_range(hold.expires_at, MAX_HOLD)
+        return errors.expiry_out_of_range(hold.expires_at, now + MAX_HOLD)
     extended = replace(hold, expires_at=expires_at)
     wallet.put_hold(extended)
     return extended
@@ -239,7 +242,7 @@ def refund(wallet: Wallet, unit: Unit | None, spent: Spend, amount: int, now: da
     if amount > refundable or amount == 0:
         return errors.refund_exceeds_spend(refundable, amount)
     if wallet.balance.balance + amount > MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
+        return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, amount)
     left, expired = amount, 0
     uses = list(spent.uses)
     returned = []
@@ -309,75 +312,3 @@ def _restored_id(spend_id: UUID, number: int, refunded: int) -> UUID:
     """The ID of a lot that a refund opens: each time, another sum of the use has come back."""
     name = f"{spend_id} {number} {refunded}".encode()
     return ids.hashed(blake2b(name, digest_size=16).digest(), ids.routing_of(spend_id))
-
-
-def claw_back(
-    wallet: Wallet,
-    activity_id: UUID,
-    account_id: UUID,
-    funder: str,
-    due: int,
-    taken: int,
-    policy: str,
-    number: int,
-    now: datetime,
-) -> Clawback | Rejection:
-    """Take back what an activity earned: its own lots first, other lots in order, then by the negative-balance policy.
-
-    `due` is what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice.
-    `number` counts the activity's clawbacks from 0.
-    """
-    settle(wallet, now)
-    own = [lot for lot in wallet.lots.values() if lot.source_id == activity_id and lot.funder == funder]
-    amount = max(0, due - sum(lot.expired for lot in own) - taken)
-    if wallet.balance.balance - amount < -MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
-    uses = _take_own(wallet, own, amount)
-    left = amount - sum(use.amount for use in uses)
-    uses += burn(wallet, min(left, free(wallet, now)), now)
-    short = amount - sum(use.amount for use in uses)
-    owed = short if policy == "allow-negative" else 0
-    clawback = Clawback(
-        ids.derived(activity_id, _CLAWBACK_ORDINAL + number),
-        wallet.member_id,
-        account_id,
-        wallet.unit,
-        activity_id,
-        funder,
-        amount,
-        owed,
-        now,
-        uses,
-    )
-    if amount:
-        wallet.book(EntryKind.CLAWBACK, -amount, funder_account(funder), now, activity_id, account_id)
-        wallet.put_clawback(clawback)
-        wallet.balance = wallet.balance._replace(debt=wallet.balance.debt + owed)
-    if short and policy == "forgive":
-        wallet.book(EntryKind.FORGIVE, short, FORGIVENESS, now, activity_id, account_id)
-    elif short and policy == "deduct-from-cash":
-        wallet.book(EntryKind.CASH_DEDUCTION, short, CASH_DEDUCTION, now, activity_id, account_id)
-    return clawback
-
-
-def _take_own(wallet: Wallet, own: Iterable[Lot], amount: int) -> tuple[LotUse, ...]:
-    """Take from an activity's own lots, whether or not they can be spent yet."""
-    uses = []
-    for lot in in_burn_order(own, wallet.balance):
-        taken = min(amount, lot.remaining)
-        if taken:
-            wallet.put_lot(lot._replace(remaining=lot.remaining - taken))
-            uses.append(LotUse(lot.lot_id, taken))
-            amount -= taken
-    return tuple(uses)
-
-
-def take_score_back(
-    wallet: Wallet, activity_id: UUID, account_id: UUID, funder: str, amount: int, now: datetime
-) -> Rejection | None:
-    """Take back what counted for a score: a score has no lots, and no policy that could soften it."""
-    if wallet.balance.balance - amount < -MAX_AMOUNT:
-        return errors.amount_out_of_range(f"the balance of {wallet.unit}")
-    if amount:
-        wallet.book(EntryKind.CLAWBACK, -amount, funder_account(funder), now, activity_id, account_id)
-    return None

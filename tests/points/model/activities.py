@@ -153,14 +153,15 @@ class Activities(Looking):
             assert [released.amount for released in answer.released] == self.is_over(done, at)
 
     def is_over(self, done: Recorded, at: datetime) -> list[int]:
-        """What is released of an activity that is over; nothing for the second time."""
+        """What is released of an activity that is over: what of it still waits, and nothing for the second time."""
         if done.is_completed or done not in self.activities:
             return []
         done.is_completed = True
         at = max(done.at, min(at, self.now))
-        waiting = {code: wallet for code, wallet in done.who.wallets.items() if wallet.terms.until_completed}
-        for wallet in waiting.values():
+        wallets = done.who.wallets.values()
+        released = [wallet.waiting(done.activity_id) for wallet in wallets]
+        for wallet in wallets:
             wallet.complete(done.activity_id, at)
         if at < self.now:
             self.forget_the_past()
-        return [done.kept(code) for code in waiting if done.kept(code)]
+        return [amount for amount in released if amount]

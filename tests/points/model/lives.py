@@ -15,6 +15,7 @@ from tests.points.model.converting import Converting
 from tests.points.model.correcting import Correcting
 from tests.points.model.life import Done
 from tests.points.model.parking import Parking
+from tests.points.model.pooling import Pooling
 from tests.points.model.promises import SHANGHAI
 from tests.points.model.racing import Racing
 from tests.points.terms import DOCUMENTS, OF_THE_MODEL
@@ -35,7 +36,7 @@ ONE = settings(
 """Each life is a run of its own: what one does cannot follow from another's, since time passes in between."""
 
 
-class WholeLife(Racing, Parking, Correcting, Converting):
+class WholeLife(Racing, Pooling, Parking, Correcting, Converting):
     """All that a member can do."""
 
 

@@ -179,6 +179,10 @@ class Wallet:
             self.lots.append(Lot(lot_id, activity, amount, available, own, slides))
         self._pay()
 
+    def waiting(self, activity: str) -> int:
+        """What waits for an activity to be completed."""
+        return sum(lot.left for lot in self.lots if lot.source == activity and lot.available == FOREVER)
+
     def complete(self, activity: str, at: datetime) -> None:
         """What waited for it can be spent from then on."""
         for lot in self.lots:

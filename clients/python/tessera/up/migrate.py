@@ -5,6 +5,7 @@ service's database.
 """
 
 import asyncio
+import gc
 import importlib
 import json
 import sys
@@ -19,4 +20,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # it ends before there is anything worth collecting
     asyncio.run(main())

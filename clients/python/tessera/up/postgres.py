@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from tessera.up import cluster
 from tessera.up.children import Report, die_with_parent, how_it_ended
+from tessera.up.memory import memory_bytes, memory_settings
 from tessera.up.options import CannotStart, Layout
 
 START_TIMEOUT_S = 30.0
@@ -28,8 +29,6 @@ _PID_FILE_LINES = 8
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "400",
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     # What is acknowledged is on disk.
@@ -110,7 +109,8 @@ async def _start_again(layout: Layout, sockets: Path, report: Report) -> asyncio
 
 
 async def _start(layout: Layout, sockets: Path) -> asyncio.subprocess.Process:
-    settings = {**_SETTINGS, "unix_socket_directories": str(sockets), "unix_socket_permissions": "0700"}
+    own = {"unix_socket_directories": str(sockets), "unix_socket_permissions": "0700"}
+    settings = {**_SETTINGS, **memory_settings(memory_bytes()), **own}
     log = layout.log("postgres")
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(

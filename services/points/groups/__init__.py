@@ -1,0 +1,1 @@
+"""Groups: members who spend what they have together."""
