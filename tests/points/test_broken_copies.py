@@ -87,7 +87,12 @@ def forgets_requests(patch: pytest.MonkeyPatch) -> None:
 
 def forgets_days(patch: pytest.MonkeyPatch) -> None:
     """What a day allows is not counted."""
-    patch.setattr(wallets, "count", lambda *told: None)
+    patch.setattr(wallets, "count_on_day", lambda *told: None)
+
+
+def forgets_orders(patch: pytest.MonkeyPatch) -> None:
+    """What is spent for an order is not counted."""
+    patch.setattr(wallets, "count_for_order", lambda *told: None)
 
 
 def does_not_wait(patch: pytest.MonkeyPatch) -> None:
@@ -170,7 +175,13 @@ QUICK: Sequence[Patch] = (
     *(keeps_budgets, gives_beyond_budgets, overfills_wallets, forgets_levels),
     *(asks_partners_anew, takes_silence_for_yes, corrects_scores_today),
 )
-LONG: Sequence[Patch] = (keeps_caps, burns_the_oldest, keeps_caps_of_what_partners_refuse, gives_the_first_back_first)
+LONG: Sequence[Patch] = (
+    keeps_caps,
+    burns_the_oldest,
+    forgets_orders,
+    keeps_caps_of_what_partners_refuse,
+    gives_the_first_back_first,
+)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,17 @@ async def test_the_share_of_an_order_is_used_up_by_what_its_member_spends_alone_
         assert await shop.findings() == []
 
 
+async def test_what_has_expired_of_a_member_who_gave_nothing_is_not_in_its_balance_after_a_refund() -> None:
+    ending = {**POOLED, "expiry": {"policy": "duration", "days": 1}}
+    async with household(ending, have=(0, 100)) as (shop, group, members):
+        spent = await shop.points.Spend(together(group, members[0], 40))
+        await shop.earn(members[0], 70)
+        await shop.jump_to("2026-06-03")
+        refunded = await shop.points.RefundSpend(refund(spent.spend_id))
+        assert (refunded.refunded, refunded.expired, refunded.balance_after) == (40, 40, 0)
+        assert await shop.findings() == []
+
+
 async def test_each_wallet_keeps_a_spend_of_its_own() -> None:
     async with household() as (shop, group, members):
         await shop.points.Spend(together(group, members[0], 300))

@@ -153,6 +153,7 @@ def refund(states: StateByPartition, command: RefundSpend, moment: Moment[Points
         spends[member_id] = state.spends[spend_id]
         wallets[member_id] = state.wallet(member_id, pooled.unit)
     own = wallets.get(pooled.member_id) or home.wallet(pooled.member_id, pooled.unit)
+    settle(own, moment.at)
     unit = moment.config.units.get(pooled.unit)
     if command.order_returned_minor:
         refunded = rules.refund_returned(wallets, spends, unit, pooled, command.order_returned_minor, moment.at)

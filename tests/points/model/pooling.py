@@ -72,7 +72,8 @@ class Pooling(Life):
         lots = {one.member_id: [part.lot_id for part in one.lots] for one in answer.contributions}
         expired = _refund(friend, pooled.of_friend, of_friend, [p.lot.lot_id for p in _coming(pooled.of_friend)])
         expired += _refund(wallet, pooled.own, amount - of_friend, lots.get(self.me.member.member_id, []))
-        assert (answer.refunded, answer.expired, answer.balance_after) == (amount, expired, wallet.balance())
+        told = (answer.refunded, answer.expired, answer.balance_after)
+        assert told == (amount, expired, wallet.balance())
 
 
 def _left(spent: Any) -> int:

@@ -25,7 +25,7 @@ def first_of_month(day: date, months_later: int) -> date:
 
 @dataclass
 class Limits:
-    """What may be spent or held at once, in a day, and of an order, of which a point pays one."""
+    """What may be spent or held at once, in a day, and of an order all in all; a point pays one of its money."""
 
     least: int
     multiple: int
@@ -33,18 +33,18 @@ class Limits:
     a_day: int
     share: Fraction
 
-    def refusal(self, amount: int, order: int, today: int) -> str:
-        """Why so much may not be spent on a day on which something was; empty when it may."""
+    def refusal(self, amount: int, order: int, today: int, for_order: int) -> str:
+        """Why so much may not be spent on a day, and for an order, for which something was; empty when it may."""
         if not order:
             return "ORDER_AMOUNT_REQUIRED"
-        if amount > self.most(order, today):
+        if amount > self.most(order, today, for_order):
             return "SPEND_LIMIT_EXCEEDED"
         if amount < self.least:
             return "SPEND_BELOW_MINIMUM"
         return "SPEND_NOT_A_MULTIPLE" if amount % self.multiple else ""
 
-    def most(self, order: int, today: int) -> int:
-        return min(self.at_once, self.a_day - today, int(order * self.share))
+    def most(self, order: int, today: int, for_order: int) -> int:
+        return min(self.at_once, self.a_day - today, max(0, int(order * self.share) - for_order))
 
 
 @dataclass

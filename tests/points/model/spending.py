@@ -10,55 +10,58 @@ from tests.points import builders
 from tests.points.model.life import MERCHANTS, SHARES, TIMES, Life, picked, share_of
 from tests.points.model.wallet import Wallet
 
-ORDERS = st.sampled_from([200, 200, 60, 0])
+ORDERS = st.sampled_from([200, 60, 20, 20, 0])
 """What an order comes to; 0 means that none is named."""
+NAMES = st.sampled_from(["", "tea"])
+"""What an order is called."""
 
 
 class Spending(Life):
     """What a member does with its points in shops."""
 
-    def _amounts(self, share: float, merchant: str, order: int) -> dict[str, int]:
+    def _amounts(self, share: float, merchant: str, order: int, name: str) -> dict[str, int]:
         """As much of each wallet as a share of it; where that is limited, often what the limits just allow."""
         amounts = {code: share_of(wallet.available(merchant), share) for code, wallet in self.wallets.items()}
         wallet = self.wallets["rationed"]
         assert wallet.terms.limits is not None
-        most = wallet.terms.limits.most(order, wallet.spent.get(wallet.today(), 0))
+        most = wallet.terms.limits.most(order, wallet.spent.get(wallet.today(), 0), wallet.for_order(name))
         if most >= 2 and share < 0.8:
             amounts["rationed"] = most if share < 0.5 else most + 2
         return amounts
 
-    def _refused(self, wallet: Wallet, amount: int, order: int, merchant: str) -> str:
+    def _refused(self, wallet: Wallet, amount: int, order: int, name: str, merchant: str) -> str:
         limits = wallet.terms.limits
-        if limits and (reason := limits.refusal(amount, order, wallet.spent.get(wallet.today(), 0))):
+        today, for_order = wallet.spent.get(wallet.today(), 0), wallet.for_order(name)
+        if limits and (reason := limits.refusal(amount, order, today, for_order)):
             return reason
         return "INSUFFICIENT_POINTS" if wallet.available(merchant) < amount else ""
 
     @precondition(Life.is_rich)
-    @rule(share=SHARES, merchant=MERCHANTS, order=ORDERS, times=TIMES)
-    def spend(self, share: float, merchant: str, order: int, times: int) -> None:
-        wanted = list(self._amounts(share, merchant, order).items()) * times
-        told: dict[str, Any] = {"merchant": merchant, "order_minor": order}
+    @rule(share=SHARES, merchant=MERCHANTS, order=ORDERS, name=NAMES, times=TIMES)
+    def spend(self, share: float, merchant: str, order: int, name: str, times: int) -> None:
+        wanted = list(self._amounts(share, merchant, order, name).items()) * times
+        told: dict[str, Any] = {"merchant": merchant, "order_minor": order, "reference": name}
         requests = [(code, builders.spend(self.me.member, amount, unit=code, **told)) for code, amount in wanted]
         for wallet, request, answer, refused in self.in_wallets("Spend", requests):
             amount = request.amount
-            assert refused == self._refused(wallet, amount, order, merchant)
+            assert refused == self._refused(wallet, amount, order, name, merchant)
             if not refused:
-                taken = wallet.spend(answer.spend_id, amount, merchant)
+                taken = wallet.spend(answer.spend_id, amount, merchant, name)
                 assert [(part.lot_id, part.amount) for part in answer.lots] == [(p.lot.lot_id, p.amount) for p in taken]
                 assert answer.balance_after == wallet.balance()
 
     @precondition(Life.is_rich)
-    @rule(share=SHARES, hours=st.integers(1, 400), merchant=MERCHANTS, order=ORDERS, times=TIMES)
-    def hold(self, share: float, hours: int, merchant: str, order: int, times: int) -> None:
+    @rule(share=SHARES, hours=st.integers(1, 400), merchant=MERCHANTS, order=ORDERS, name=NAMES, times=TIMES)
+    def hold(self, share: float, hours: int, merchant: str, order: int, name: str, times: int) -> None:
         until = self.now + timedelta(hours=hours)
-        wanted = list(self._amounts(share, merchant, order).items()) * times
-        told: dict[str, Any] = {"merchant": merchant, "order_minor": order}
+        wanted = list(self._amounts(share, merchant, order, name).items()) * times
+        told: dict[str, Any] = {"merchant": merchant, "order_minor": order, "reference": name}
         requests = [(code, builders.hold(self.me.member, n, until, unit=code, **told)) for code, n in wanted]
         for wallet, request, answer, refused in self.in_wallets("Hold", requests):
             amount = request.amount
-            assert refused == self._refused(wallet, amount, order, merchant)
+            assert refused == self._refused(wallet, amount, order, name, merchant)
             if not refused:
-                wallet.hold(answer.hold_id, amount, until, merchant)
+                wallet.hold(answer.hold_id, amount, until, merchant, name)
                 assert answer.available_after == wallet.available(merchant)
 
     def holds_of(self, share: float) -> dict[str, str]:

@@ -5,6 +5,7 @@ pass when somebody asks.
 """
 
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -39,6 +40,7 @@ class Hold:
     until: datetime
     parts: list[Taken]
     day: date
+    order: str = ""
 
     def amount(self) -> int:
         return sum(part.amount for part in self.parts)
@@ -48,6 +50,7 @@ class Hold:
 class Spend:
     parts: list[Taken]
     day: date
+    order: str = ""
 
 
 @dataclass
@@ -65,6 +68,8 @@ class Wallet:
     given: dict[date, int] = field(default_factory=dict)
     spent: dict[date, int] = field(default_factory=dict)
     """What was spent or held on a day and did not come back."""
+    for_orders: Counter[str] = field(default_factory=Counter)
+    """What was spent for each order, less what came back."""
 
     def expiry(self, lot: Lot) -> datetime:
         return max(lot.own_expiry, self.slides_to) if lot.slides else lot.own_expiry
@@ -243,13 +248,14 @@ class Wallet:
                 taken.append(Taken(lot, part))
         return taken
 
-    def hold(self, hold_id: str, amount: int, until: datetime, merchant: str = "") -> None:
-        self.holds[hold_id] = Hold(until, self.take(amount, merchant), self.today())
+    def hold(self, hold_id: str, amount: int, until: datetime, merchant: str = "", order: str = "") -> None:
+        self.holds[hold_id] = Hold(until, self.take(amount, merchant), self.today(), order)
         self.count(self.today(), amount)
 
-    def spend(self, spend_id: str, amount: int, merchant: str = "") -> list[Taken]:
+    def spend(self, spend_id: str, amount: int, merchant: str = "", order: str = "") -> list[Taken]:
         taken = self.take(amount, merchant)
-        self.spends[spend_id] = Spend(taken, self.today())
+        self.spends[spend_id] = Spend(taken, self.today(), order)
+        self.for_orders[order] += amount
         self.count(self.today(), amount)
         return taken
 
@@ -259,11 +265,17 @@ class Wallet:
     def count(self, day: date, amount: int) -> None:
         self.spent[day] = self.spent.get(day, 0) + amount
 
+    def for_order(self, name: str) -> int:
+        """What is spent and held for an order; one without a name is another each time."""
+        held = sum(hold.amount() for hold in self.holds.values() if hold.order == name)
+        return self.for_orders[name] + held if name else 0
+
     def capture(self, hold_id: str, spend_id: str, amount: int) -> None:
         hold = self.holds.pop(hold_id)
         self.count(hold.day, -hold.amount())
         self.count(self.today(), amount)
-        spent = self.spends[spend_id] = Spend([], self.today())
+        self.for_orders[hold.order] += amount
+        spent = self.spends[spend_id] = Spend([], self.today(), hold.order)
         for part in hold.parts:
             used = min(amount, part.amount)
             amount -= used
@@ -290,6 +302,7 @@ class Wallet:
         """Returns what expired at once; `new_lots` are the lots that the service says it went to."""
         expired = 0
         self.count(self.spends[spend_id].day, -amount)
+        self.for_orders[self.spends[spend_id].order] -= amount
         for part in reversed(self.spends[spend_id].parts):
             given = min(amount, part.amount - part.refunded)
             if not given:
