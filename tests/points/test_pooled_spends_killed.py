@@ -1,14 +1,10 @@
 """A process that is killed while groups spend leaves each spend whole or not made at all."""
 
-import asyncio
-
 from grpc import aio
 
 from tessera.points.v1 import points_service_pb2 as pb
-from tessera.points.v1 import points_service_pb2_grpc
-from tests.chassis.processes import spawn
 from tests.points.builders import in_group, open_shop, rule, spend, unit
-from tests.support.suite import channel_to, free_port, settings_for
+from tests.points.killing import until_killed
 
 SPENDS = 60
 
@@ -20,17 +16,7 @@ async def test_what_was_asked_of_a_killed_process_is_done_once_when_it_is_asked_
             await shop.earn(member, 100)
         group = await shop.found(*members)
         asked = [spend(members[n % 4], 5, group_id=in_group(group)) for n in range(SPENDS)]
-        port = free_port()
-        settings = settings_for("points", shop.suite.dsns["points"], port, {})
-        async with spawn("points", settings, "services.points") as process:
-            await process.serving()
-            channel = channel_to(f"127.0.0.1:{port}")
-            stub = points_service_pb2_grpc.PointsServiceStub(channel)
-            calls = [asyncio.ensure_future(stub.Spend(request)) for request in asked]
-            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-            await process.kill()
-            ended = await asyncio.gather(*calls, return_exceptions=True)
-            await channel.close()
+        ended = await until_killed(shop, "Spend", asked)
         answers = [await shop.points.Spend(request) for request in asked]
         for first, again in zip(ended, answers, strict=True):
             assert isinstance(first, aio.AioRpcError) or first == again
