@@ -1,8 +1,8 @@
 """Lanes: who waits is written together.
 
 One lane for each partition in each process: a bounded queue and one writer. Its batch is whatever queued while its last
-batch committed; an idle lane writes at once, and there are no timers. Work between two owners has a lane of its own
-that locks all the heads it needs.
+batch committed. An idle lane writes at once; only a process that is busy lets calls gather (`pace.py`). Work between
+two owners has a lane of its own that locks all the heads it needs.
 """
 
 import asyncio
@@ -19,11 +19,14 @@ from services.chassis.batches import BatchWriter, Entry, Outcome
 from services.chassis.errors import Rejection
 from services.chassis.failures import SHUTTING_DOWN
 from services.chassis.operations import Command
+from services.chassis.pace import Pace
 from services.chassis.verdicts import Verdict
 
 MAX_BATCHES_AT_ONCE = 2
 """Batches of a process that hold a head at the same time. One event loop decides them in turn, so more of them would
 only hold their heads longer and be smaller."""
+ENOUGH = 32
+"""Commands that are worth a batch: with more its own cost hardly matters to each."""
 MAX_BATCH_COMMANDS = 1000
 """A batch is bounded so that its locks are short and its statement's arrays small."""
 
@@ -78,11 +81,15 @@ class Queued:
 class Lane:
     """A bounded queue and the task that writes it."""
 
-    def __init__(self, name: str, writer: BatchWriter[Any, Any], capacity: int, turns: asyncio.Semaphore) -> None:
+    def __init__(
+        self, name: str, writer: BatchWriter[Any, Any], capacity: int, turns: asyncio.Semaphore, pace: Pace
+    ) -> None:
         self.name = name
         self._writer = writer
         self._capacity = capacity
         self._turns = turns
+        self._pace = pace
+        self._last_calls = 0
         self._too_late = writer.refuse(TOO_LATE)
         self._queue: deque[Queued] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -103,11 +110,17 @@ class Lane:
         """Write batch after batch until nothing waits."""
         try:
             while self._queue:
+                await self._gather()
                 async with self._turns:
                     if batch := self._take():
                         await self._write(batch)
         finally:
             self._task = None
+
+    async def _gather(self) -> None:
+        """In a busy process, let more single calls come; not where they come one after the other, or in bulk."""
+        if 1 < self._last_calls < ENOUGH and len(self._queue) < ENOUGH and (wait_s := self._pace.wait_s()):
+            await asyncio.sleep(wait_s)
 
     def _take(self) -> list[Queued]:
         """What waits, without what nobody waits for any more."""
@@ -122,6 +135,7 @@ class Lane:
         return batch
 
     async def _write(self, batch: Sequence[Queued]) -> None:
+        self._last_calls = sum([len(queued.waiting.outcomes) == 1 for queued in batch])
         outcomes = await self._writer.write([Entry(queued.command, queued.traceparent) for queued in batch])
         for queued, outcome in zip(batch, outcomes, strict=True):
             queued.waiting.settle(queued.index, outcome)
@@ -138,9 +152,9 @@ class Lanes:
     def __init__(
         self, writers: Sequence[BatchWriter[Any, Any]], crossing: BatchWriter[Any, Any], capacity: int
     ) -> None:
-        turns = asyncio.Semaphore(MAX_BATCHES_AT_ONCE)
-        self._lanes = [Lane(str(number), writer, capacity, turns) for number, writer in enumerate(writers)]
-        self._crossing = Lane("crossing", crossing, capacity, turns)
+        turns, pace = asyncio.Semaphore(MAX_BATCHES_AT_ONCE), Pace()
+        self._lanes = [Lane(str(number), writer, capacity, turns, pace) for number, writer in enumerate(writers)]
+        self._crossing = Lane("crossing", crossing, capacity, turns, pace)
         self._mask = len(writers) - 1
         self._overloaded = crossing.refuse(OVERLOADED)
         self._shutting_down = crossing.refuse(SHUTTING_DOWN)
