@@ -29,7 +29,6 @@ from services.points.budgets.values import Left, Place
 from services.points.groups import rules as pooling
 from services.points.groups.values import Contribution
 from services.points.partners import legs
-from services.points.partners import operations as partners
 from services.points.partners.values import Answer, State
 from services.points.state import PointsState
 from services.points.values import Lot, LotUse
@@ -147,11 +146,6 @@ def takes_silence_for_yes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(legs, "_UNKNOWN", Answer(State.DONE))
 
 
-def keeps_caps_of_what_partners_refuse(patch: pytest.MonkeyPatch) -> None:
-    """What a partner refuses has drawn on the cap."""
-    patch.setattr(partners, "_give_cap_back", lambda *told: None)
-
-
 def corrects_scores_today(patch: pytest.MonkeyPatch) -> None:
     """A corrected score counts from today on, whatever was said."""
     correct = adjustments._apply_to_score
@@ -179,7 +173,6 @@ LONG: Sequence[Patch] = (
     keeps_caps,
     burns_the_oldest,
     forgets_orders,
-    keeps_caps_of_what_partners_refuse,
     gives_the_first_back_first,
 )
 
