@@ -2,15 +2,17 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from services.chassis import pace
 from services.chassis.pace import FREE, MOST_S, WINDOW_S, Pace, wait_s
 from tests.chassis.house import ledger_database
 from tests.chassis.ledger import Move
 from tests.chassis.ledger_lanes import Batches, account, open_lanes
 
-LONG_S = 0.2
+LONG_S = 1.0
 
 
 @pytest.mark.parametrize(
@@ -20,19 +22,21 @@ def test_the_less_time_is_left_the_longer_a_batch_waits(busy: float, waits_s: fl
     assert wait_s(busy) == pytest.approx(waits_s)
 
 
-def test_a_process_knows_how_busy_it_is() -> None:
-    pace = Pace()
-    until = time.monotonic() + WINDOW_S
-    while time.monotonic() < until:
-        pass
-    assert pace.wait_s() > 0
-    time.sleep(2 * WINDOW_S)
-    assert pace.wait_s() == 0
+def test_a_process_is_as_busy_as_it_was_since_it_was_last_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = SimpleNamespace(wall_s=100.0, cpu_s=7.0)
+    told = SimpleNamespace(monotonic=lambda: clocks.wall_s, process_time=lambda: clocks.cpu_s)
+    monkeypatch.setattr(pace, "time", told)
+    measured = Pace()
+    waits_s = []
+    for wall_s, cpu_s in ((2 * WINDOW_S, 2 * WINDOW_S), (WINDOW_S / 2, 0), (2 * WINDOW_S, WINDOW_S)):
+        clocks.wall_s, clocks.cpu_s = clocks.wall_s + wall_s, clocks.cpu_s + cpu_s
+        waits_s.append(measured.wait_s())
+    assert waits_s == [pytest.approx(MOST_S), pytest.approx(MOST_S), 0]
 
 
 @pytest.fixture
 def _busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pace, "wait_s", lambda pace: LONG_S)
+    monkeypatch.setattr(Pace, "wait_s", lambda measured: LONG_S)
 
 
 @pytest.mark.usefixtures("_busy")
