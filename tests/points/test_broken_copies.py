@@ -164,16 +164,12 @@ def gives_the_first_back_first(patch: pytest.MonkeyPatch) -> None:
 
 
 QUICK: Sequence[Patch] = (
-    *(rounds_up, keeps_what_was_held, forgets_requests),
-    *(forgets_days, does_not_wait, allows_one_more),
-    *(keeps_budgets, gives_beyond_budgets, overfills_wallets, forgets_levels),
-    *(asks_partners_anew, takes_silence_for_yes, corrects_scores_today),
+    *(rounds_up, keeps_caps, keeps_what_was_held, forgets_requests, allows_one_more),
+    *(keeps_budgets, overfills_wallets, takes_silence_for_yes),
 )
 LONG: Sequence[Patch] = (
-    keeps_caps,
-    burns_the_oldest,
-    forgets_orders,
-    gives_the_first_back_first,
+    *(burns_the_oldest, forgets_days, does_not_wait, forgets_orders, gives_the_first_back_first),
+    *(gives_beyond_budgets, forgets_levels, asks_partners_anew, corrects_scores_today),
 )
 
 
