@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -96,6 +96,8 @@ class Definition(Generic[State, Config]):
     """What runs beside the calls in real time, from when everything is wired until the service closes."""
     settings_class: type[ServiceSettings] = ServiceSettings
     """What it is told by its environment."""
+    fixed_fields: Mapping[str, str] = field(default_factory=dict)
+    """By kind of document the field of its spec that stays as it was first published, for ever."""
 
 
 def main(definition: Definition[Any, Any]) -> None:
@@ -210,6 +212,7 @@ def _services(
         platform.configurations,
         platform.settings.partitions,
         heads.advance,
+        definition.fixed_fields,
     )
     config = ConfigServicer(platform.pool, publisher, platform.page_tokens)
     return [

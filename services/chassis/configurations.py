@@ -24,6 +24,12 @@ _DOCUMENTS = """
     WHERE version = $1
     ORDER BY kind, code
 """
+_FIRST_PUBLISHED = """
+    SELECT DISTINCT ON (kind, code) kind, code, programme, spec
+    FROM unnest($1::text[], $2::text[]) AS asked (kind, code)
+    JOIN config_documents USING (kind, code)
+    ORDER BY kind, code, version
+"""
 _CURRENT = """
     SELECT config_version
     FROM head
@@ -34,6 +40,12 @@ _CURRENT = """
 async def load_documents(connection: Connection | asyncpg.Pool, version: int) -> list[Document]:
     """The documents of a version, by kind and code; version 0 has none."""
     return [_document(row) for row in await connection.fetch(_DOCUMENTS, version)]
+
+
+async def first_published(pool: asyncpg.Pool, documents: Sequence[Document]) -> list[Document]:
+    """Documents as they were in the first version that had them; new ones are left out."""
+    kinds, codes = [document.kind for document in documents], [document.code for document in documents]
+    return [_document(row) for row in await pool.fetch(_FIRST_PUBLISHED, kinds, codes)]
 
 
 def _document(row: asyncpg.Record) -> Document:

@@ -8,8 +8,8 @@ from services.chassis.documents import Document, DocumentErrors
 from services.chassis.errors import FieldViolation
 from tessera.config.v1 import config_service_pb2 as pb
 
-MAX_EXACT_INTEGER = 1 << 53
-"""JSON numbers travel as doubles; whole numbers beyond this would not arrive as they were sent."""
+MAX_EXACT_INTEGER = (1 << 53) - 1
+"""JSON numbers travel as doubles; one beyond this may not be the one that was sent: 2^53 + 1 arrives as 2^53."""
 
 
 def from_message(message: pb.Document) -> Document:

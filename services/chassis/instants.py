@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
 
+from services.chassis.clock import EPOCH
 from services.chassis.errors import Refused, Rejection
 
 MIN_SECONDS = 0
@@ -15,10 +16,10 @@ _NANOS_PER_MICRO = 1000
 
 
 def out_of_range(field: str) -> Rejection:
-    """A time before 1970 or after 9998."""
+    """A time before 1970 or after 9998, or, of what happened, the very beginning of 1970."""
     return Rejection(
         "TIME_OUT_OF_RANGE",
-        f"{field} is before 1970 or after 9998",
+        f"{field} is not a time from 1970 to 9998",
         code=StatusCode.INVALID_ARGUMENT,
         metadata={"field": field},
     )
@@ -37,6 +38,18 @@ def checked_instant(value: Timestamp, field: str) -> datetime:
     """The time of a timestamp. Raises Refused (TIME_OUT_OF_RANGE)."""
     at = instant(value)
     if at is None:
+        raise Refused(out_of_range(field))
+    return at
+
+
+def checked_occurrence(value: Timestamp, field: str) -> datetime:
+    """The time at which something happened. Raises Refused (TIME_OUT_OF_RANGE).
+
+    Journals count microseconds since 1970, of which 0 stands for no time: nothing happened at that very one, which is
+    what a time that nobody filled in says.
+    """
+    at = checked_instant(value, field)
+    if at == EPOCH:
         raise Refused(out_of_range(field))
     return at
 

@@ -1,7 +1,7 @@
 """Putting documents in force: all of them or none, in every partition at once."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +10,11 @@ import asyncpg
 
 from services.chassis import heads, idempotency, journal
 from services.chassis.batches import CommitListener
-from services.chassis.configurations import Configurations, current_version, load_documents
+from services.chassis.configurations import Configurations, current_version, first_published, load_documents
 from services.chassis.database import WriteConnection
 from services.chassis.document_wire import to_message
 from services.chassis.documents import Document, DocumentErrors
-from services.chassis.errors import Refused
+from services.chassis.errors import FieldViolation, Refused
 from services.chassis.idempotency import Request
 from services.chassis.partitions import SYSTEM_PARTITION
 from services.chassis.reading import Reading
@@ -93,6 +93,7 @@ class Publisher:
         configurations: Configurations[Any],
         partitions: int,
         on_commit: CommitListener,
+        fixed_fields: Mapping[str, str],
     ) -> None:
         self._service = service
         self._pool = pool
@@ -100,6 +101,7 @@ class Publisher:
         self._configurations = configurations
         self._partitions = partitions
         self._on_commit = on_commit
+        self._fixed_fields = fixed_fields
 
     async def publish(
         self, make: Make, request: Request, caller: str, *, validate_only: bool
@@ -129,8 +131,25 @@ class Publisher:
             config = self._configurations.compile(after)
         except DocumentErrors as error:
             raise error.refused() from None
-        changes = [_change_message(change) for change in changes_between(before, after)]
-        return Candidate(version, after, config, pb.PublishDocumentsResponse(version=version, changes=changes))
+        changes = changes_between(before, after)
+        await self._check_fixed_fields(changes)
+        messages = map(_change_message, changes)
+        return Candidate(version, after, config, pb.PublishDocumentsResponse(version=version, changes=messages))
+
+    async def _check_fixed_fields(self, changes: Iterable[Change]) -> None:
+        """Raises Refused (DOCUMENT_INVALID) for documents that are to be another thing than they were at first.
+
+        A document that comes back after it was removed is the same one: what happened by it is still there.
+        """
+        changed = {document.name: document for document in _with_changed_fields(changes, self._fixed_fields)}
+        mistakes = []
+        for first in await first_published(self._pool, list(changed.values())) if changed else ():
+            field = self._fixed_fields[first.kind]
+            if first.spec.get(field) != changed[first.name].spec.get(field):
+                description = f"is {first.spec.get(field)} for ever, as it was first published; use another code"
+                mistakes.append(FieldViolation(f"{first.name}.{field}", description))
+        if mistakes:
+            raise DocumentErrors(mistakes).refused()
 
     async def _switch(
         self, connection: asyncpg.Connection, candidate: Candidate, request: Request, caller: str
@@ -200,6 +219,16 @@ async def _write_version(
         _INSERT_JOURNAL, link.partition, link.position, link.recorded_at, link.payload, link.chain_hash
     )
     return link
+
+
+def _with_changed_fields(changes: Iterable[Change], fields: Mapping[str, str]) -> Iterator[Document]:
+    """The documents that changes bring in or back, and those of which they change one of the fields, given by kind."""
+    for before, after in ((change.before, change.after) for change in changes):
+        if after is None or after.kind not in fields:
+            continue
+        field = fields[after.kind]
+        if before is None or before.spec.get(field) != after.spec.get(field):
+            yield after
 
 
 def _change_message(change: Change) -> pb.DocumentChange:

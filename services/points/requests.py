@@ -7,7 +7,7 @@ from uuid import UUID
 from services.chassis import idempotency, ids
 from services.chassis.access import Caller, require_domain
 from services.chassis.errors import FieldViolation, Refused, invalid_argument
-from services.chassis.instants import checked_instant, timestamp
+from services.chassis.instants import checked_instant, checked_occurrence, timestamp
 from services.chassis.validation import item_rejection
 from services.points.activities.wire import returned_of
 from services.points.commands import (
@@ -81,7 +81,7 @@ def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_
         member_id=member_id,
         account_id=decode("account", activity.account_id, "activity.account_id"),
         domain=activity.domain,
-        occurred_at=checked_instant(activity.occurred_at, "activity.occurred_at"),
+        occurred_at=checked_occurrence(activity.occurred_at, "activity.occurred_at"),
         received_at=received_at,
         currency=activity.currency,
         cash_minor=cash_minor,
@@ -144,7 +144,7 @@ def complete_activity(request: completion_pb2.CompleteActivityRequest, caller: C
     return CompleteActivity(
         request=idempotency.identify(caller.name, "points.CompleteActivity", request),
         activity=named,
-        completed_at=checked_instant(request.completed_at, "completed_at"),
+        completed_at=checked_occurrence(request.completed_at, "completed_at"),
         caller=caller,
         validate_only=validate_only,
     )

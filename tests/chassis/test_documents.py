@@ -111,7 +111,7 @@ def test_a_document_arrives_as_it_was_sent(spec: dict[str, Any]) -> None:
     assert from_message(pb.Document.FromString(to_message(document).SerializeToString())) == document
 
 
-@pytest.mark.parametrize("number", [0.5, 1e300, float("inf"), float("nan"), 2.0**54])
+@pytest.mark.parametrize("number", [0.5, 1e300, float("inf"), float("nan"), 2**53 + 1, 2.0**54])
 def test_a_number_that_is_not_whole_or_not_exact_is_refused_with_its_place(number: float) -> None:
     spec = struct_pb2.Struct()
     spec.update({"tiers": [{"rate": 1}, {"rate": number}]})

@@ -53,10 +53,12 @@ def outside(least: int, most: int | None = None) -> list[Bad]:
     return below if most is None else [*below, Bad(most + 1), Bad(MAX)]
 
 
-def times(field: str, *, needed: bool = True, limited: bool = False) -> list[Bad]:
-    """Before 1970, after 9998, no instant at all; where it is `limited`, also what has passed and what is far ahead."""
+def times(field: str, *, needed: bool = True, limited: bool = False, happened: bool = False) -> list[Bad]:
+    """Before 1970, after 9998, no instant at all; where it is `limited`, also what has passed and what is far ahead;
+    where something `happened`, also the very beginning of 1970."""
     odd = [(-1, 0), (-62_135_596_801, 0), (253_370_764_800, 0), (1 << 62, 0), (0, -1), (0, 10**9)]
     odd += [(0, 0), (1_830_297_600, 0)] if limited else []
+    odd += [(0, 999)] if happened else []
     rows = [Bad(value, "TIME_OUT_OF_RANGE", figures={"field": field}) for value in odd]
     return [*rows, Bad(None)] if needed else rows
 
@@ -99,7 +101,7 @@ BY_FIELD: dict[str, Sequence[Bad]] = {
     "decision": [Bad(0), Bad(9)],
     "resolution": [Bad(0), Bad(9)],
     "expires_at": times("expires_at"),
-    "completed_at": times("completed_at"),
+    "completed_at": times("completed_at", happened=True),
     "effective_at": times("effective_at", needed=False),
     # What happened.
     "activity.member_id": unknown("member", "MEMBER_UNKNOWN"),
@@ -107,7 +109,7 @@ BY_FIELD: dict[str, Sequence[Bad]] = {
     "activity.domain": [*codes(), Bad("travel", "ACCOUNT_OF_ANOTHER_DOMAIN")],
     "activity.type": codes(),
     "activity.reference": texts(128, needed=True, nul=False),
-    "activity.occurred_at": times("activity.occurred_at"),
+    "activity.occurred_at": times("activity.occurred_at", happened=True),
     "activity.currency": [
         *(Bad(text) for text in ("cny", "CN", "CNYX", "12A")),
         Bad("USD", "CURRENCY_MISMATCH", figures={"currency": "CNY"}),

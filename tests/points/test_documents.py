@@ -156,3 +156,18 @@ def test_a_condition_must_be_true_or_false() -> None:
     assert mistakes_in(unit(), rule(condition="1 + 1")) == {
         "earn-rule/per-fen.condition": "line 1, column 1: is neither true nor false"
     }
+
+
+@pytest.mark.parametrize(("kind", "other"), [("spendable", "qualifying"), ("qualifying", "spendable")])
+async def test_a_unit_keeps_its_kind_for_ever(kind: str, other: str) -> None:
+    async with open_shop(unit(kind=kind), rule()) as shop:
+        member = await shop.enrol()
+        await shop.earn(member, 100)
+        for removed in (False, True):
+            if removed:
+                await shop.publish_only(programme())
+            refusal = await refusal_of(shop.publish(unit(kind=other), rule()))
+            assert (refusal.reason, refusal.fields) == ("DOCUMENT_INVALID", ("unit/points.kind",))
+        await shop.publish(unit(kind=kind, name="The same again"), unit("others", other), rule())
+        assert (await shop.earn(member, 50)).earnings[0].balance_after == 150
+        assert await shop.findings() == []

@@ -140,6 +140,19 @@ async def test_times_before_1970_and_after_9998_are_refused(seconds: int, nanos:
             assert (refusal.reason, refusal.metadata) == ("TIME_OUT_OF_RANGE", {"field": field})
 
 
+@pytest.mark.parametrize("nanos", [0, 999])
+async def test_nothing_happened_at_the_very_beginning_of_1970(nanos: int) -> None:
+    """The journal has no such time: of microseconds since then, 0 stands for none."""
+    async with open_shop() as shop:
+        purchase = activity(await shop.enrol(), 100, await shop.now())
+        purchase.occurred_at.seconds, purchase.occurred_at.nanos = 0, nanos
+        refusal = await refusal_of(shop.points.RecordActivity(record(purchase)))
+        assert (refusal.reason, refusal.metadata) == ("TIME_OUT_OF_RANGE", {"field": "activity.occurred_at"})
+        purchase.occurred_at.nanos = 1_000
+        assert (await shop.points.RecordActivity(record(purchase))).earnings[0].amount == 100
+        assert await shop.findings() == []
+
+
 async def test_an_activity_without_a_time_is_malformed() -> None:
     async with open_shop() as shop:
         purchase = activity(await shop.enrol(), 100, await shop.now())

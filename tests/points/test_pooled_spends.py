@@ -15,6 +15,7 @@ from services.chassis import ids
 from services.chassis.documents import Document, DocumentErrors
 from services.points.documents import compile_documents
 from services.points.heard import SUSPENDED, MemberHeard
+from services.points.specs import MAX_AMOUNT
 from tessera.points.v1 import event_pb2, group_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
@@ -412,3 +413,12 @@ class TestReads:
             )
             assert (refusal.code, refusal.reason) == (StatusCode.NOT_FOUND, "GROUP_UNKNOWN")
             assert refusal.metadata == {"group_id": unknown}
+
+    async def test_what_a_group_has_may_be_more_than_can_be_told(self) -> None:
+        async with household(have=(1, 1)) as (shop, group_id, (first, second)):
+            await shop.points.Grant(grant(first, MAX_AMOUNT - 1))
+            asked = group_pb2.GetPoolBalanceRequest(group_id=in_group(group_id), unit="points")
+            refusal = await refusal_of(shop.points.GetPoolBalance(asked))
+            assert (refusal.code, refusal.reason) == (StatusCode.INVALID_ARGUMENT, "AMOUNT_OUT_OF_RANGE")
+            await shop.points.Spend(spend(second, 1))
+            assert (await shop.points.GetPoolBalance(asked)).available == MAX_AMOUNT

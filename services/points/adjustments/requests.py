@@ -2,7 +2,7 @@
 
 from services.chassis import idempotency, ids
 from services.chassis.access import Caller, require_domain
-from services.chassis.instants import checked_instant
+from services.chassis.instants import checked_occurrence
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.requests import decode
 from tessera.points.v1 import points_service_pb2 as pb
@@ -24,7 +24,7 @@ def adjust(request: pb.AdjustRequest, caller: Caller) -> Adjust:
         cause=request.cause,
         funder=request.funder,
         effective_at=(
-            checked_instant(request.effective_at, "effective_at") if request.HasField("effective_at") else None
+            checked_occurrence(request.effective_at, "effective_at") if request.HasField("effective_at") else None
         ),
         caller=caller,
         validate_only=validate_only,

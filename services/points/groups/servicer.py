@@ -6,10 +6,12 @@ from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
 from services.points import wire
 from services.points.documents import PointsConfig
+from services.points.errors import amount_out_of_range
 from services.points.groups import errors, loading, rules
 from services.points.groups.operations import pooled_unit
 from services.points.groups.values import GROUP
 from services.points.requests import decode
+from services.points.specs import MAX_AMOUNT
 from services.points.wallets import reads
 from services.points.wallets.lots import settle
 from tessera.points.v1 import group_pb2 as pb
@@ -50,8 +52,11 @@ class GroupReads:
             if wallet is not None:
                 settle(wallet, now)
             available = 0 if wallet is None else rules.given_by(wallet, now, request.merchant or None)
-            response.available += available
             response.members.add(
                 member_id=wire.member_id(seat.member_id), role=seat.role, available=available, contributes=gives
             )
+        total = sum(member.available for member in response.members)
+        if total > MAX_AMOUNT:
+            raise Refused(amount_out_of_range("what the group has"))
+        response.available = total
         return response

@@ -238,6 +238,14 @@ _LOTS = f"""
     ORDER BY gone_at, available_at, lot_id
     LIMIT $8
 """
+_HAS_WALLET = """
+    SELECT EXISTS (
+        SELECT FROM balances
+        WHERE partition = $1
+          AND member_id = $2
+          AND unit = $3
+    )
+"""
 
 
 async def known_members(
@@ -245,6 +253,12 @@ async def known_members(
 ) -> set[UUID]:
     """Which members have been heard of."""
     return {row["member_id"] for row in await connection.fetch(_MEMBERS, partitions, member_ids)}
+
+
+async def has_wallet(pool: asyncpg.Pool, partition: int, member_id: UUID, unit: str) -> bool:
+    """Whether a member ever had some of a unit."""
+    found: bool = await pool.fetchval(_HAS_WALLET, partition, member_id, unit)
+    return found
 
 
 async def wallets(connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]) -> Wallets:

@@ -1,6 +1,6 @@
 """Reading wallets: balances, entries, lots."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,7 +104,7 @@ class WalletReads:
         """A page of entries."""
         await self._platform.at_least.wait(request.at_least, call)
         member_id = await self._known(request.member_id)
-        await self._check_unit(request.unit)
+        await self._check_unit(member_id, request.unit)
         tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
         before = (int(cursor[0]), int(cursor[1])) if cursor else _NEWEST
@@ -126,7 +126,7 @@ class WalletReads:
         """A page of lots."""
         await self._platform.at_least.wait(request.at_least, call)
         member_id = await self._known(request.member_id)
-        await self._check_unit(request.unit)
+        await self._check_unit(member_id, request.unit)
         tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
         after = _lot_cursor(tokens.decode(request.page_token, call.method, call.caller.name, request))
         now = await self._platform.clock.now()
@@ -159,9 +159,13 @@ class WalletReads:
             raise Refused(errors.member_unknown(text))
         return member_id
 
-    async def _check_unit(self, unit: str) -> None:
+    async def _check_unit(self, member_id: UUID, unit: str) -> None:
+        """Raises Refused (UNIT_UNKNOWN) for a unit that is not configured, unless the member ever had some of it."""
         _, config = await self._platform.configurations.current(self._platform.pool)
-        if unit and unit not in config.units:
+        if not unit or unit in config.units:
+            return
+        (partition,) = self._partitions_of([member_id])
+        if not await reads.has_wallet(self._platform.pool, partition, member_id, unit):
             raise Refused(errors.unit_unknown(unit))
 
 
@@ -172,10 +176,14 @@ Pasts = Mapping[_View, Mapping[tuple[UUID, str], Past]]
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Whose balances of which units, now (None) or at an instant, as known now (None) or as recorded by a past one."""
+    """Whose balances of which unit, now (None) or at an instant, as known now (None) or as recorded by a past one.
+
+    Without a unit, of all that are configured and all that the member ever had some of.
+    """
 
     member_id: UUID
-    units: Sequence[str]
+    unit: str
+    configured: Collection[str]
     at: datetime | None
     recorded_by: datetime | None
 
@@ -191,14 +199,12 @@ def _question(request: pb.GetBalanceRequest, config: PointsConfig, now: datetime
         at, recorded_by = _given_instant(request, "effective_at"), _given_instant(request, "recorded_by")
     except Refused as error:
         return error.rejection
-    if request.unit and request.unit not in config.units:
-        return errors.unit_unknown(request.unit)
     if recorded_by is not None:
         if at is not None and at > recorded_by:
             return errors.effective_after_recorded()
         at = at or min(recorded_by, now)
     known_by = recorded_by if recorded_by is not None and recorded_by < now else None
-    return _Question(member_id, [request.unit] if request.unit else sorted(config.units), at, known_by)
+    return _Question(member_id, request.unit, config.units, at, known_by)
 
 
 def _answer(
@@ -210,8 +216,11 @@ def _answer(
     of_member = wallets.get(question.member_id)
     if of_member is None:
         return errors.member_unknown(wire.member_id(question.member_id))
+    units = {*question.configured, *of_member}
+    if question.unit and question.unit not in units:
+        return errors.unit_unknown(question.unit)
     response = pb.GetBalanceResponse()
-    for unit in question.units:
+    for unit in [question.unit] if question.unit else sorted(units):
         wallet = of_member.get(unit)
         view = NOTHING if wallet is None else _view(wallet, question.view, pasts, now)
         balance = response.balances.add(unit=unit, available=view.available, pending=view.pending, held=view.held)
