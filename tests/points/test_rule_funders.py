@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.points.shares import left_of_parts, split
-from tests.points.builders import Member, Shop, open_shop, reverse, rule, unit
+from tessera.points.v1 import points_service_pb2 as pb
+from tests.points.builders import Member, Shop, open_shop, refund, reverse, rule, spend, unit
 from tests.points.test_documents import mistakes_in
 from tests.points.test_earning import config, earned
 
@@ -63,6 +64,26 @@ def test_when_a_sum_falls_its_parts_fall_with_it_and_never_rise(parts: list[int]
 async def parts(shop: Shop, member: Member, paid: int) -> tuple[str, dict[str, int]]:
     answer = await shop.earn(member, paid)
     return answer.activity_id, {earning.funder: earning.amount for earning in answer.earnings}
+
+
+async def owed(shop: Shop) -> dict[str, int]:
+    """What members owe, by funder."""
+    answers = [answer async for answer in shop.points.GetLiability(pb.GetLiabilityRequest())]
+    return {line.funder: line.amount for answer in answers for line in answer.receivables}
+
+
+async def test_nobody_gets_back_from_what_another_funder_of_the_activity_has_left() -> None:
+    """Default 11: own lots first, and a funder-specific clawback stays with its funder."""
+    async with open_shop(unit(), rule(funders={"first": 60, "second": 40})) as shop:
+        member = await shop.enrol()
+        activity_id, given = await parts(shop, member, 100)
+        spent = await shop.points.Spend(spend(member, 60))
+        left = {lot.funder: lot.remaining for lot in await shop.lots(member)}
+        assert left == {"first": 0, "second": 40}
+        await shop.points.ReverseActivity(reverse(activity_id))
+        assert await owed(shop) == {"first": given["first"]}
+        await shop.points.RefundSpend(refund(spent.spend_id))
+        assert (await owed(shop), await shop.available(member), await shop.findings()) == ({}, 0, [])
 
 
 async def test_each_funder_has_an_entry_and_a_lot_and_gets_back_its_own() -> None:

@@ -22,6 +22,7 @@ from services.points.state import PointsState
 from services.points.values import ActivityRow, CapKey, RefundRow
 from services.points.wallet import Wallet
 from services.points.wallets import taking_back
+from services.points.wallets.taking_back import Due
 
 
 def cap_keys_of(row: ActivityRow) -> list[CapKey]:
@@ -166,11 +167,11 @@ def take_back(
     wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
     if wider is not None:
         return wider
-    wallets: dict[str, Wallet] = {}
+    wallets = {effect.unit: state.wallet(row.member_id, effect.unit) for effect in effects}
+    due = [_take_own(wallets[effect.unit], coming, number, moment) for number, effect in enumerate(effects)]
     taken_back: list[activity_wire.TakenBack] = []
-    for number, effect in enumerate(coming.effects):
-        wallet = wallets.setdefault(effect.unit, state.wallet(row.member_id, effect.unit))
-        taken = _take_back(wallet, coming, number, moment)
+    for number, effect in enumerate(effects):
+        taken = _take_back(wallets[effect.unit], coming, number, due[number], moment)
         if isinstance(taken, Rejection):
             return taken
         taken_back.append(taken)
@@ -187,17 +188,27 @@ def _place_of(row: ActivityRow, moment: Moment[PointsConfig]) -> Place:
     return Place(moment.partition_of(row.member_id.int), moment.mask + 1)
 
 
+def _take_own(wallet: Wallet, coming: _Coming, number: int, moment: Moment[PointsConfig]) -> Due | None:
+    """What of the `number`-th recorded effect is not kept, less what was taken before; None of a score."""
+    effect = coming.effects[number]
+    if effect.lot_id is None:
+        return None
+    due = effect.amount - sum(coming.kept[number])
+    before = sum(refund.taken_back[number].taken for refund in coming.earlier)
+    return taking_back.take_own(wallet, coming.row.activity_id, effect.lot_id, due, before, moment.at)
+
+
 def _take_back(
-    wallet: Wallet, coming: _Coming, number: int, moment: Moment[PointsConfig]
+    wallet: Wallet, coming: _Coming, number: int, due: Due | None, moment: Moment[PointsConfig]
 ) -> activity_wire.TakenBack | Rejection:
-    """Take back what of the `number`-th recorded effect is not kept, less what was taken before.
+    """Take back what is due of the `number`-th recorded effect.
 
     Only how a shortage is met is asked of the unit as it is configured today.
     """
     effect, activity_id = coming.effects[number], coming.row.activity_id
     before = [refund.taken_back[number] for refund in coming.earlier]
     kept = sum(coming.kept[number])
-    if effect.lot_id is None:
+    if due is None:
         is_booked = coming.is_completed or not effect.until_completed
         taken = (before[-1].kept if before else effect.amount) - kept if is_booked else 0
         refused = taking_back.take_score_back(wallet, activity_id, coming.account_id, effect.funder, taken, moment.at)
@@ -210,9 +221,7 @@ def _take_back(
         activity_id,
         coming.account_id,
         effect.funder,
-        effect.lot_id,
-        effect.amount - kept,
-        sum(taken.taken for taken in before),
+        due,
         policy,
         len(before) * len(coming.effects) + number,
         moment.at,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.chassis import ids
@@ -16,31 +17,44 @@ _CLAWBACK_ORDINAL = 1 << 20
 """From which ordinal on clawbacks have IDs derived from their activity's; its lots have the ones below."""
 
 
-def claw_back(
-    wallet: Wallet,
-    activity_id: UUID,
-    account_id: UUID,
-    funder: str,
-    lot_id: UUID,
-    due: int,
-    taken: int,
-    policy: str,
-    number: int,
-    now: datetime,
-) -> Clawback | Rejection:
-    """Take back what an activity earned: its own lots first, other lots in order, then by the negative-balance policy.
+class Due(NamedTuple):
+    """What is to be taken back of what one funder gave, and what of that its own lots had."""
 
-    Its own are the lot that was opened with it, and those in which refunds of spends restored that one's points. `due`
-    is what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice. `number`
-    counts the activity's clawbacks from 0.
+    amount: int
+    own: tuple[LotUse, ...]
+
+
+def take_own(wallet: Wallet, activity_id: UUID, lot_id: UUID, due: int, taken: int, now: datetime) -> Due:
+    """Take back from the lots of what an activity earned from one funder.
+
+    They are the lot that was opened with it, and those in which refunds of spends restored that one's points. `due` is
+    what is to be back by now, `taken` what was taken before. What of it expired unused is not taken twice.
     """
     settle(wallet, now)
     of_activity = [lot for lot in wallet.lots.values() if lot.source_id == activity_id]
     own = [lot for lot in of_activity if _origin(wallet, lot) == lot_id]
     amount = max(0, due - sum(lot.expired for lot in own) - taken)
+    return Due(amount, _take_own(wallet, own, amount))
+
+
+def claw_back(
+    wallet: Wallet,
+    activity_id: UUID,
+    account_id: UUID,
+    funder: str,
+    due: Due,
+    policy: str,
+    number: int,
+    now: datetime,
+) -> Clawback | Rejection:
+    """Take back what is due, the rest of it from other lots in order, then by the negative-balance policy.
+
+    Each funder's own lots gave before anybody's rest is taken, so nobody's clawback takes what is another one's.
+    `number` counts the activity's clawbacks from 0.
+    """
+    amount, uses = due
     if wallet.balance.balance - amount < -MAX_AMOUNT:
         return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, -amount)
-    uses = _take_own(wallet, own, amount)
     left = amount - sum(use.amount for use in uses)
     uses += burn(wallet, min(left, free(wallet, now)), now)
     short = amount - sum(use.amount for use in uses)
