@@ -22,5 +22,5 @@ DEFINITION = Definition(
     jobs=jobs,
     settings_class=PointsSettings,
     background=reconcile_always,
-    fixed_fields={"unit": "kind"},
+    fixed_fields={"unit": "kind", "budget": "unit"},
 )

@@ -9,7 +9,7 @@ from grpc import StatusCode
 from services.chassis.documents import Document, DocumentErrors
 from services.points.documents import PointsConfig, compile_documents
 from services.points.giving import Subject
-from tests.points.builders import SCORE, open_shop, programme, refusal_of, rule, unit
+from tests.points.builders import SCORE, budget, open_shop, programme, refusal_of, rule, unit
 
 
 def compiled(*documents: dict[str, Any]) -> PointsConfig:
@@ -171,3 +171,10 @@ async def test_a_unit_keeps_its_kind_for_ever(kind: str, other: str) -> None:
         await shop.publish(unit(kind=kind, name="The same again"), unit("others", other), rule())
         assert (await shop.earn(member, 50)).earnings[0].balance_after == 150
         assert await shop.findings() == []
+
+
+async def test_a_budget_keeps_its_unit_for_ever() -> None:
+    async with open_shop(unit(), unit("miles"), rule(budget="spring"), budget("spring", 100)) as shop:
+        rules = (rule(), rule("for-miles", "miles", budget="spring"))
+        refusal = await refusal_of(shop.publish(*rules, budget("spring", 100, of="miles")))
+        assert (refusal.reason, refusal.fields) == ("DOCUMENT_INVALID", ("budget/spring.unit",))
