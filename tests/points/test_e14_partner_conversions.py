@@ -28,6 +28,7 @@ from tests.points.builders import (
     grant,
     local,
     open_shop,
+    outcome,
     partner,
     programme,
     refusal_of,
@@ -329,6 +330,24 @@ async def test_who_knows_what_the_partner_did_settles_it(decision: str, state: i
         assert await ask_again(shop, unknown) == state
         assert await held(shop, member) == (left, 0)
         assert await shop.findings() == []
+
+
+async def test_of_decisions_and_the_partners_answer_at_once_one_holds() -> None:
+    async with open_exchange(timeout_ms=60) as (shop, skyline):
+        member = await flyer(shop)
+        skyline.fault = "late"
+        unknown = (await started(shop, member)).conversion.partner_conversion_id
+        skyline.fault = ""
+        settle = shop.points.SettlePartnerConversion
+        outcomes = await asyncio.gather(
+            *(outcome(settle(settle_with_partner(unknown, ("refused", "booked")[n % 2]))) for n in range(20)),
+            *(outcome(ask_again(shop, unknown)) for _ in range(10)),
+        )
+        assert outcomes[:20].count("") <= 1
+        assert set(outcomes[:20]) <= {"", "PARTNER_CONVERSION_CLOSED"}
+        assert set(outcomes[20:]) == {""}
+        left = {DONE: 700, REFUSED: 1000}[(await read(shop, unknown)).state]
+        assert (await held(shop, member), await shop.findings()) == ((left, 0), [])
 
 
 async def test_an_answer_that_contradicts_a_decision_changes_nothing_and_is_told() -> None:

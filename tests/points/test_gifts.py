@@ -257,6 +257,24 @@ class TestAcceptance:
             assert (refusal.reason, refusal.metadata) == ("GIFT_NOT_OPEN", {"state": state})
             assert await shop.findings() == []
 
+    async def test_of_thirty_who_accept_decline_and_take_back_at_once_one_ends_the_offer(self) -> None:
+        async with open_shop(unit(gift=TO_ACCEPT), rule()) as shop:
+            giver, receiver = await two(shop)
+            await shop.earn(giver, 100)
+            for _ in range(4):
+                gift_id = (await shop.points.Gift(give(giver, receiver, 10))).gift_id
+                before = (await shop.available(giver), await shop.available(receiver))
+                calls = [
+                    *(shop.points.CancelGift(end(gift_id)) for end in (take_back, decline) * 10),
+                    *(shop.points.AcceptGift(accept(gift_id, receiver)) for _ in range(10)),
+                ]
+                outcomes = Counter(await asyncio.gather(*map(outcome, calls)))
+                assert outcomes == {"": 1, "GIFT_NOT_OPEN": 29}
+                accepted = 10 * (await state_of(shop, gift_id) == "accepted")
+                assert await shop.available(giver) == before[0] + 10 - accepted
+                assert await shop.available(receiver) == before[1] + accepted
+            assert await shop.findings() == []
+
     @pytest.mark.parametrize("with_jobs", [True, False])
     async def test_an_offer_that_nobody_accepts_expires_by_itself(self, with_jobs: bool) -> None:
         async with open_shop(unit(gift=TO_ACCEPT), rule(), at="2026-06-01") as shop:
