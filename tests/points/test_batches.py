@@ -53,6 +53,7 @@ from tessera.points.v1 import points_service_pb2 as pb
 from tests.points import builders, returns
 from tests.points.builders import Member, Shop, activity, record, someone
 from tests.points.terms import DOCUMENTS, OF_ALL_KINDS
+from tests.support.exchange_partner import asked_by_nobody_else
 
 CALLER = Caller("operator", frozenset(), ALL)
 APPROVER = Caller("approver", frozenset(), ALL)
@@ -456,7 +457,7 @@ def split(commands: Sequence[Any], drawn: Sequence[Any]) -> list[list[Any]]:
 
 
 def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
-    with asyncio.Runner() as runner, ExitStack() as stack:
+    with asked_by_nobody_else(), asyncio.Runner() as runner, ExitStack() as stack:
         services = [Service(opened(runner, stack)) for _ in range(2)]
 
         @settings(

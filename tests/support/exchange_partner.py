@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
+import pytest
 from grpc import StatusCode, aio
 
+from services.points.partners import reconciling
 from tessera.partner.v1 import exchange_service_pb2 as pb
 from tessera.partner.v1 import exchange_service_pb2_grpc
 
@@ -90,3 +92,15 @@ async def open_partner() -> AsyncIterator[tuple[ExchangePartner, str]]:
         yield partner, f"127.0.0.1:{port}"
     finally:
         await server.stop(None)
+
+
+@contextmanager
+def asked_by_nobody_else() -> Iterator[None]:
+    """Partners hear of conversions from calls alone, not from what asks them again in real time."""
+
+    async def nothing(*told: Any) -> None:
+        pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reconciling, "reconcile", nothing)
+        yield

@@ -19,7 +19,7 @@ from tests.points.model.pooling import Pooling
 from tests.points.model.promises import SHANGHAI
 from tests.points.model.racing import Racing
 from tests.points.terms import DOCUMENTS, OF_THE_MODEL
-from tests.support.exchange_partner import open_partner
+from tests.support.exchange_partner import asked_by_nobody_else, open_partner
 
 NEW_YORK = ZoneInfo("America/New_York")
 OPENING = {SHANGHAI: "2026-01-20 12:00", NEW_YORK: "2026-02-20 12:00"}
@@ -52,7 +52,7 @@ def live(lives: int, steps: int, zone: ZoneInfo = SHANGHAI, chance: int = 0, loo
 
     failures: list[Exception] = []
 
-    with asyncio.Runner() as runner:
+    with asked_by_nobody_else(), asyncio.Runner() as runner:
         opened = AsyncExitStack()
         Lives.run = staticmethod(runner.get_loop().run_until_complete)
         try:
