@@ -22,6 +22,8 @@ class ExchangePartner(exchange_service_pb2_grpc.ExchangeServiceServicer):
     """Books each reference once at most, as the contract asks."""
 
     def __init__(self) -> None:
+        self.address = ""
+        """Where it is served."""
         self.fault: Fault = ""
         self.refuses = False
         self.silent: set[str] = set()
@@ -86,10 +88,10 @@ async def open_partner() -> AsyncIterator[tuple[ExchangePartner, str]]:
     """A partner that serves, and its address."""
     partner, server = ExchangePartner(), aio.server()
     exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(partner, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    partner.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:
-        yield partner, f"127.0.0.1:{port}"
+        yield partner, partner.address
     finally:
         await server.stop(None)
 
