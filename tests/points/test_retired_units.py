@@ -22,6 +22,8 @@ async def test_what_there_is_of_it_is_told_comes_back_and_expires() -> None:
         assert await shop.available(member) == 95
         assert [lot.remaining for lot in await shop.lots(member)] == [95]
         assert await shop.available(member, at=local("2026-01-04")) == 0
+        answers = shop.points.GetLiability(pb.GetLiabilityRequest(unit="points"))
+        assert [line.outstanding async for answer in answers for line in answer.lines] == [95]
         await shop.go_to("2026-01-05")
         told = [("earn", 100), ("spend", -10), ("refund", 10), ("spend", -5), ("expire", -95)]
         assert await shop.entries(member) == told

@@ -32,6 +32,11 @@ class Owed:
             self.receivables[unit, funder] += amount
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nobody ever had anything."""
+        return not self.lines and not self.receivables
+
+    @property
     def is_in_range(self) -> bool:
         """Whether every sum can be told."""
         sums = [amount for figures in self.lines.values() for amount in figures.values()]

@@ -27,14 +27,14 @@ class Reports:
         """Sums over all partitions, read one after the other, each in one snapshot."""
         await self._platform.at_least.wait(request.at_least, call)
         _, config = await self._platform.configurations.current(self._platform.pool)
-        if request.unit and request.unit not in config.units:
-            raise Refused(errors.unit_unknown(request.unit))
         zones = {code: unit.zone.key for code, unit in config.units.items()}
         owed = Owed()
         try:
             positions = await self._add_up(owed, request.unit, zones)
         except asyncpg.NumericValueOutOfRangeError:
             raise Refused(errors.amount_out_of_range("a sum of what is owed")) from None
+        if owed.is_empty and request.unit and request.unit not in config.units:
+            raise Refused(errors.unit_unknown(request.unit))
         if not owed.is_in_range:
             raise Refused(errors.amount_out_of_range("a sum of what is owed"))
         yield pb.GetLiabilityResponse(positions=positions)
