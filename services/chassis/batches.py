@@ -15,9 +15,9 @@ from services.chassis.cursors import read_cursors
 from services.chassis.database import WriteConnection
 from services.chassis.errors import Rejection
 from services.chassis.failures import CommitUnknownError, is_storage_failure, rejection_of
-from services.chassis.feed_batch import FeedBatch
+from services.chassis.feed_batch import FeedBatch, FeedGroup
 from services.chassis.heads import Head
-from services.chassis.operations import BatchState, Command, Decision, Moment, Operations, Wider
+from services.chassis.operations import BatchState, Command, Decision, Forwarded, Moment, Operations, Wider
 from services.chassis.partitions import SYSTEM_PARTITION
 from services.chassis.reading import Reading
 from services.chassis.store import Rows, Store
@@ -27,6 +27,9 @@ _LOG = structlog.stdlib.get_logger(__name__)
 
 Outcome = Verdict | BaseException
 """What becomes of a command: a verdict, or the unexpected exception that it alone caused."""
+
+Written = Outcome | Forwarded
+"""What becomes of a command in a batch: its outcome, or another command that has one in its stead."""
 
 MAX_TRACEPARENTS = 16
 """Links to the calls that a batch served; a feed need not carry a thousand."""
@@ -77,20 +80,20 @@ class BatchWriter(Generic[State, Config]):
         """A refusal in this service's name."""
         return refused(rejection, self.error_domain)
 
-    async def write(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def write(self, entries: Sequence[Entry]) -> list[Written]:
         """Write a batch and tell what became of each command.
 
         A batch that fails for a reason nobody foresaw is run again one command at a time, so that what poisons it fails
         alone. One in which a command needs more partitions than it has locked is committed up to that command and goes
         on with those as well.
         """
-        outcomes: list[Outcome] = []
+        outcomes: list[Written] = []
         along: list[Command] = []
         while len(outcomes) < len(entries):
             outcomes += await self._write(entries[len(outcomes) :], along)
         return outcomes
 
-    async def _write(self, entries: Sequence[Entry], along: list[Command]) -> Sequence[Outcome]:
+    async def _write(self, entries: Sequence[Entry], along: list[Command]) -> Sequence[Written]:
         """Write commands up to the first one that needs more than `along`, to which that is added."""
         try:
             verdicts, wider = await self._transact(entries, along)
@@ -107,12 +110,12 @@ class BatchWriter(Generic[State, Config]):
 
     async def _transact(
         self, entries: Sequence[Entry], along: Sequence[Command]
-    ) -> tuple[Sequence[Verdict], Wider | None]:
+    ) -> tuple[Sequence[Verdict | Forwarded], Wider | None]:
         """One transaction: the verdicts of the commands that it decided, and what the next one needs."""
         by_partition: dict[int, list[Command]] = {}
         for command in (*(entry.command for entry in entries), *along):
             for partition in {routing & self._mask for routing in command.owners}:
-                by_partition.setdefault(partition, []).append(command)
+                by_partition.setdefault(partition, []).extend(_parts(command))
         connection = await self._connection.get()
         began = time.perf_counter()
         try:
@@ -165,6 +168,7 @@ class BatchWriter(Generic[State, Config]):
     ) -> list[journal.Link]:
         links = []
         traceparents = [entry.traceparent for entry in entries if entry.traceparent][:MAX_TRACEPARENTS]
+        halves = {partition: batch.moment.positions[partition] for partition in self._operations.undivided(batch.state)}
         for head in locked:
             events, kept = batch.state.events(head.partition), batch.kept_rows(head.partition)
             link = None
@@ -178,10 +182,15 @@ class BatchWriter(Generic[State, Config]):
                     events,
                     traceparents,
                     kept=kept,
+                    halves=halves if head.partition in halves else None,
                 )
                 links.append(link)
             await self._store.write(connection, head.partition, batch.rows(head.partition), link)
         return links
+
+
+def _parts(command: Command) -> Sequence[Command]:
+    return command.parts if isinstance(command, FeedGroup) else (command,)
 
 
 def _read_known(
@@ -232,9 +241,9 @@ class Batch(Generic[State, Config]):
         self._today = datetime.now(UTC).date()
         self._kept_rows: dict[int, list[idempotency.Row]] = {}
 
-    def run_all(self, commands: Iterable[Command]) -> tuple[list[Verdict], Wider | None]:
+    def run_all(self, commands: Iterable[Command]) -> tuple[list[Verdict | Forwarded], Wider | None]:
         """Decide commands in order, up to the first one that needs more partitions, and what it needs."""
-        verdicts: list[Verdict] = []
+        verdicts: list[Verdict | Forwarded] = []
         for command in commands:
             verdict = self.run(command)
             if isinstance(verdict, Wider):
@@ -242,21 +251,23 @@ class Batch(Generic[State, Config]):
             verdicts.append(verdict)
         return verdicts, None
 
-    def run(self, command: Command) -> Verdict | Wider:
+    def run(self, command: Command) -> Verdict | Wider | Forwarded:
         """Decide a command and fold it in. A request is known in the partition of its first owner, and only there."""
         if isinstance(command, FeedBatch):
-            return self._follow(command)
+            return self._follow((command,))
+        if isinstance(command, FeedGroup):
+            return self._follow(command.parts)
         request = command.request
         if request is None:
             decided = self._decide(command)
-            return decided if isinstance(decided, Wider) else decided[0]
+            return decided if isinstance(decided, Wider | Forwarded) else decided[0]
         home = command.owners[0] & self.moment.mask
         first = self._kept.get((home, request.key))
         if first is not None:
             is_same = first.fingerprint == request.fingerprint
             return first.verdict if is_same else refused(idempotency.REUSED, self._error_domain)
         decided = self._decide(command)
-        if isinstance(decided, Wider):
+        if isinstance(decided, Wider | Forwarded):
             return decided
         verdict, is_kept = decided
         if is_kept:
@@ -264,7 +275,7 @@ class Batch(Generic[State, Config]):
             self._kept_rows.setdefault(home, []).append(idempotency.row(request, verdict, self._today))
         return verdict
 
-    def _decide(self, command: Command) -> tuple[Verdict, bool] | Wider:
+    def _decide(self, command: Command) -> tuple[Verdict, bool] | Wider | Forwarded:
         """The verdict, and whether a repeated request is to find it among the requests."""
         decided = self._operations.decide(self.state, command, self.moment)
         if isinstance(decided, Rejection):
@@ -272,7 +283,7 @@ class Batch(Generic[State, Config]):
             return verdict, verdict.keep and not command.validate_only
         if isinstance(decided, Verdict):
             return decided, False
-        if isinstance(decided, Wider):
+        if isinstance(decided, Wider | Forwarded):
             return decided
         verdict = accepted(decided.answer())
         if command.validate_only:
@@ -280,22 +291,35 @@ class Batch(Generic[State, Config]):
         self._operations.apply(self.state, decided.outcome, self.moment)
         return verdict, not decided.keeps_itself
 
-    def _follow(self, batch: FeedBatch) -> Verdict:
-        """Apply what is new of a feed; the cursor moves in the same transaction, so nothing is applied twice."""
-        key = (batch.source, batch.partition)
-        cursor = self._cursors.get(key, 0)
-        fresh = batch.after(cursor)
-        if fresh.records:
-            if fresh.records[0].position != cursor + 1:
-                raise RuntimeError(
-                    f"gap in the feed of {batch.source}: {cursor} is followed by {fresh.records[0].position}"
-                )
-            decided = self._operations.decide(self.state, fresh, self.moment)
-            if not isinstance(decided, Decision):
-                raise TypeError(f"events of {batch.source} were refused: {decided}")
-            self._operations.apply(self.state, decided.outcome, self.moment)
-            self._cursors[key] = fresh.last_position
+    def _follow(self, parts: Sequence[FeedBatch]) -> Verdict | Wider:
+        """Apply what is new of a feed; the cursors move in the same transaction, so nothing is applied twice."""
+        fresh = [part for batch in parts if (part := self._fresh(batch)).records]
+        decided = [self._heard(part) for part in fresh]
+        for decision in decided:
+            if isinstance(decision, Wider):
+                return decision
+        for number, part in enumerate(fresh):
+            decision = self._heard(part) if number else decided[0]
+            assert isinstance(decision, Decision), "what was read for all parts does for each"
+            self._operations.apply(self.state, decision.outcome, self.moment)
+            self._cursors[part.source, part.partition] = part.last_position
         return accepted(b"")
+
+    def _fresh(self, batch: FeedBatch) -> FeedBatch:
+        """What is new of it. It follows what was applied before without a gap."""
+        cursor = self._cursors.get((batch.source, batch.partition), 0)
+        fresh = batch.after(cursor)
+        if fresh.records and fresh.records[0].position != cursor + 1:
+            raise RuntimeError(
+                f"gap in the feed of {batch.source}: {cursor} is followed by {fresh.records[0].position}"
+            )
+        return fresh
+
+    def _heard(self, batch: FeedBatch) -> Decision | Wider:
+        decided = self._operations.decide(self.state, batch, self.moment)
+        if not isinstance(decided, Decision | Wider):
+            raise TypeError(f"events of {batch.source} were refused: {decided}")
+        return decided
 
     def kept_rows(self, partition: int) -> Sequence[idempotency.Row]:
         """The verdicts to keep in a partition."""

@@ -1,7 +1,7 @@
-"""A stretch of another service's feed, as a command of the lane that applies it."""
+"""Stretches of another service's feed, as commands of the lane that applies them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -12,6 +12,8 @@ class FollowedRecord:
     position: int
     events: Sequence[Any]
     traceparents: Sequence[str] = ()
+    halves: Mapping[int, int] = field(default_factory=dict)
+    """By partition, the positions of the records that are applied with this one or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,25 @@ class FeedBatch:
     def last_position(self) -> int:
         """Where the follower stands when all of it is applied."""
         return self.records[-1].position
+
+
+@dataclass(frozen=True, slots=True)
+class FeedGroup:
+    """Records of several partitions of one source that were one transaction there and are one here."""
+
+    parts: tuple[FeedBatch, ...]
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The partitions of all parts."""
+        return tuple(part.partition for part in self.parts)
+
+    @property
+    def request(self) -> None:
+        """Cursors make it exactly once, not a request id."""
+        return None
+
+    @property
+    def validate_only(self) -> bool:
+        """Never a dry run."""
+        return False

@@ -3,12 +3,14 @@
 The lane applies them and moves the cursor in one transaction, so each record is applied exactly once whatever crashes.
 Records that concern nobody here are passed over: the cursor moves past them with the next ones that do, or after a
 while. A crash forgets that they were passed, and they are passed again.
+Records of several partitions that belong together (the halves of a merge) wait for each other and are applied in one
+transaction. Since the source committed them in one, no two such groups can wait for one another.
 One process follows each feed (an advisory lock decides which); a second one would do no harm, only work.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +25,7 @@ from grpc import RpcError, aio
 from services.chassis.cursors import Cursors, all_cursors
 from services.chassis.database import Connection, is_lost
 from services.chassis.failures import is_storage_failure
-from services.chassis.feed_batch import FeedBatch, FollowedRecord
+from services.chassis.feed_batch import FeedBatch, FeedGroup, FollowedRecord
 from services.chassis.instants import NANOS_A_SECOND, instant
 from services.chassis.lanes import Lanes
 from services.chassis.leadership import leadership
@@ -90,6 +92,8 @@ class Follower:
         self._reached: dict[int, int] = {}
         self._passed: dict[int, list[FollowedRecord]] = {}
         """By partition: records passed over that the cursor in the database does not know of yet."""
+        self._halves: dict[int, FollowedRecord] = {}
+        """By partition: a record that comes next there, and waits for its other halves."""
         self._passed_since = 0.0
         self._say_again_at = 0.0
         """The time.monotonic() from which on it is worth saying that the source is away; 0 while it is not."""
@@ -117,6 +121,7 @@ class Follower:
         self._credentials = self._read_credentials()
         self._reached = await self._starting_point()
         self._passed = {}
+        self._halves = {}
         try:
             while not is_lost(connection):
                 if not await self._step():
@@ -140,6 +145,10 @@ class Follower:
 
     async def _step(self) -> bool:
         """Read what comes next and apply it. False when there was something and nothing of it could be applied."""
+        if group := self._whole_group():
+            is_applied = await self._apply([group])
+            self._keep_what_is_next()
+            return is_applied
         wait = Duration()
         wait.FromNanoseconds(int(self._patience_s() * NANOS_A_SECOND))
         response = await self._stub.Read(
@@ -147,6 +156,7 @@ class Follower:
                 cursors=[
                     event_feed_pb2.Cursor(partition=partition, position=position)
                     for partition, position in self._reached.items()
+                    if partition not in self._halves
                 ],
                 max_records=MAX_RECORDS,
                 wait=wait,
@@ -159,7 +169,8 @@ class Follower:
         batches = self._sort(response.records)
         if self._passed and self._patience_s() == 0:
             batches |= {partition: self._batch(partition, ()) for partition in self._passed.keys() - batches.keys()}
-        is_applied = not batches or await self._apply(batches)
+        is_applied = not batches or await self._apply(list(batches.values()))
+        self._keep_what_is_next()
         self._note_lag(())
         return is_applied
 
@@ -183,22 +194,46 @@ class Follower:
         oldest_at = instant(waiting[0].recorded_at) if waiting else None
         self.lag = Lag(len(waiting), oldest_at, time.monotonic())
 
-    async def _apply(self, batches: Mapping[int, FeedBatch]) -> bool:
+    def _whole_group(self) -> FeedGroup | None:
+        """Records that belong together, if all of them are here and come next."""
+        for record in self._halves.values():
+            if all(
+                partition in self._halves and self._halves[partition].position == position
+                for partition, position in record.halves.items()
+            ):
+                return FeedGroup(
+                    tuple(self._batch(partition, [self._halves[partition]]) for partition in record.halves)
+                )
+        return None
+
+    async def _apply(self, stretches: Sequence[FeedBatch | FeedGroup]) -> bool:
         """Hand each partition's records to its lane; tells whether any of them was applied."""
-        traceparents = {
-            parent for batch in batches.values() for record in batch.records for parent in record.traceparents
-        }
+        parts = [stretch.parts if isinstance(stretch, FeedGroup) else (stretch,) for stretch in stretches]
+        records = (record for batches in parts for batch in batches for record in batch.records)
+        traceparents = {parent for record in records for parent in record.traceparents}
         with self._telemetry.span(f"follow {self.source}", sorted(traceparents)[:MAX_SPAN_LINKS]):
-            outcomes = await self._lanes.submit(list(batches.values()), traceparent=current_traceparent())
+            outcomes = await self._lanes.submit(stretches, traceparent=current_traceparent())
         is_applied = False
-        for (partition, batch), outcome in zip(batches.items(), outcomes, strict=True):
+        for batches, outcome in zip(parts, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 raise outcome
             if outcome.code == OK:
                 is_applied = True
-                self._passed.pop(partition, None)
-                self._reach(partition, batch.last_position)
+                for batch in batches:
+                    self._applied(batch)
         return is_applied
+
+    def _keep_what_is_next(self) -> None:
+        """Of the records that wait for others, forget those that were applied or whose forerunners were not."""
+        self._halves = {
+            partition: record
+            for partition, record in self._halves.items()
+            if record.position == self._reached[partition] + 1
+        }
+
+    def _applied(self, batch: FeedBatch) -> None:
+        self._passed.pop(batch.partition, None)
+        self._reach(batch.partition, batch.last_position)
 
     def _reach(self, partition: int, position: int) -> None:
         self._reached[partition] = position
@@ -207,15 +242,18 @@ class Follower:
     def _sort(self, feed: Sequence[event_feed_pb2.Record]) -> dict[int, FeedBatch]:
         """The batches of the partitions in which something concerns this service; the others are passed over.
 
-        Whatever does not go on where following stands becomes a batch of its own, which finds gaps and repetitions.
+        Whatever does not go on where following stands becomes a batch of its own, which finds gaps and repetitions. A
+        record with other halves is laid aside, and what comes after it is read again later.
         """
         read: dict[int, list[FollowedRecord]] = {}
         for record in feed:
-            journal = journal_pb2.Journal.FromString(record.payload)
-            events = [event for raw in journal.events if (event := self._parse_event(raw)) is not None]
-            read.setdefault(record.partition, []).append(
-                FollowedRecord(record.position, events, tuple(journal.traceparents))
-            )
+            if record.partition in self._halves:
+                continue
+            followed = self._parse(record)
+            if followed.halves:
+                self._halves[record.partition] = followed
+            else:
+                read.setdefault(record.partition, []).append(followed)
         batches = {}
         for partition, records in read.items():
             if records[-1].position != self._reached[partition] + len(records):
@@ -225,6 +263,12 @@ class Follower:
             else:
                 self._pass_over(partition, records)
         return batches
+
+    def _parse(self, record: event_feed_pb2.Record) -> FollowedRecord:
+        journal = journal_pb2.Journal.FromString(record.payload)
+        events = [event for raw in journal.events if (event := self._parse_event(raw)) is not None]
+        halves = {half.partition: half.position for half in journal.halves}
+        return FollowedRecord(record.position, events, tuple(journal.traceparents), halves)
 
     def _pass_over(self, partition: int, records: Sequence[FollowedRecord]) -> None:
         if not self._passed:

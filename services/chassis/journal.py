@@ -4,7 +4,7 @@ Tables are the journal materialised; feeds are the journal read. The bytes that 
 hashed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -42,10 +42,12 @@ def link(
     traceparents: Sequence[str] = (),
     published_version: int = 0,
     kept: Sequence[idempotency.Row] = (),
+    halves: Mapping[int, int] | None = None,
 ) -> Link:
     """The journal row of a batch; `events` are serialised events of the service, in order.
 
-    `kept` are the verdicts that it keeps, of which the journal has digests.
+    `kept` are the verdicts that it keeps, of which the journal has digests; `halves` the positions, by partition, of
+    the records without which this one makes no sense.
     """
     payload = journal_pb2.Journal(
         config_version=config_version,
@@ -58,5 +60,6 @@ def link(
             for key, _, fingerprint, code, payload in kept
         ],
         kept_on=idempotency.days_since_epoch(kept[0][1]) if kept else 0,
+        halves=[journal_pb2.Half(partition=place, position=at) for place, at in sorted((halves or {}).items())],
     ).SerializeToString(deterministic=True)
     return Link(partition, position, recorded_at, payload, chain(previous_hash, position, payload))

@@ -2,14 +2,15 @@
 
 One lane for each partition in each process: a bounded queue and one writer. Its batch is whatever queued while its last
 batch committed. An idle lane writes at once; only a process that is busy lets calls gather (`pace.py`). Work between
-two owners has a lane of its own that locks all the heads it needs.
+two owners has a lane of its own that locks all the heads it needs. A command for an ID that leads elsewhere is handed
+on to the lane of whom it leads to.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from grpc import StatusCode
 from services.chassis.batches import BatchWriter, Entry, Outcome
 from services.chassis.errors import Rejection
 from services.chassis.failures import SHUTTING_DOWN
-from services.chassis.operations import Command
+from services.chassis.operations import Command, Forwarded
 from services.chassis.pace import Pace
 from services.chassis.verdicts import Verdict
 
@@ -82,13 +83,21 @@ class Lane:
     """A bounded queue and the task that writes it."""
 
     def __init__(
-        self, name: str, writer: BatchWriter[Any, Any], capacity: int, turns: asyncio.Semaphore, pace: Pace
+        self,
+        name: str,
+        writer: BatchWriter[Any, Any],
+        capacity: int,
+        turns: asyncio.Semaphore,
+        pace: Pace,
+        put: "Callable[[Queued], None]",
     ) -> None:
+        """`put` hands on what another lane has to do."""
         self.name = name
         self._writer = writer
         self._capacity = capacity
         self._turns = turns
         self._pace = pace
+        self._hand_on = put
         self._last_calls = 0
         self._too_late = writer.refuse(TOO_LATE)
         self._queue: deque[Queued] = deque()
@@ -138,7 +147,10 @@ class Lane:
         self._last_calls = sum([len(queued.waiting.outcomes) == 1 for queued in batch])
         outcomes = await self._writer.write([Entry(queued.command, queued.traceparent) for queued in batch])
         for queued, outcome in zip(batch, outcomes, strict=True):
-            queued.waiting.settle(queued.index, outcome)
+            if isinstance(outcome, Forwarded):
+                self._hand_on(replace(queued, command=outcome.command))
+            else:
+                queued.waiting.settle(queued.index, outcome)
 
     async def settled(self) -> None:
         """Wait until everything that was queued is written."""
@@ -153,8 +165,10 @@ class Lanes:
         self, writers: Sequence[BatchWriter[Any, Any]], crossing: BatchWriter[Any, Any], capacity: int
     ) -> None:
         turns, pace = asyncio.Semaphore(MAX_BATCHES_AT_ONCE), Pace()
-        self._lanes = [Lane(str(number), writer, capacity, turns, pace) for number, writer in enumerate(writers)]
-        self._crossing = Lane("crossing", crossing, capacity, turns, pace)
+        self._lanes = [
+            Lane(str(number), writer, capacity, turns, pace, self._hand_on) for number, writer in enumerate(writers)
+        ]
+        self._crossing = Lane("crossing", crossing, capacity, turns, pace, self._hand_on)
         self._mask = len(writers) - 1
         self._overloaded = crossing.refuse(OVERLOADED)
         self._shutting_down = crossing.refuse(SHUTTING_DOWN)
@@ -185,6 +199,10 @@ class Lanes:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+    def _hand_on(self, queued: Queued) -> None:
+        if not self._lane_of(queued.command.owners).put(queued):
+            queued.waiting.settle(queued.index, self._overloaded)
 
     def _lanes_of(self, commands: Sequence[Command]) -> Sequence[Lane]:
         """Each command's lane. Where one crosses all go with it, since no order holds between two lanes."""

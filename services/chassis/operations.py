@@ -4,7 +4,7 @@ A batch is folded: each command is decided, in order, on the state that the comm
 nothing; what was decided is then applied to the state, so that a refusal or a dry run leaves no trace.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -86,8 +86,18 @@ class Wider(NamedTuple):
     along: Command
 
 
-Decided = Decision | Rejection | Verdict | Wider
-"""A decision, a refusal, a verdict already given (found by a natural key), or what has to be locked to decide."""
+class Forwarded(NamedTuple):
+    """A command was sent to an ID that leads elsewhere now: `command` is what is to be done instead, by its own lane.
+
+    Its first owner is the one that the request was sent to, where a repeated request is known.
+    """
+
+    command: Command
+
+
+Decided = Decision | Rejection | Verdict | Wider | Forwarded
+"""A decision, a refusal, a verdict already given (found by a natural key), what has to be locked to decide, or what is
+to be done instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +111,5 @@ class Operations(Generic[State, Config]):
     """Decide one command. Pure: no I/O, no clock, no change of the state."""
     apply: Callable[[State, Any, Moment[Config]], None]
     """Fold an outcome into the state."""
+    undivided: Callable[[State], Collection[int]] = lambda state: ()
+    """The partitions whose records of this batch are to be followed together or not at all."""

@@ -19,7 +19,7 @@ from services.chassis.documents import Document, Mistakes, Spec, parse_specs
 from services.chassis.errors import Rejection, from_status
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.idempotency import Request
-from services.chassis.operations import Decided, Decision, Moment, Operations, Wider
+from services.chassis.operations import Decided, Decision, Forwarded, Moment, Operations, Wider
 from services.chassis.tables import UPSERT, chassis_tables
 from services.chassis.verdicts import OK, Verdict
 from tests.chassis.ledger_contract import Balance
@@ -174,6 +174,40 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveFor:
+    """Move points of an account that leads to another one now."""
+
+    account: UUID
+    leads_to: UUID
+    amount: int
+    request: Request | None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        return (ids.routing_of(self.account),)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveHere:
+    """Move points on behalf of another account, which knows the request."""
+
+    sent_to: UUID
+    account: UUID
+    amount: int
+    request: Request | None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        return (ids.routing_of(self.sent_to), ids.routing_of(self.account))
+
+    @property
+    def moves(self) -> tuple[tuple[UUID, int], ...]:
+        return ((self.account, self.amount),)
+
+
+@dataclass(frozen=True, slots=True)
 class Explode:
     """Fail for a reason that nobody foresaw."""
 
@@ -281,6 +315,8 @@ def decide(state: LedgerState, command: Any, moment: Moment[LedgerConfig]) -> De
         raise ZeroDivisionError("the account with the secret number 4711 exploded")
     if isinstance(command, TopUp):
         return command.decide(state, moment)
+    if isinstance(command, MoveFor):
+        return Forwarded(MoveHere(command.account, command.leads_to, command.amount, command.request))
     return _book(state, command, moment)
 
 

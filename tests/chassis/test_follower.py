@@ -72,6 +72,15 @@ def record(position: int, amount: int = 1, partition: int = 0, owner: UUID = OWN
     return pb.Record(partition=partition, position=position, payload=payload)
 
 
+def half(partition: int, position: int, owner: UUID, **halves: int) -> pb.Record:
+    """A record that is applied with others: `p1=7` is the one at position 7 of partition 1."""
+    payload = journal_pb2.Journal(
+        events=[Moved(owner, 100, 0).serialized()],
+        halves=[journal_pb2.Half(partition=int(name[1:]), position=at) for name, at in halves.items()],
+    ).SerializeToString()
+    return pb.Record(partition=partition, position=position, payload=payload)
+
+
 def nothing(position: int) -> pb.Record:
     """A record that concerns nobody."""
     return pb.Record(position=position, payload=journal_pb2.Journal().SerializeToString())
@@ -175,6 +184,48 @@ async def test_what_was_passed_over_is_noted_after_a_while(monkeypatch: pytest.M
     assert [asked[0] for asked in feed.asked] == [0, 2, 3, 3]
     assert feed.waits[2] <= follower_module.LINGER_S, "until then nothing may come"
     assert {feed.waits[place] for place in (0, 1, 3)} == {follower_module.POLL_WAIT_S}
+
+
+async def test_records_that_belong_together_wait_for_each_other_and_are_applied_in_one_transaction() -> None:
+    other = account(1)
+    first, second = half(0, 2, OWNER, p0=2, p1=3), half(1, 3, other, p0=2, p1=3)
+    feed = ScriptedFeed(
+        [
+            [record(1), first, record(3)],
+            [record(1, 1, 1, other), record(2, 1, 1, other)],
+            [second, record(4, 1, 1, other)],
+            [record(3), record(4, 1, 1, other)],
+        ]
+    )
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes, connection_to(dsn) as connection:
+        async with following(dsn, lanes, feed):
+            await feed.exhausted(5)
+        assert dict(map(tuple, await connection.fetch("SELECT account_id, balance FROM accounts"))) == {
+            OWNER: 102,
+            other: 103,
+        }
+    assert feed.asked[1:4] == [
+        dict.fromkeys(range(1, 8), 0),
+        {1: 2} | dict.fromkeys(range(2, 8), 0),
+        {0: 2, 1: 3} | dict.fromkeys(range(2, 8), 0),
+    ]
+
+
+async def test_of_records_that_belong_together_none_is_applied_alone() -> None:
+    """The other half cannot be booked (there is less), so this one is not either."""
+    other = account(1)
+    first, second = half(0, 1, OWNER, p0=1, p1=1), record(1, -1, 1, other)
+    payload = journal_pb2.Journal.FromString(second.payload)
+    payload.halves.extend(journal_pb2.Journal.FromString(first.payload).halves)
+    second.payload = payload.SerializeToString()
+    feed = ScriptedFeed([[first, second], [first, second]])
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes, connection_to(dsn) as connection:
+        with capture_logs() as logs:
+            async with following(dsn, lanes, feed):
+                await feed.exhausted(2)
+                await until(lambda: len(logs) > 0)
+        assert await state_of(connection) == (0, 0)
+    assert {line["event"] for line in logs} == {"feed cannot be applied"}
 
 
 async def test_a_gap_is_found_among_what_concerns_nobody() -> None:

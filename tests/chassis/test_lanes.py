@@ -9,7 +9,7 @@ from grpc import StatusCode
 from services.chassis.errors import CODES_BY_NUMBER, Rejection, from_status
 from services.chassis.verdicts import OK, Verdict
 from tests.chassis.house import assert_sound, connection_to, held, ledger_database
-from tests.chassis.ledger import Explode, Move, TopUp, Transfer, balance_of, reason_of
+from tests.chassis.ledger import Explode, Move, MoveFor, TopUp, Transfer, balance_of, reason_of
 from tests.chassis.ledger_lanes import Batches, account, open_lanes, request, until_waiting
 
 
@@ -182,3 +182,33 @@ async def test_a_poisoned_command_fails_alone() -> None:
         assert isinstance((await lanes.submit([Explode(owner, request("b"))]))[0], ZeroDivisionError), "never a verdict"
         async with connection_to(dsn) as connection:
             assert await connection.fetchval("SELECT count(*) FROM requests") == 2
+
+
+async def test_a_command_for_an_id_that_leads_elsewhere_is_done_there() -> None:
+    """Whether it crosses partitions or not, alone or among others; a retry finds its verdict where it was sent."""
+    old, near, far = account(0), account(8), account(1)
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+        outcomes = await lanes.submit(
+            [
+                Move(old, 1),
+                MoveFor(old, near, 10, request("near")),
+                MoveFor(old, far, 100, request("far")),
+                Move(old, 2),
+            ]
+        )
+        again = await lanes.submit([MoveFor(old, near, 10, request("near")), MoveFor(old, far, 100, request("far"))])
+        assert await assert_sound(dsn) == {old: 3, near: 10, far: 100}
+    assert [balance_of(outcome) for outcome in outcomes] == [1, 10, 100, 3]
+    assert again == outcomes[1:3]
+
+
+async def test_a_command_is_handed_on_while_the_lanes_close() -> None:
+    old, far = account(0), account(1)
+    async with ledger_database() as dsn, open_lanes(dsn) as lanes:
+        async with held(dsn, partition=0):
+            waiting = asyncio.create_task(lanes.submit([MoveFor(old, far, 5)]))
+            await asyncio.sleep(0)
+            closing = asyncio.create_task(lanes.close())
+            await asyncio.sleep(0)
+        assert balance_of((await waiting)[0]) == 5
+        await closing
