@@ -3,6 +3,7 @@
 from services.chassis.app import Definition, Platform
 from services.identity.documents import compile_documents
 from services.identity.groups.jobs import jobs
+from services.identity.neighbours import Neighbours
 from services.identity.operations import OPERATIONS
 from services.identity.servicer import IdentityServicer
 from services.identity.settings import IdentitySettings, key_bytes
@@ -16,7 +17,8 @@ from tessera.identity.v1 import identity_service_pb2
 def _servicer(platform: Platform[Config]) -> IdentityServicer:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
-    return IdentityServicer(platform, Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key)))
+    vault = Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
+    return IdentityServicer(platform, vault, Neighbours(settings.neighbours, settings.feed_token_file))
 
 
 DEFINITION: Definition[State, Config] = Definition(

@@ -8,35 +8,37 @@ from services.chassis import idempotency, ids, replies
 from services.chassis.access import require_domain
 from services.chassis.app import Platform
 from services.chassis.batches import Outcome
-from services.chassis.errors import CODE_NUMBERS, Refused
+from services.chassis.errors import Refused
 from services.chassis.idempotency import Request
 from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
-from services.chassis.verdicts import Verdict
 from services.identity import commands, errors, queries, wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
 from services.identity.groups.servicer import GroupMethods
+from services.identity.merges.servicer import MergeMethods
+from services.identity.neighbours import Neighbours
+from services.identity.people import People
 from services.identity.resolution import ERROR_DOMAIN, Resolver
 from services.identity.rules import StatusChange
-from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Status, route_key
+from services.identity.values import ACCOUNT, MEMBER, Config, Member, Status, route_key
 from services.identity.vault import Box, Vault, new_nonce, normalised
 from tessera.identity.v1 import identity_service_pb2 as pb
 
 DEFAULT_PAGE = 100
-STATUS_TRIES = 5
-"""How often a change of status begins anew because an account was linked at the same time."""
 NO_ID = UUID(int=0)
 """Before every ID."""
 
 
-class IdentityServicer(GroupMethods):
+class IdentityServicer(GroupMethods, MergeMethods):
     """The methods of the contract."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault) -> None:
+    def __init__(self, platform: Platform[Config], vault: Vault, neighbours: Neighbours) -> None:
         GroupMethods.__init__(self, platform, vault)
+        self._people = People(platform.pool, platform.settings.partitions)
+        MergeMethods.__init__(self, platform, self._people, neighbours)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
@@ -85,7 +87,7 @@ class IdentityServicer(GroupMethods):
         validate_only = request.validate_only
         command = commands.UnlinkAccount(
             request=self._identified(call, "identity.UnlinkAccount", request),
-            member_id=account.member_id,
+            member_id=account.holder_id,
             account_id=account_id,
             route=route_key(account.blind_index, self._partitions),
             validate_only=validate_only,
@@ -107,20 +109,20 @@ class IdentityServicer(GroupMethods):
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> pb.GetMemberResponse:
         """A member with its accounts; external ids only of domains that are open to the caller."""
         await self._platform.at_least.wait(request.at_least, call)
-        member_id = ids.decode(MEMBER, request.member_id)
-        partition = partition_of(member_id, self._partitions)
-        members = await queries.load_members(self._platform.pool, partition, [member_id])
-        if not members:
+        member = await self._people.meant(ids.decode(MEMBER, request.member_id))
+        if member is None:
             raise Refused(errors.MEMBER_UNKNOWN)
-        (member,) = members
-        accounts = await queries.load_accounts(self._platform.pool, partition, [member_id])
-        box = self._box(member)
-        message = wire.member_message(member, box)
+        homes = {member.member_id: member} | await self._people.find(member.homes)
+        boxes = {home.member_id: self._box(home) for home in homes.values()}
+        merged = await self._people.merged_into(member)
+        message = wire.member_message(member, boxes[member.member_id])
+        message.merged_ids.extend(ids.encode(MEMBER, one.member_id) for one in merged)
+        wire.add_attributes(message, [wire.attributes_of(one, boxes[one.member_id]) for one in merged])
         message.accounts.extend(
-            wire.account_message(account, box if call.caller.may_act_in(account.domain) else None)
-            for account in accounts
+            wire.account_message(account, boxes[account.member_id] if call.caller.may_act_in(account.domain) else None)
+            for account in await self._people.accounts(member)
         )
-        seats = await group_queries.seats_taken(self._platform.pool, partition, member_id)
+        seats = await group_queries.seats_taken(self._platform.pool, member.partition, member.member_id)
         message.seats.extend(map(group_wire.seat_message, seats))
         return pb.GetMemberResponse(member=message)
 
@@ -153,6 +155,7 @@ class IdentityServicer(GroupMethods):
         validate_only = request.validate_only
         return commands.LinkAccount(
             request=self._identified(call, "identity.LinkAccount", request),
+            home=ids.routing_of(member_id),
             member_id=member_id,
             account_id=ids.new_id(ids.routing_of(member_id)),
             route=route_key(self._vault.blind_index(request.domain, request.external_id), self._partitions),
@@ -176,27 +179,27 @@ class IdentityServicer(GroupMethods):
         member_id = ids.decode(MEMBER, request.member_id)
         validate_only = request.validate_only
         identified = self._identified(call, f"identity.{change.value}", request)
-        for _ in range(STATUS_TRIES):
-            accounts = await self._accounts_of(member_id)
-            routes = tuple(route_key(account.blind_index, self._partitions) for account in accounts)
-            groups = await self._groups_of(member_id) if change is StatusChange.CLOSE else ()
-            command = commands.ChangeStatus(identified, member_id, change, cause, routes, validate_only, groups)
-            outcome = await self._submit(command, call)
-            if not _is_outdated(outcome):
-                break
-        return replies.unary_reply(outcome)
+
+        async def command() -> commands.ChangeStatus:
+            member = await self._people.meant(member_id)
+            meant = member_id if member is None else member.member_id
+            accounts = [] if member is None else await self._people.accounts(member)
+            return commands.ChangeStatus(
+                request=identified,
+                home=ids.routing_of(member_id),
+                member_id=meant,
+                homes=frozenset() if member is None else member.homes,
+                change=change,
+                cause=cause,
+                routes=tuple(route_key(account.blind_index, self._partitions) for account in accounts),
+                validate_only=validate_only,
+                group_ids=tuple(await self._people.group_ids(meant)) if change is StatusChange.CLOSE else (),
+            )
+
+        return await self._until_it_stands_still(command, call)
 
     def _box(self, member: Member) -> Box:
         return self._vault.member_box(member.data_key, member.member_id.bytes)
-
-    async def _accounts_of(self, member_id: UUID) -> list[Account]:
-        partition = partition_of(member_id, self._partitions)
-        return await queries.load_accounts(self._platform.pool, partition, [member_id])
-
-    async def _groups_of(self, member_id: UUID) -> tuple[UUID, ...]:
-        partition = partition_of(member_id, self._partitions)
-        seats = await group_queries.seats_taken(self._platform.pool, partition, member_id)
-        return tuple(seat.group_id for seat in seats)
 
     async def _submit(self, command: commands.IdentityCommand, call: Call) -> Outcome:
         (outcome,) = await self._platform.lanes.submit(
@@ -206,7 +209,3 @@ class IdentityServicer(GroupMethods):
 
     def _identified(self, call: Call, method: str, message: Message) -> Request:
         return self._vault.keyed(idempotency.identify(call.caller.name, method, message))
-
-
-def _is_outdated(outcome: Outcome) -> bool:
-    return isinstance(outcome, Verdict) and outcome.code == CODE_NUMBERS[errors.ACCOUNTS_CHANGED.code]

@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import ServiceSettings, addresses_from_json
 
 KEY_BYTES = 32
 """Both are keys of 256 bits: AES-256 takes no other, BLAKE2s no longer one."""
@@ -20,6 +21,20 @@ class IdentitySettings(ServiceSettings):
     data_key: Annotated[
         SecretStr, Field(description="64 hexadecimal digits: the key that wraps the members' own data keys.")
     ]
+
+    neighbours: Annotated[
+        dict[str, str],
+        NoDecode,
+        Field(
+            default_factory=dict,
+            description='Services asked before members are merged, unmerged or erased: {"points": "host:port"}.',
+        ),
+    ]
+
+    @field_validator("neighbours", mode="before")
+    @classmethod
+    def _neighbours_from_json(cls, neighbours: object) -> object:
+        return addresses_from_json(neighbours)
 
     @field_validator("blind_index_key", "data_key")
     @classmethod
