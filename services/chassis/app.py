@@ -96,6 +96,8 @@ class Definition(Generic[State, Config]):
     """What runs beside the calls in real time, from when everything is wired until the service closes."""
     settings_class: type[ServiceSettings] = ServiceSettings
     """What it is told by its environment."""
+    further: Callable[[Platform[Config]], Sequence[Service]] = lambda platform: ()
+    """Contracts that it serves beside its own."""
     fixed_fields: Mapping[str, str] = field(default_factory=dict)
     """By kind of document the field of its spec that stays as it was first published, for ever."""
 
@@ -217,6 +219,7 @@ def _services(
     config = ConfigServicer(platform.pool, publisher, platform.page_tokens)
     return [
         (definition.contract, definition.servicer(platform)),
+        *definition.further(platform),
         (event_feed_pb2.DESCRIPTOR.services_by_name["EventFeed"], feed),
         (config_service_pb2.DESCRIPTOR.services_by_name["ConfigService"], config),
         (clock_service_pb2.DESCRIPTOR.services_by_name["ClockService"], ClockServicer(platform.clock, runner)),

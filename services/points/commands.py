@@ -12,6 +12,11 @@ from services.chassis.ids import routing_of
 from services.points.activities.returns import Returned
 
 
+def sent(sent_to: int | None, *owners: int) -> tuple[int, ...]:
+    """The owners of a command, where its request is known first."""
+    return owners if sent_to is None else (sent_to, *owners)
+
+
 class RecordActivity(NamedTuple):
     """Record what happened. `activity` and its `lines` are read-only messages of the contract."""
 
@@ -74,10 +79,14 @@ class RefundActivity:
     caller: Caller
     validate_only: bool
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The activity's member."""
-        return (routing_of(self.activity.member_id if isinstance(self.activity, ActivityKey) else self.activity),)
+        named = self.activity.member_id if isinstance(self.activity, ActivityKey) else self.activity
+        return sent(self.sent_to, routing_of(named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +99,14 @@ class CompleteActivity:
     caller: Caller
     validate_only: bool
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The activity's member."""
-        return (routing_of(self.activity.member_id if isinstance(self.activity, ActivityKey) else self.activity),)
+        named = self.activity.member_id if isinstance(self.activity, ActivityKey) else self.activity
+        return sent(self.sent_to, routing_of(named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +165,14 @@ class Spend:
     group_id: UUID | None = None
     """The group whose members spend together."""
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The member, and the group."""
         own = routing_of(self.member_id)
-        return (own,) if self.group_id is None else (own, routing_of(self.group_id))
+        return sent(self.sent_to, own) if self.group_id is None else sent(self.sent_to, own, routing_of(self.group_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +198,13 @@ class PlaceHold:
     up_to: bool
     """Take what is allowed and there."""
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The member."""
-        return (routing_of(self.member_id),)
+        return sent(self.sent_to, routing_of(self.member_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,10 +290,13 @@ class Grant:
     merchant: str | None
     validate_only: bool
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The member."""
-        return (routing_of(self.member_id),)
+        return sent(self.sent_to, routing_of(self.member_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,10 +312,13 @@ class Forfeit:
     reference: str
     validate_only: bool
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The member."""
-        return (routing_of(self.member_id),)
+        return sent(self.sent_to, routing_of(self.member_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,10 +336,13 @@ class Convert:
     received_at: datetime
     validate_only: bool
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The member."""
-        return (routing_of(self.member_id),)
+        return sent(self.sent_to, routing_of(self.member_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What points hears from the others."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,7 +42,39 @@ class StandingHeard:
     effective_from: datetime
 
 
-Heard = MemberHeard | AccountHeard | StandingHeard | GroupSeat
+@dataclass(frozen=True, slots=True)
+class MovedAccount:
+    """An account that goes from one member to another."""
+
+    account_id: UUID
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeHeard:
+    """A member was merged into another, and with it those that had been merged into it before."""
+
+    merge_id: UUID
+    survivor_id: UUID
+    merged_ids: tuple[UUID, ...]
+    """The merged one first."""
+    accounts: tuple[MovedAccount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnmergeHeard:
+    """A member takes back what came through some accounts, or (`whole`) all that is left of what it brought."""
+
+    unmerge_id: UUID
+    holder_id: UUID
+    member_id: UUID
+    absorbed_ids: tuple[UUID, ...]
+    """Members that had been merged into it; with `whole` they are so again."""
+    accounts: tuple[MovedAccount, ...]
+    whole: bool
+
+
+Heard = MemberHeard | AccountHeard | StandingHeard | GroupSeat | MergeHeard | UnmergeHeard
 
 ACTIVE = int(identity_service_pb2.MEMBER_STATUS_ACTIVE)
 SUSPENDED = int(identity_service_pb2.MEMBER_STATUS_SUSPENDED)
@@ -62,12 +95,40 @@ def parse_identity(raw: bytes) -> Heard | None:
         case "account_unlinked":
             unlinked = event.account_unlinked
             return AccountHeard(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id), "", False)
+        case "member_merged":
+            return _merge(event.member_merged)
+        case "member_unmerged":
+            return _unmerge(event.member_unmerged)
         case "group_member_changed":
             return seat_heard(event.group_member_changed, event.group_member_changed.group_id)
         case "member_group_changed":
             return seat_heard(event.member_group_changed, event.member_group_changed.member_id)
         case _:
             return None
+
+
+def _merge(event: identity_pb.MemberMerged) -> MergeHeard:
+    return MergeHeard(
+        merge_id=from_bytes(event.merge_id),
+        survivor_id=from_bytes(event.survivor_id),
+        merged_ids=tuple(map(from_bytes, (event.merged_id, *event.absorbed_ids))),
+        accounts=_moved(event.accounts),
+    )
+
+
+def _unmerge(event: identity_pb.MemberUnmerged) -> UnmergeHeard:
+    return UnmergeHeard(
+        unmerge_id=from_bytes(event.unmerge_id),
+        holder_id=from_bytes(event.holder_id),
+        member_id=from_bytes(event.member_id),
+        absorbed_ids=tuple(map(from_bytes, event.absorbed_ids)),
+        accounts=_moved(event.accounts),
+        whole=event.whole,
+    )
+
+
+def _moved(accounts: Iterable[identity_pb.MovedAccount]) -> tuple[MovedAccount, ...]:
+    return tuple(MovedAccount(from_bytes(account.account_id), account.domain) for account in accounts)
 
 
 def parse_tiers(raw: bytes) -> Heard | None:

@@ -33,7 +33,8 @@ from services.points.documents import PointsConfig
 from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups.commands import LoadGroupCaps, LoadSpends, LoadWallets
-from services.points.heard import StandingHeard
+from services.points.heard import MergeHeard, StandingHeard
+from services.points.merges.commands import LoadNaturalKeys
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
 from services.points.partners.commands import (
@@ -64,11 +65,10 @@ CommandOfOne = (
     | Convert
     | partners.PartnerCommand
     | SettleWallets
-    | FeedBatch
 )
 """Commands that concern one partition."""
-Command = CommandOfOne | gifts.GiftCommand
-Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps
+Command = CommandOfOne | gifts.GiftCommand | FeedBatch
+Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps | LoadNaturalKeys
 """Commands for which something is loaded."""
 
 
@@ -98,6 +98,10 @@ class Keys:
     partner_conversions: set[UUID] = field(default_factory=set)
     standings: dict[UUID, datetime] = field(default_factory=dict)
     """Members whose levels are needed, and from when on."""
+    linked: set[UUID] = field(default_factory=set)
+    """Members of whom nothing is needed but whose IDs lead to them."""
+    scores: set[UUID] = field(default_factory=set)
+    """Members of whom it is needed what they scored through each account."""
     caps: list[CapKey] = field(default_factory=list)
     budgets: list[BudgetPeriods] = field(default_factory=list)
 
@@ -164,6 +168,10 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
                 keys.caps.extend(command.keys)
             case LoadWallets():
                 keys.wallets.update(command.member_ids)
+                if command.with_scores:
+                    keys.scores.update(command.member_ids)
+            case LoadNaturalKeys():
+                keys.natural_keys.update(key for _, key in command.keys)
             case Give():
                 keys.wallets |= {command.member_id, command.to_member_id}
                 keys.accounts |= {command.account_id, command.to_account_id}
@@ -202,6 +210,7 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
             case FeedBatch():
                 for event in _heard_standings(command):
                     keys.need_levels(event.member_id, event.effective_from)
+                keys.linked.update(_heard_survivors(command))
     keys.wallets |= _recorded_and_reversed(commands)
     return keys
 
@@ -209,6 +218,11 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
 def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
     """The levels that a feed tells of."""
     return [event for record in batch.records for event in record.events if isinstance(event, StandingHeard)]
+
+
+def _heard_survivors(batch: FeedBatch) -> list[UUID]:
+    """The members into which others were merged that a feed tells of."""
+    return [event.survivor_id for record in batch.records for event in record.events if isinstance(event, MergeHeard)]
 
 
 def _recorded_and_reversed(commands: Sequence[Loaded]) -> set[UUID]:

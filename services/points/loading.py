@@ -16,6 +16,8 @@ from services.points.groups.commands import LoadGroupCaps, LoadWallets
 from services.points.groups.loading import read_pooled_spends, read_seats, read_seats_since
 from services.points.groups.values import PooledSpend
 from services.points.keys import Keys, Loaded, keys_of
+from services.points.merges.commands import LoadNaturalKeys
+from services.points.merges.queries import read_brought_over, read_links, read_scores
 from services.points.partners import operations as partners
 from services.points.partners.loading import read_partner_conversions
 from services.points.state import PointsState
@@ -29,6 +31,10 @@ async def load(connection: Connection, partition: int, commands: Sequence[Loaded
     for command in commands:
         if isinstance(command, LoadWallets):
             states.with_wallets.update(command.member_ids)
+            if command.with_scores:
+                states.with_scores.update(command.member_ids)
+        if isinstance(command, LoadNaturalKeys):
+            states.looked_up.update(key for _, key in command.keys)
     await load_partition(connection, partition, commands, states.of(partition))
 
 
@@ -114,6 +120,12 @@ def _read_named(reading: Reading, keys: Keys, state: PointsState) -> None:
 def _read_members(reading: Reading, keys: Keys, ladders: Sequence[str], state: PointsState) -> None:
     """The members concerned, and what rules look at beside their lots."""
     members = keys.earning | keys.wallets
+    if linked := members | keys.linked:
+        read_links(reading, linked, state)
+    if keys.scores:
+        scores = [code for code, unit in state.config.units.items() if not unit.is_spendable]
+        read_scores(reading, keys.scores, scores, state)
+        read_brought_over(reading, keys.scores, state)
     if members:
         queries.read_members(reading, members, state)
         queries.read_balances(reading, members, state)

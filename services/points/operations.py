@@ -28,9 +28,11 @@ from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups import operations as groups
 from services.points.groups.values import GroupSeat
-from services.points.heard import AccountHeard, Heard, MemberHeard
+from services.points.heard import AccountHeard, Heard, MemberHeard, MergeHeard, UnmergeHeard
 from services.points.keys import Command, CommandOfOne
 from services.points.loading import load
+from services.points.merges import following
+from services.points.merges.drawing import elsewhere
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
 from services.points.partners.commands import (
@@ -54,8 +56,13 @@ class _Followed:
 
 
 def decide(states: StateByPartition, command: Command, moment: Moment[PointsConfig]) -> Decided:
-    """Decide one command."""
+    """Decide one command, by whom the IDs in it lead to."""
+    states.mask = moment.mask
+    if (needed := elsewhere(states, command, moment)) is not None:
+        return needed
     match command:
+        case FeedBatch():
+            return _follow(states, command, moment)
         case Give() | AcceptGift() | CancelGift():
             return gifts.decide(states, command, moment)
         case Spend(group_id=UUID()):
@@ -63,8 +70,22 @@ def decide(states: StateByPartition, command: Command, moment: Moment[PointsConf
         case RefundSpend() if command.spend_id in states.of(moment.partition_of(command.owners[0])).pooled_spends:
             return groups.refund(states, command, moment)
         case _:
-            partition = moment.partition_of(command.owners[0])
+            partition = moment.partition_of(_home(command))
             return _decide(states.of(partition), command, moment.within(partition))
+
+
+def _home(command: CommandOfOne) -> int:
+    """Where a command is decided: its only owner, unless it was sent to an ID that leads there."""
+    return command.owners[-1]
+
+
+def _follow(states: StateByPartition, batch: FeedBatch, moment: Moment[PointsConfig]) -> Decided:
+    """What another service tells; giving back may need wallets that are not loaded."""
+    heard = tuple(event for record in batch.records for event in record.events)
+    for event in heard:
+        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event)) is not None:
+            return wider
+    return Decision(_Followed(batch.partition, heard), lambda: b"")
 
 
 def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConfig]) -> Decided:
@@ -88,9 +109,6 @@ def _decide(state: PointsState, command: CommandOfOne, moment: Moment[PointsConf
             return movements.decide(state, command, moment)
         case StartPartnerConversion() | AnswerPartnerConversion() | SettlePartnerConversion():
             return partners.decide(state, command, moment)
-        case FeedBatch():
-            heard = tuple(event for record in command.records for event in record.events)
-            return Decision(_Followed(command.partition, heard), lambda: b"")
         case _:
             return wallets.decide(state, command, moment)
 
@@ -108,9 +126,8 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
         case partners.Changed():
             outcome.apply(states.of(moment.partition_of(outcome.conversion.member_id.int)))
         case _Followed():
-            state = states.of(outcome.partition)
             for event in outcome.events:
-                _hear(state, event)
+                _hear(states, outcome.partition, event, moment)
         case list():
             for wallet in outcome:
                 assert isinstance(wallet, Wallet)
@@ -119,8 +136,15 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
             raise TypeError(f"no outcome of points: {outcome!r}")
 
 
-def _hear(state: PointsState, event: Heard) -> None:
+def _hear(states: StateByPartition, partition: int, event: Heard, moment: Moment[PointsConfig]) -> None:
+    state = states.of(partition)
     match event:
+        case MergeHeard():
+            following.merged(states, event)
+        case UnmergeHeard():
+            for wallet in following.given_back(states, event, moment).wallets:
+                states.of_member(wallet.member_id).put_wallet(wallet)
+            following.unmerged(states, event)
         case MemberHeard():
             state.put_member(event.member_id, event.status)
         case AccountHeard():

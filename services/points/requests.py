@@ -1,7 +1,6 @@
 """Requests of the contract to commands. Raises Refused for what cannot be one."""
 
 from datetime import datetime
-from hashlib import blake2b
 from uuid import UUID
 
 from services.chassis import idempotency, ids
@@ -29,6 +28,7 @@ from services.points.commands import (
 )
 from services.points.errors import amount_out_of_range
 from services.points.groups.values import GROUP
+from services.points.naming import natural_key
 from services.points.specs import DEFAULT_FUNDER, MAX_AMOUNT
 from tessera.points.v1 import activity_pb2, completion_pb2, movement_pb2, refund_pb2
 from tessera.points.v1 import points_service_pb2 as pb
@@ -51,12 +51,6 @@ def decode(prefix: str, text: str, field: str) -> UUID:
     except ValueError as error:
         violation = FieldViolation(field, str(error))
         raise Refused(invalid_argument("INVALID_REQUEST", f"{field}: {error}", (violation,))) from None
-
-
-def natural_key(member_id: UUID, domain: str, activity_type: str, reference: str) -> UUID:
-    """What makes an activity unique: domain, type and reference for its member."""
-    name = b"\0".join((member_id.bytes, domain.encode(), activity_type.encode(), reference.encode()))
-    return ids.from_bytes(blake2b(name, digest_size=16).digest())
 
 
 def record_activity(request: pb.RecordActivityRequest, caller: Caller, received_at: datetime) -> RecordActivity:

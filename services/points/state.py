@@ -1,11 +1,12 @@
 """What a batch has loaded of one partition of the points tables, and what it makes of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.chassis import ids
 from services.chassis.operations import Moment
 from services.chassis.store import Rows, new
 from services.points import events, rows
@@ -14,6 +15,7 @@ from services.points.documents import PointsConfig
 from services.points.groups.caps import GroupCaps
 from services.points.groups.events import pooled_spend_changed
 from services.points.groups.values import GroupSeat, PooledSpend
+from services.points.merges.values import Link
 from services.points.partners.values import PartnerConversion
 from services.points.piles import Pile
 from services.points.timeline import Timeline
@@ -55,6 +57,13 @@ class PointsState:
         self.group_caps = group_caps or GroupCaps(lambda partition: self, self.groups_of_members)
         self.members: dict[UUID, int] = {}
         self.accounts: dict[UUID, Account] = {}
+        self.links: dict[UUID, Link] = {}
+        self.scores: dict[tuple[UUID, str, UUID | None], int] = {}
+        """What members scored in a unit through an account; loaded where somebody is unmerged."""
+        self.brought_over: set[UUID] = set()
+        """The movements by which points came from other members of a person; loaded with the scores."""
+        self.elsewhere: Callable[[UUID], PointsState] = lambda member_id: self
+        """The state of the partition of another member."""
         self.activities: dict[UUID, ActivityRow] = {}
         self.activity_by_natural_key: dict[UUID, UUID] = {}
         self.refunds: dict[UUID, list[RefundRow]] = defaultdict(list)
@@ -104,6 +113,19 @@ class PointsState:
         clawbacks = dict(self.open_clawbacks.get(key, {}))
         pile = self.lots[key]
         return Wallet(member_id, unit, self.balance(member_id, unit), dict(pile.lots), holds, clawbacks, pile=pile)
+
+    def link(self, member_id: UUID) -> Link:
+        """Whom an ID leads to, and which lead to it."""
+        return self.links.get(member_id) or Link(member_id)
+
+    def add_link(self, link: Link) -> None:
+        """A link as it was loaded."""
+        self.links[link.member_id] = link
+
+    def put_link(self, link: Link) -> None:
+        """A link as it becomes."""
+        self.add_link(link)
+        self._put("links", link.member_id, (link.member_id, link.leads_to, ids.joined(link.merged)))
 
     def open_wallets(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
         """The wallets of members, as far as they are loaded, in which there is a lot or an open hold."""
@@ -242,7 +264,9 @@ class PointsState:
         self._entries.append(entry)
 
     def put_wallet(self, wallet: Wallet) -> None:
-        """A wallet as rules made it: every change of it, and the events that tell them."""
+        """A wallet as rules made it: every change of it, and the events that tell them; and so others of its person."""
+        for other in wallet.others:
+            self.elsewhere(other.member_id).put_wallet(other)
         for entry in wallet.entries:
             self._events.append(events.entry_booked(self.next_ordinal, entry))
             self.book(entry)

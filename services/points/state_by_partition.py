@@ -19,6 +19,12 @@ class StateByPartition:
     def __init__(self, config: PointsConfig) -> None:
         self.config = config
         self._states: dict[int, PointsState] = {}
+        self.with_scores: set[UUID] = set()
+        """Members of whom it is loaded what they scored through each account."""
+        self.looked_up: set[UUID] = set()
+        """Natural keys of other members of a person that are loaded, whether or not there is anything."""
+        self.mask = 0
+        """The routing bits that say the partition, from when the first command is decided on."""
         self.budgets = BudgetBooks(self._tell)
         self.group_caps = GroupCaps(self.of, self._groups_of_members)
         self.with_wallets: set[UUID] = set()
@@ -29,7 +35,12 @@ class StateByPartition:
         state = self._states.get(partition)
         if state is None:
             state = self._states[partition] = PointsState(self.config, self.budgets, self.group_caps)
+            state.elsewhere = self.of_member
         return state
+
+    def of_member(self, member_id: UUID) -> PointsState:
+        """The state of the partition of a member."""
+        return self.of(member_id.int & self.mask)
 
     def members_of_groups(self) -> set[UUID]:
         """The members of the groups whose seats are loaded."""

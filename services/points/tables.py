@@ -33,6 +33,16 @@ ACCOUNTS = sa.Table(
     sa.Column("linked", sa.Boolean, nullable=False),
     info=UPSERT,
 )
+# Whom IDs lead to since merges, and which lead to them (`merged`, 16 bytes each); of members that were merged alone.
+LINKS = sa.Table(
+    "links",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("leads_to", sa.Uuid),
+    sa.Column("merged", sa.LargeBinary, nullable=False),
+    info=UPSERT,
+)
 STANDINGS = sa.Table(
     "standings",
     METADATA,

@@ -28,6 +28,8 @@ class EntryKind(IntEnum):
     PARTNER_OUT = 36
     PARTNER_IN = 37
     ADJUST_SCORE = 38
+    MERGE_OUT = 39
+    MERGE_IN = 40
 
 
 BREAKAGE = "breakage"
@@ -229,10 +231,11 @@ class Clawback:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A grant, a forfeit or a conversion (`kind` GRANT, FORFEIT or CONVERT_OUT); it never changes.
+    """A grant, a forfeit, a conversion, or points that go from one member to another with whom it was merged (`kind`
+    GRANT, FORFEIT, CONVERT_OUT, MERGE_OUT or MERGE_IN); it never changes.
 
-    `amount` of `unit` moved; a `conversion` made `credited` of another unit of it. `uses` in the order in which lots
-    burnt.
+    `amount` of `unit` moved; a `conversion` made `credited` of another unit of it, and what came in by a merge is
+    `credited`, too. `uses` in the order in which lots burnt.
     """
 
     movement_id: UUID

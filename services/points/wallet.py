@@ -28,6 +28,8 @@ class Wallet:
     """How much of caps is used now, where that changed."""
     pile: Pile | None = None
     """The lots as they were; made of `lots` when it is first asked for, where none was given."""
+    others: tuple["Wallet", ...] = ()
+    """Wallets of the same person that changed because this one is drawn on."""
     changed_lots: set[UUID] = field(default_factory=set)
     changed_holds: set[UUID] = field(default_factory=set)
     changed_clawbacks: set[UUID] = field(default_factory=set)

@@ -452,6 +452,12 @@ class Shop:
             AccountHeard(member.account_uuid, member.uuid, member.domain, True),
         )
 
+    async def second_account(self, member: Member, domain: str = "travel") -> Member:
+        """The member, as it is known by another account."""
+        account_id = ids.derived(member.uuid, 3)
+        await self.hear("identity", member.partition, AccountHeard(account_id, member.uuid, domain, True))
+        return Member(member.uuid, account_id, domain)
+
     async def open_account_at_partner(self, member: Member, domain: str = "air") -> None:
         """The member has an account in the domain of a partner."""
         heard = AccountHeard(ids.derived(member.uuid, 2), member.uuid, domain, True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from services.chassis import ids
 from services.chassis.errors import Rejection
 from services.chassis.operations import Moment, Wider
 from services.points import errors, events, wire
@@ -17,6 +18,7 @@ from services.points.activities.returns import Kept, RecordedRule, Returned
 from services.points.budgets.definitions import BudgetKey
 from services.points.budgets.values import Draw, Place
 from services.points.documents import PointsConfig
+from services.points.merges.drawing import wallet_to_take_from
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
 from services.points.values import ActivityRow, CapKey, RefundRow
@@ -167,7 +169,7 @@ def take_back(
     wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
     if wider is not None:
         return wider
-    wallets = {effect.unit: state.wallet(row.member_id, effect.unit) for effect in effects}
+    wallets = _wallets(state, row, effects, len(earlier), moment)
     due = [_take_own(wallets[effect.unit], coming, number, moment) for number, effect in enumerate(effects)]
     taken_back: list[activity_wire.TakenBack] = []
     for number, effect in enumerate(effects):
@@ -182,6 +184,27 @@ def take_back(
     made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
     units = coming.completed_units()
     return Refunded(row, made, taken_back, tuple(wallets.values()), caps, draws, is_whole, units)
+
+
+def _wallets(
+    state: PointsState,
+    row: ActivityRow,
+    effects: Sequence[activity_wire.RecordedEffect],
+    earlier: int,
+    moment: Moment[PointsConfig],
+) -> dict[str, Wallet]:
+    """The wallets of the units that an activity earned, with what others of the person have of what they lack."""
+    earned: dict[str, int] = {}
+    for effect in effects:
+        earned[effect.unit] = earned.get(effect.unit, 0) + (effect.amount if effect.lot_id is not None else 0)
+    by = ids.derived(row.activity_id, _REFUND_ORDINAL + earlier)
+    return {
+        unit: wallet_to_take_from(state, row.member_id, unit, amount, by, moment.at) for unit, amount in earned.items()
+    }
+
+
+_REFUND_ORDINAL = 1 << 21
+"""From which ordinal on what refunds need of other wallets has IDs derived from their activity's."""
 
 
 def _place_of(row: ActivityRow, moment: Moment[PointsConfig]) -> Place:

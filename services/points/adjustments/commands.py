@@ -7,6 +7,7 @@ from uuid import UUID
 from services.chassis.access import Caller
 from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of
+from services.points.commands import sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,13 @@ class Adjust:
     caller: Caller
     validate_only: bool
 
+    sent_to: int | None = None
+    """The routing bits of the ID that it was sent to, where that leads to the member."""
+
     @property
     def owners(self) -> tuple[int, ...]:
         """The member."""
-        return (routing_of(self.member_id),)
+        return sent(self.sent_to, routing_of(self.member_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.documents import PointsConfig
 from services.points.errors import NOT_CONFIGURED, funder_unknown, unit_unknown
 from services.points.members import member_rejection
+from services.points.merges.drawing import wallet_to_draw_on
 from services.points.specs import DEFAULT_FUNDER
 from services.points.state import PointsState
 from services.points.units import Unit
@@ -52,7 +53,9 @@ def _adjust(state: PointsState, command: Adjust, moment: Moment[PointsConfig]) -
     if rejection is not None:
         return rejection
     proposed = _proposed(command, moment)
-    wallet = state.wallet(command.member_id, command.unit)
+    wallet = wallet_to_draw_on(
+        state, command.member_id, command.unit, max(0, -command.amount), command.request.key, moment.at
+    )
     adjustment: Adjustment | Rejection = proposed
     if not rules.needs_approval(unit, command.amount):
         adjustment = rules.apply(wallet, unit, proposed, moment.at)
@@ -97,7 +100,9 @@ def _resolve(state: PointsState, command: ResolveAdjustment, moment: Moment[Poin
     rejection = rules.resolution_rejection(proposed, command.approve, command.caller.name)
     if rejection is not None:
         return rejection
-    wallet = state.wallet(proposed.member_id, proposed.unit)
+    wallet = wallet_to_draw_on(
+        state, proposed.member_id, proposed.unit, max(0, -proposed.amount), command.request.key, moment.at
+    )
     resolved = replace(proposed, resolved_by=command.caller.name)
     outcome = _approved(wallet, resolved, moment) if command.approve else _rejected(resolved, moment)
     if isinstance(outcome, Rejection):

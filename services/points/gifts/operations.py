@@ -1,5 +1,6 @@
 """Commands on gifts: who may, what is decided, how it is answered. A gift concerns two members, each in a partition."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +13,7 @@ from services.points.documents import PointsConfig
 from services.points.gifts import errors, rules, wire
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.members import member_rejection, status_rejection
+from services.points.merges.drawing import wallet_to_draw_on
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.units import Unit
@@ -84,7 +86,9 @@ def _give(states: StateByPartition, command: Give, moment: Moment[PointsConfig])
     rejection = rules.limit_rejection(spec, command.amount, given_today)
     if rejection is not None:
         return rejection
-    giver = giver_state.wallet(command.member_id, command.unit)
+    giver = wallet_to_draw_on(
+        giver_state, command.member_id, command.unit, command.amount, command.request.key, moment.at
+    )
     receiver = receiver_state.wallet(command.to_member_id, command.unit)
     wanted = _gift(command, receiver_state.accounts[command.to_account_id].domain, moment.at)
     if spec.acceptance == "required":
@@ -136,11 +140,13 @@ def _accept(states: StateByPartition, command: AcceptGift, moment: Moment[Points
     gift = _known(states, command, moment)
     if isinstance(gift, Rejection):
         return gift
+    receiver_state = _state_of(states, command.member_id, moment)
     if gift.to_member_id != command.member_id:
-        return errors.gift_unknown(wire.gift_id(command.gift_id))
+        if gift.to_member_id not in receiver_state.link(command.member_id).merged:
+            return errors.gift_unknown(wire.gift_id(command.gift_id))
+        gift = replace(gift, to_member_id=command.member_id)
     if not command.caller.may_act_in(gift.to_domain):
         return domain_not_allowed(command.caller, gift.to_domain)
-    receiver_state = _state_of(states, gift.to_member_id, moment)
     rejection = status_rejection(receiver_state, gift.to_member_id)
     if rejection is not None:
         return rejection

@@ -30,7 +30,7 @@ from services.points.ledger.event_rows import Row, database_time
 from services.points.ledger.proof import MAX_FINDINGS, Proof
 from services.points.ledger.queries import CHUNK
 from services.points.ledger.replay import Replayed, is_told, text_of
-from services.points.requests import natural_key
+from services.points.naming import natural_key
 from services.points.seals import queries as seal_queries
 from services.points.seals.line import read_line
 from services.points.seals.state import parts_of

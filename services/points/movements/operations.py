@@ -6,6 +6,7 @@ from services.points import errors, wire
 from services.points.commands import Convert, Forfeit, Grant
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
+from services.points.merges.drawing import wallet_to_draw_on
 from services.points.movements import answers, rules
 from services.points.state import PointsState
 from services.points.values import CapKey
@@ -68,7 +69,9 @@ def _forfeit(state: PointsState, command: Forfeit, moment: Moment[PointsConfig])
     unit = spendable_unit(command.unit, moment.config)
     if isinstance(unit, Rejection):
         return unit
-    wallet = state.wallet(command.member_id, command.unit)
+    wallet = wallet_to_draw_on(
+        state, command.member_id, command.unit, command.amount or None, command.request.key, moment.at
+    )
     forfeited = rules.forfeit(wallet, command.forfeit_id, command.amount, command.reason, command.reference, moment.at)
     if isinstance(forfeited, Rejection):
         return forfeited
@@ -84,7 +87,9 @@ def _convert(state: PointsState, command: Convert, moment: Moment[PointsConfig])
     conversion = moment.config.conversions.get(command.conversion)
     if conversion is None:
         return errors.conversion_unknown(command.conversion)
-    source = state.wallet(command.member_id, conversion.source.code)
+    source = wallet_to_draw_on(
+        state, command.member_id, conversion.source.code, command.amount, command.request.key, moment.at
+    )
     target = state.wallet(command.member_id, conversion.target.code)
     key = rules.cap_key(conversion.code, conversion.terms, conversion.source, command.member_id, moment.at)
     converted = rules.convert(

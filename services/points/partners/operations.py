@@ -8,6 +8,7 @@ from services.chassis.operations import Decided, Decision, Moment
 from services.points.documents import PointsConfig
 from services.points.errors import NOT_CONFIGURED, conversion_unknown
 from services.points.members import member_rejection
+from services.points.merges.drawing import wallet_to_draw_on
 from services.points.movements.terms import Exchanged
 from services.points.partners import errors, events, rules, wire
 from services.points.partners.commands import (
@@ -72,7 +73,8 @@ def _start(state: PointsState, command: StartPartnerConversion, moment: Moment[P
     exchanged = exchange.terms.exchange(command.amount, state.levels(command.member_id, moment.at))
     if isinstance(exchanged, Rejection):
         return exchanged
-    wallet = state.wallet(command.member_id, exchange.unit.code)
+    drawn = command.amount if exchange.is_outgoing else 0
+    wallet = wallet_to_draw_on(state, command.member_id, exchange.unit.code, drawn, command.request.key, moment.at)
     key = rules.cap_of(exchange, command.member_id, moment.at)
     used = state.cap_uses.get(key, 0) if key is not None else 0
     wanted = _wanted(command, exchange, exchanged, moment)

@@ -4,9 +4,10 @@ A read lets time pass on a copy of the wallet by the very rule by which a job bo
 matter whether the job has run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from services.points.piles import NEVER, Place, expiry_of, is_filled, place_of
 from services.points.values import Lot
@@ -71,6 +72,29 @@ def _expiries(wallet: Wallet, at: datetime) -> tuple[tuple[datetime, int], ...]:
         if lot.remaining and lot.merchant is None and lot.available_at <= at and expires_at != NEVER:
             expiries[expires_at] = expiries.get(expires_at, 0) + lot.remaining
     return tuple(sorted(expiries.items())[:MAX_EXPIRIES])
+
+
+def together(views: Sequence[BalanceView]) -> BalanceView:
+    """What the wallets of one person come to."""
+    if len(views) <= 1:
+        return views[0] if views else NOTHING
+    return BalanceView(
+        available=sum(view.available for view in views),
+        pending=sum(view.pending for view in views),
+        held=sum(view.held for view in views),
+        expiries=_summed(part for view in views for part in view.expiries)[:MAX_EXPIRIES],
+        restricted=_summed(part for view in views for part in view.restricted),
+    )
+
+
+_Key = TypeVar("_Key", datetime, str)
+
+
+def _summed(parts: Iterable[tuple[_Key, int]]) -> tuple[tuple[_Key, int], ...]:
+    sums: dict[_Key, int] = {}
+    for key, amount in parts:
+        sums[key] = sums.get(key, 0) + amount
+    return tuple(sorted(sums.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from services.points.documents import PointsConfig
 from services.points.groups import errors as group_errors
 from services.points.groups.values import PooledSpend
 from services.points.members import member_rejection
+from services.points.merges.drawing import wallet_to_draw_on
 from services.points.partners.values import PARTNER_HOLDS
 from services.points.state import PointsState
 from services.points.units import Unit
@@ -141,7 +142,7 @@ def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> 
     unit = spendable_unit(command.unit, moment.config)
     if isinstance(unit, Rejection):
         return unit
-    wallet = state.wallet(command.member_id, command.unit)
+    wallet = _drawn_on(state, command, moment)
     amount = _amount(state, command, unit, wallet, moment)
     if isinstance(amount, Rejection):
         return amount
@@ -163,6 +164,12 @@ def _spend(state: PointsState, command: Spend, moment: Moment[PointsConfig]) -> 
     return Decision([wallet], lambda: wire.spend_response(spent, wallet.balance, wire.position_of(moment)))
 
 
+def _drawn_on(state: PointsState, command: Spend | PlaceHold, moment: Moment[PointsConfig]) -> Wallet:
+    return wallet_to_draw_on(
+        state, command.member_id, command.unit, command.amount, command.request.key, moment.at, command.merchant
+    )
+
+
 def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsConfig]) -> Decided:
     rejection = member_rejection(state, command.member_id, command.account_id, command.domain)
     if rejection is not None:
@@ -170,7 +177,7 @@ def _place_hold(state: PointsState, command: PlaceHold, moment: Moment[PointsCon
     unit = spendable_unit(command.unit, moment.config)
     if isinstance(unit, Rejection):
         return unit
-    wallet = state.wallet(command.member_id, command.unit)
+    wallet = _drawn_on(state, command, moment)
     amount = _amount(state, command, unit, wallet, moment)
     if isinstance(amount, Rejection):
         return amount

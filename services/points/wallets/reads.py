@@ -240,10 +240,9 @@ _LOTS = f"""
 """
 _HAS_WALLET = """
     SELECT EXISTS (
-        SELECT FROM balances
-        WHERE partition = $1
-          AND member_id = $2
-          AND unit = $3
+        SELECT FROM balances AS b
+        JOIN unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id) USING (partition, member_id)
+        WHERE b.unit = $3
     )
 """
 
@@ -255,9 +254,9 @@ async def known_members(
     return {row["member_id"] for row in await connection.fetch(_MEMBERS, partitions, member_ids)}
 
 
-async def has_wallet(pool: asyncpg.Pool, partition: int, member_id: UUID, unit: str) -> bool:
-    """Whether a member ever had some of a unit."""
-    found: bool = await pool.fetchval(_HAS_WALLET, partition, member_id, unit)
+async def has_wallet(pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID], unit: str) -> bool:
+    """Whether any of some members ever had some of a unit."""
+    found: bool = await pool.fetchval(_HAS_WALLET, partitions, member_ids, unit)
     return found
 
 

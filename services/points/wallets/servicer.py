@@ -17,11 +17,21 @@ from services.chassis.rpc import Call
 from services.chassis.validation import item_rejection
 from services.points import errors, wire
 from services.points.documents import PointsConfig
-from services.points.piles import FIRST_PLACE, Place, expiry_of, place_of
+from services.points.merges.persons import Person, persons_of
+from services.points.piles import FIRST_PLACE, Place, place_of
 from services.points.requests import decode
+from services.points.values import EntryKind, Lot
 from services.points.wallet import Wallet
 from services.points.wallets import reads
-from services.points.wallets.balances import NOTHING, BalanceView, Past, balance_at, balance_in_past, lots_page
+from services.points.wallets.balances import (
+    NOTHING,
+    BalanceView,
+    Past,
+    balance_at,
+    balance_in_past,
+    lots_page,
+    together,
+)
 from services.points.wallets.history import past_as_recorded
 from services.points.wallets.wire import fill_entry, fill_lot
 from tessera.points.v1 import points_service_pb2 as pb
@@ -71,17 +81,21 @@ class WalletReads:
         past_views = {question.view for question in asked if question.at is not None and question.at < now}
         until = max([now, *(question.at for question in asked if question.at is not None)])
         async with self._snapshot() as connection:
-            wallets = await reads.pooled_wallets(connection, self._partitions_of(members), members, now, until)
-            pasts = {view: await self._past(connection, asked, view) for view in past_views}
+            persons = await persons_of(connection, members, self._partitions)
+            everybody = sorted({each for person in persons.values() for each in person})
+            wallets = await reads.pooled_wallets(connection, self._partitions_of(everybody), everybody, now, until)
+            pasts = {view: await self._past(connection, asked, persons, view) for view in past_views}
         return [
-            question if isinstance(question, Rejection) else _answer(question, wallets, pasts, now)
+            question
+            if isinstance(question, Rejection)
+            else _answer(question, persons[question.member_id], wallets, pasts, now)
             for question in questions
         ]
 
     async def _past(
-        self, connection: Connection, asked: Sequence["_Question"], view: "_View"
+        self, connection: Connection, asked: Sequence["_Question"], persons: Mapping[UUID, Person], view: "_View"
     ) -> dict[tuple[UUID, str], Past]:
-        members = sorted({question.member_id for question in asked if question.view == view})
+        members = sorted({each for q in asked if q.view == view for each in persons[q.member_id]})
         partitions, (at, recorded_by) = self._partitions_of(members), view
         assert at is not None, "a view of the past has an instant"
         if recorded_by is None:
@@ -103,69 +117,82 @@ class WalletReads:
     async def ListEntries(self, request: pb.ListEntriesRequest, call: Call) -> pb.ListEntriesResponse:
         """A page of entries."""
         await self._platform.at_least.wait(request.at_least, call)
-        member_id = await self._known(request.member_id)
-        await self._check_unit(member_id, request.unit)
+        person = await self._known(request.member_id)
+        await self._check_unit(person, request.unit)
         tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
-        before = (int(cursor[0]), int(cursor[1])) if cursor else _NEWEST
-        partition = partition_of(member_id, self._partitions)
-        rows = await reads.entries(
-            self._platform.pool, partition, member_id, request.unit, before, size + 1, _entry_filter(request)
-        )
-        response = pb.ListEntriesResponse()
-        for row in rows[:size]:
-            fill_entry(response.entries.add(), row, partition)
-        if len(rows) > size:
-            last = rows[size - 1]
-            response.next_page_token = tokens.encode(
-                call.method, call.caller.name, request, (last["position"], last["ordinal"])
+        places = _entry_places(cursor, len(person))
+        rows = [
+            (row, partition, number)
+            for number, (member_id, partition) in enumerate(zip(person, self._partitions_of(person), strict=True))
+            for row in await reads.entries(
+                self._platform.pool,
+                partition,
+                member_id,
+                request.unit,
+                places[number],
+                size + 1,
+                _entry_filter(request),
             )
+        ]
+        rows.sort(key=lambda each: each[0]["recorded_at"], reverse=True)
+        response = pb.ListEntriesResponse()
+        for row, partition, number in rows[:size]:
+            fill_entry(response.entries.add(), row, partition)
+            places[number] = (row["position"], row["ordinal"])
+        if len(rows) > size:
+            reached = [each for place in places for each in place]
+            response.next_page_token = tokens.encode(call.method, call.caller.name, request, reached)
         return response
 
     async def ListLots(self, request: pb.ListLotsRequest, call: Call) -> pb.ListLotsResponse:
         """A page of lots."""
         await self._platform.at_least.wait(request.at_least, call)
-        member_id = await self._known(request.member_id)
-        await self._check_unit(member_id, request.unit)
+        person = await self._known(request.member_id)
+        await self._check_unit(person, request.unit)
         tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
         after = _lot_cursor(tokens.decode(request.page_token, call.method, call.caller.name, request))
         now = await self._platform.clock.now()
         async with self._snapshot() as connection:
-            (partition,) = self._partitions_of([member_id])
-            wallets = await reads.wallets(connection, [partition], [member_id])
-            wallet = wallets[member_id].get(request.unit)
-            if wallet is None:
-                return pb.ListLotsResponse()
-            booked = (
-                await reads.lots(connection, partition, member_id, request.unit, after, size + 1)
-                if request.include_closed
-                else None
-            )
-            page = lots_page(wallet, booked, now, after)
-            sources = [lot.source_id for lot in page[:size]]
-            kinds = await reads.openers(connection, partition, member_id, sources)
+            page: list[tuple[Place, Lot]] = []
+            kinds: dict[UUID, EntryKind] = {}
+            wallets = await reads.wallets(connection, self._partitions_of(person), person)
+            for member_id, partition in zip(person, self._partitions_of(person), strict=True):
+                wallet = wallets[member_id].get(request.unit)
+                if wallet is None:
+                    continue
+                booked = (
+                    await reads.lots(connection, partition, member_id, request.unit, after, size + 1)
+                    if request.include_closed
+                    else None
+                )
+                lots = lots_page(wallet, booked, now, after)[: size + 1]
+                page += [(place_of(lot, wallet.balance), lot) for lot in lots]
+                sources = [lot.source_id for lot in lots]
+                kinds |= await reads.openers(connection, partition, member_id, sources)
+        page.sort(key=lambda each: each[0])
         response = pb.ListLotsResponse()
-        for lot in page[:size]:
-            fill_lot(response.lots.add(), lot, expiry_of(lot, wallet.balance), kinds[lot.source_id])
+        for place, lot in page[:size]:
+            fill_lot(response.lots.add(), lot, place[0], kinds[lot.source_id])
         if len(page) > size:
-            gone_at, available_at, lot_id = place_of(page[size - 1], wallet.balance)
-            place = (gone_at.isoformat(), available_at.isoformat(), str(lot_id))
-            response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
+            gone_at, available_at, lot_id = page[size - 1][0]
+            reached = (gone_at.isoformat(), available_at.isoformat(), str(lot_id))
+            response.next_page_token = tokens.encode(call.method, call.caller.name, request, reached)
         return response
 
-    async def _known(self, text: str) -> UUID:
+    async def _known(self, text: str) -> Person:
+        """The person whom an ID means. Raises Refused (MEMBER_UNKNOWN)."""
         member_id = decode("member", text, "member_id")
         if not await reads.known_members(self._platform.pool, self._partitions_of([member_id]), [member_id]):
             raise Refused(errors.member_unknown(text))
-        return member_id
+        return (await persons_of(self._platform.pool, [member_id], self._partitions))[member_id]
 
-    async def _check_unit(self, member_id: UUID, unit: str) -> None:
-        """Raises Refused (UNIT_UNKNOWN) for a unit that is not configured, unless the member ever had some of it."""
+    async def _check_unit(self, person: Person, unit: str) -> None:
+        """Raises Refused (UNIT_UNKNOWN) for a unit that is not configured, unless the person ever had some of it."""
         _, config = await self._platform.configurations.current(self._platform.pool)
         if not unit or unit in config.units:
             return
-        (partition,) = self._partitions_of([member_id])
-        if not await reads.has_wallet(self._platform.pool, partition, member_id, unit):
+        if not await reads.has_wallet(self._platform.pool, self._partitions_of(person), person, unit):
             raise Refused(errors.unit_unknown(unit))
 
 
@@ -209,6 +236,7 @@ def _question(request: pb.GetBalanceRequest, config: PointsConfig, now: datetime
 
 def _answer(
     question: _Question,
+    person: Person,
     wallets: reads.Wallets,
     pasts: Pasts,
     now: datetime,
@@ -216,13 +244,13 @@ def _answer(
     of_member = wallets.get(question.member_id)
     if of_member is None:
         return errors.member_unknown(wire.member_id(question.member_id))
-    units = {*question.configured, *of_member}
+    units = {*question.configured, *(unit for each in person for unit in wallets[each])}
     if question.unit and question.unit not in units:
         return errors.unit_unknown(question.unit)
     response = pb.GetBalanceResponse()
     for unit in [question.unit] if question.unit else sorted(units):
-        wallet = of_member.get(unit)
-        view = NOTHING if wallet is None else _view(wallet, question.view, pasts, now)
+        of_unit = [wallet for each in person if (wallet := wallets[each].get(unit)) is not None]
+        view = together([_view(wallet, question.view, pasts, now) for wallet in of_unit])
         balance = response.balances.add(unit=unit, available=view.available, pending=view.pending, held=view.held)
         for expires_at, amount in view.expiries:
             balance.expiries.add(expires_at=timestamp(expires_at), amount=amount)
@@ -256,6 +284,14 @@ def _entry_filter(request: pb.ListEntriesRequest) -> reads.EntryFilter:
 def _given_instant(request: Message, field: str) -> datetime | None:
     """The time in a field; None when it is absent. Raises Refused (TIME_OUT_OF_RANGE)."""
     return checked_instant(getattr(request, field), field) if request.HasField(field) else None
+
+
+def _entry_places(cursor: Sequence[str | int] | None, wallets: int) -> list[tuple[int, int]]:
+    """Before which entry of each wallet of a person a page begins."""
+    if not cursor or len(cursor) != 2 * wallets:
+        return [_NEWEST] * wallets
+    numbers = [int(each) for each in cursor]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _lot_cursor(cursor: Sequence[str | int] | None) -> Place:

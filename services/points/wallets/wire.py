@@ -31,6 +31,8 @@ SOURCES: dict[int, str] = {
     event_pb2.ENTRY_KIND_ADJUST_SCORE: "adjustment",
     event_pb2.ENTRY_KIND_PARTNER_OUT: "partnerconversion",
     event_pb2.ENTRY_KIND_PARTNER_IN: "partnerconversion",
+    event_pb2.ENTRY_KIND_MERGE_OUT: "movement",
+    event_pb2.ENTRY_KIND_MERGE_IN: "movement",
 }
 """What causes an entry of a kind, as its ID begins."""
 

@@ -1,0 +1,90 @@
+"""What a batch loads of the other members of a person, and what a command means that was sent to an old ID."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from services.chassis.ids import routing_of, with_routing
+from services.points.adjustments.commands import Adjust
+from services.points.commands import (
+    ActivityKey,
+    CompleteActivity,
+    Convert,
+    Forfeit,
+    Grant,
+    PlaceHold,
+    RecordActivity,
+    RefundActivity,
+    Spend,
+)
+from services.points.gifts.commands import AcceptGift, Give
+from services.points.naming import natural_key
+from services.points.partners.commands import StartPartnerConversion
+
+
+@dataclass(frozen=True, slots=True)
+class LoadNaturalKeys:
+    """Lock the partitions of some members, and load what is recorded under their natural keys."""
+
+    keys: tuple[tuple[UUID, UUID], ...]
+    """Member and natural key."""
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The members."""
+        return tuple(routing_of(member_id) for member_id, _ in self.keys)
+
+
+Sent = (
+    RecordActivity | Spend | PlaceHold | Grant | Forfeit | Convert | Adjust | StartPartnerConversion | Give | AcceptGift
+)
+"""Commands that name a member."""
+_MADE = (
+    "spend_id",
+    "hold_id",
+    "grant_id",
+    "forfeit_id",
+    "conversion_id",
+    "adjustment_id",
+    "partner_conversion_id",
+)
+"""What a command makes, which routes like the member."""
+
+
+def meaning(command: Sent, member_id: UUID) -> Sent:
+    """The same command for whom the ID leads to that it was sent to, which knows the request."""
+    routing = routing_of(member_id)
+    if isinstance(command, RecordActivity):
+        activity = command.activity
+        return command._replace(
+            member_id=member_id,
+            activity_id=with_routing(command.activity_id, routing),
+            natural_key=natural_key(member_id, activity.domain, activity.type, activity.reference),
+            owners=(command.owners[0], routing),
+        )
+    if isinstance(command, AcceptGift):
+        return replace(command, member_id=member_id)
+    changed: dict[str, Any] = {"member_id": member_id, "sent_to": command.owners[0]}
+    if isinstance(command, Give):
+        changed["gift_id"] = with_routing(command.gift_id, routing)
+    for name in _MADE:
+        made = getattr(command, name, None)
+        if made is not None:
+            changed[name] = with_routing(made, routing)
+    return replace(command, **changed)
+
+
+ByKey = RefundActivity | CompleteActivity
+"""Commands that may name an activity by its natural key."""
+
+
+def by_key_of(command: ByKey, member_id: UUID) -> ByKey:
+    """The same command on the activity that another member of the person reported."""
+    key = command.activity
+    assert isinstance(key, ActivityKey)
+    named = ActivityKey(
+        member_id, key.domain, key.type, key.reference, natural_key(member_id, key.domain, key.type, key.reference)
+    )
+    return replace(command, activity=named, sent_to=command.owners[0])

@@ -1,0 +1,150 @@
+"""What points does when identity tells that members were merged or unmerged.
+
+A merge makes links alone: whose wallets are one person's. An unmerge gives back what belongs to the member that leaves:
+what came through its accounts to wallets of the others, and what these had brought over from it and did not use.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.chassis import ids
+from services.chassis.operations import Moment, Wider
+from services.points.documents import PointsConfig
+from services.points.groups.commands import LoadWallets
+from services.points.heard import MergeHeard, UnmergeHeard
+from services.points.merges import rules
+from services.points.merges.values import Link
+from services.points.state import PointsState
+from services.points.state_by_partition import StateByPartition
+from services.points.values import Account, Lot
+from services.points.wallet import Wallet
+from services.points.wallets.lots import settle
+
+
+def merged(states: StateByPartition, heard: MergeHeard) -> None:
+    """The wallets of both are one person's from now on."""
+    survivor = states.of_member(heard.survivor_id)
+    link = survivor.link(heard.survivor_id)
+    survivor.put_link(link._replace(merged=tuple(sorted({*link.merged, *heard.merged_ids}))))
+    for merged_id in heard.merged_ids:
+        states.of_member(merged_id).put_link(Link(merged_id, leads_to=heard.survivor_id))
+    for account in heard.accounts:
+        survivor.put_account(Account(account.account_id, heard.survivor_id, account.domain, True))
+
+
+def wider(states: StateByPartition, heard: UnmergeHeard) -> Wider | None:
+    """What has to be loaded before something can be given back: the wallets of the whole person."""
+    missing = [each for each in _person(states, heard) if each not in states.with_scores]
+    return Wider(LoadWallets(tuple(missing), with_scores=True)) if missing else None
+
+
+class GivenBack(NamedTuple):
+    """The wallets that an unmerge changes."""
+
+    wallets: tuple[Wallet, ...]
+
+
+def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig]) -> GivenBack:
+    """What goes to the member that leaves, and (account by account) what stays with the others. Pure."""
+    leaving = {heard.member_id, *(heard.absorbed_ids if heard.whole else ())}
+    others = [each for each in _person(states, heard) if each not in leaving]
+    accounts = {account.account_id for account in heard.accounts}
+    came_from = {ids.routing_of(member_id) for member_id in leaving} if heard.whole else set()
+
+    def goes(account_id: UUID | None) -> bool:
+        return account_id in accounts
+
+    open_units = {unit for member_id in (*others, *leaving) for unit in _units(states.of_member(member_id), member_id)}
+    wallets: list[Wallet] = []
+    for unit in sorted(open_units):
+        of_unit = {each: states.of_member(each).wallet(each, unit) for each in (heard.member_id, *others)}
+        member = of_unit[heard.member_id]
+        for other in others:
+            brought = states.of_member(other).brought_over
+            _give(of_unit[other], member, _belongs(goes, brought, came_from), goes, heard.unmerge_id, moment.at)
+        if not heard.whole:
+            _give(
+                member,
+                of_unit[heard.holder_id],
+                lambda lot: not goes(lot.account_id),
+                lambda account_id: not goes(account_id),
+                heard.unmerge_id,
+                moment.at,
+            )
+        _move_scores(states, heard, unit, of_unit, goes, moment.at)
+        wallets += [wallet for wallet in of_unit.values() if wallet.entries or wallet.changed_lots]
+    return GivenBack(tuple(wallets))
+
+
+Goes = Callable[[UUID | None], bool]
+"""Whether what came through an account goes to the member that leaves."""
+
+
+def _belongs(goes: Goes, brought_over: Collection[UUID], came_from: Collection[int]) -> Callable[[Lot], bool]:
+    """Whether a lot in a wallet of the others goes: it came through an account that goes, or was brought over from who
+    leaves, by whatever account: accounts route like the member that they were linked to."""
+    return lambda lot: (
+        goes(lot.account_id)
+        or (
+            lot.source_id in brought_over and lot.account_id is not None and ids.routing_of(lot.account_id) in came_from
+        )
+    )
+
+
+def _give(source: Wallet, target: Wallet, belongs: Callable[[Lot], bool], goes: Goes, by: UUID, at: datetime) -> None:
+    settle(source, at)
+    uses = rules.take(source, belongs)
+    if uses:
+        rules.move(source, target, uses, by, at)
+    rules.move_debts(source, target, goes, by, at)
+
+
+def _move_scores(
+    states: StateByPartition,
+    heard: UnmergeHeard,
+    unit: str,
+    wallets: dict[UUID, Wallet],
+    goes: Goes,
+    at: datetime,
+) -> None:
+    """What counted through accounts that go, whoever's score it counted for; and the other way, what stays."""
+    member = wallets[heard.member_id]
+    for owner_id, wallet in wallets.items():
+        for (scored_by, scored_unit, account_id), amount in sorted(
+            states.of_member(owner_id).scores.items(), key=lambda each: str(each[0])
+        ):
+            if scored_by != owner_id or scored_unit != unit or account_id is None or not amount:
+                continue
+            if owner_id != heard.member_id and goes(account_id):
+                rules.move_score(wallet, member, account_id, amount, heard.unmerge_id, at)
+            elif owner_id == heard.member_id and not heard.whole and not goes(account_id):
+                rules.move_score(member, wallets[heard.holder_id], account_id, amount, heard.unmerge_id, at)
+
+
+def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:
+    """Who belongs together from now on, and whose accounts they are."""
+    leaving = (heard.member_id, *(heard.absorbed_ids if heard.whole else ()))
+    holder = states.of_member(heard.holder_id)
+    link = holder.link(heard.holder_id)
+    holder.put_link(link._replace(merged=tuple(each for each in link.merged if each not in leaving)))
+    member = states.of_member(heard.member_id)
+    absorbed = heard.absorbed_ids if heard.whole else ()
+    member.put_link(Link(heard.member_id, None, tuple(sorted(absorbed))))
+    for each in absorbed:
+        states.of_member(each).put_link(Link(each, leads_to=heard.member_id))
+    for account in heard.accounts:
+        of_account = Account(account.account_id, heard.member_id, account.domain, True)
+        holder.put_account(of_account)
+        member.put_account(of_account)
+
+
+def _person(states: StateByPartition, heard: UnmergeHeard) -> list[UUID]:
+    """Everybody who is one person until now; also who left account by account before."""
+    link = states.of_member(heard.holder_id).link(heard.holder_id)
+    return list(dict.fromkeys((heard.holder_id, heard.member_id, *link.merged)))
+
+
+def _units(state: PointsState, member_id: UUID) -> set[str]:
+    return {unit for owner_id, unit in state.balances if owner_id == member_id}

@@ -1,0 +1,54 @@
+"""Merges and unmerges as identity tells them, to points alone."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.chassis import ids
+from services.chassis.feed_batch import FeedBatch, FeedGroup, FollowedRecord
+from services.chassis.verdicts import OK
+from services.points.heard import MergeHeard, MovedAccount, UnmergeHeard
+from tests.points.builders import PARTITIONS, Member, Shop
+
+
+def _partition(member_id: UUID) -> int:
+    return ids.routing_of(member_id) % PARTITIONS
+
+
+async def _tell(shop: Shop, told_in: UUID, event: MergeHeard | UnmergeHeard, others: Sequence[UUID]) -> None:
+    """Both halves arrive: the event in one partition, nothing in those of the others."""
+    partitions = {_partition(told_in), *map(_partition, others)}
+    parts = []
+    for partition in sorted(partitions):
+        position = shop.heard["identity", partition] = shop.heard.get(("identity", partition), 0) + 1
+        events = [event] if partition == _partition(told_in) else []
+        parts.append(FeedBatch("identity", partition, [FollowedRecord(position, events)]))
+    command = FeedGroup(tuple(parts)) if len(parts) > 1 else parts[0]
+    (outcome,) = await shop.suite.lanes("points").submit([command])
+    if isinstance(outcome, BaseException):
+        raise outcome
+    assert outcome.code == OK, outcome
+
+
+async def merge(shop: Shop, survivor: Member, merged: Member, *absorbed: Member) -> UUID:
+    """A member is merged into another, with those that had been merged into it."""
+    merge_id = ids.new_id(ids.routing_of(survivor.uuid))
+    accounts = tuple(MovedAccount(one.account_uuid, one.domain) for one in (merged, *absorbed))
+    ids_ = tuple(one.uuid for one in (merged, *absorbed))
+    await _tell(shop, survivor.uuid, MergeHeard(merge_id, survivor.uuid, ids_, accounts), ids_)
+    return merge_id
+
+
+async def unmerge(
+    shop: Shop, holder: Member, member: Member, *absorbed: Member, accounts: Sequence[Member] = (), whole: bool = True
+) -> None:
+    """A member takes back what is its own, or what came through some accounts."""
+    going = accounts or (member, *absorbed)
+    event = UnmergeHeard(
+        unmerge_id=ids.new_id(ids.routing_of(holder.uuid)),
+        holder_id=holder.uuid,
+        member_id=member.uuid,
+        absorbed_ids=tuple(one.uuid for one in absorbed),
+        accounts=tuple(MovedAccount(one.account_uuid, one.domain) for one in going),
+        whole=whole,
+    )
+    await _tell(shop, holder.uuid, event, (member.uuid, *event.absorbed_ids))
