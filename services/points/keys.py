@@ -35,6 +35,7 @@ from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups.commands import LoadGroupCaps, LoadSpends, LoadWallets
 from services.points.heard import MergeHeard, StandingHeard
 from services.points.merges.commands import LoadNaturalKeys
+from services.points.merges.previews import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
 from services.points.partners.commands import (
@@ -67,7 +68,7 @@ CommandOfOne = (
     | SettleWallets
 )
 """Commands that concern one partition."""
-Command = CommandOfOne | gifts.GiftCommand | FeedBatch
+Command = CommandOfOne | gifts.GiftCommand | FeedBatch | Preview
 Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps | LoadNaturalKeys
 """Commands for which something is loaded."""
 
@@ -170,6 +171,8 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
                 keys.wallets.update(command.member_ids)
                 if command.with_scores:
                     keys.scores.update(command.member_ids)
+            case PreviewMerge() | PreviewUnmerge() | PreviewErasure():
+                keys.wallets.update(command.member_ids)
             case LoadNaturalKeys():
                 keys.natural_keys.update(key for _, key in command.keys)
             case Give():
@@ -210,7 +213,7 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
             case FeedBatch():
                 for event in _heard_standings(command):
                     keys.need_levels(event.member_id, event.effective_from)
-                keys.linked.update(_heard_survivors(command))
+                keys.linked.update(_heard_merged(command))
     keys.wallets |= _recorded_and_reversed(commands)
     return keys
 
@@ -220,9 +223,10 @@ def _heard_standings(batch: FeedBatch) -> list[StandingHeard]:
     return [event for record in batch.records for event in record.events if isinstance(event, StandingHeard)]
 
 
-def _heard_survivors(batch: FeedBatch) -> list[UUID]:
-    """The members into which others were merged that a feed tells of."""
-    return [event.survivor_id for record in batch.records for event in record.events if isinstance(event, MergeHeard)]
+def _heard_merged(batch: FeedBatch) -> list[UUID]:
+    """The members that a feed tells of that were merged, and into whom."""
+    merges = [event for record in batch.records for event in record.events if isinstance(event, MergeHeard)]
+    return [each for merge in merges for each in (merge.survivor_id, *merge.merged_ids)]
 
 
 def _recorded_and_reversed(commands: Sequence[Loaded]) -> set[UUID]:

@@ -31,8 +31,9 @@ from services.points.groups.values import GroupSeat
 from services.points.heard import AccountHeard, Heard, MemberHeard, MergeHeard, UnmergeHeard
 from services.points.keys import Command, CommandOfOne
 from services.points.loading import load
-from services.points.merges import following
+from services.points.merges import following, previews
 from services.points.merges.drawing import elsewhere
+from services.points.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
 from services.points.partners.commands import (
@@ -63,6 +64,8 @@ def decide(states: StateByPartition, command: Command, moment: Moment[PointsConf
     match command:
         case FeedBatch():
             return _follow(states, command, moment)
+        case PreviewMerge() | PreviewUnmerge() | PreviewErasure():
+            return previews.decide(states, command, moment)
         case Give() | AcceptGift() | CancelGift():
             return gifts.decide(states, command, moment)
         case Spend(group_id=UUID()):

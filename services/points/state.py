@@ -125,7 +125,8 @@ class PointsState:
     def put_link(self, link: Link) -> None:
         """A link as it becomes."""
         self.add_link(link)
-        self._put("links", link.member_id, (link.member_id, link.leads_to, ids.joined(link.merged)))
+        gone = ids.joined(each for pair in link.gone for each in pair)
+        self._put("links", link.member_id, (link.member_id, link.leads_to, ids.joined(link.merged), gone))
 
     def open_wallets(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
         """The wallets of members, as far as they are loaded, in which there is a lot or an open hold."""

@@ -41,6 +41,8 @@ LINKS = sa.Table(
     sa.Column("member_id", sa.Uuid, primary_key=True),
     sa.Column("leads_to", sa.Uuid),
     sa.Column("merged", sa.LargeBinary, nullable=False),
+    # Accounts that left, each with the member to which they belong since: pairs.
+    sa.Column("gone", sa.LargeBinary, nullable=False),
     info=UPSERT,
 )
 STANDINGS = sa.Table(

@@ -29,12 +29,14 @@ async def _tell(shop: Shop, told_in: UUID, event: MergeHeard | UnmergeHeard, oth
     assert outcome.code == OK, outcome
 
 
-async def merge(shop: Shop, survivor: Member, merged: Member, *absorbed: Member) -> UUID:
+async def merge(
+    shop: Shop, survivor: Member, merged: Member, *absorbed: Member, accounts: Sequence[Member] = ()
+) -> UUID:
     """A member is merged into another, with those that had been merged into it."""
     merge_id = ids.new_id(ids.routing_of(survivor.uuid))
-    accounts = tuple(MovedAccount(one.account_uuid, one.domain) for one in (merged, *absorbed))
-    ids_ = tuple(one.uuid for one in (merged, *absorbed))
-    await _tell(shop, survivor.uuid, MergeHeard(merge_id, survivor.uuid, ids_, accounts), ids_)
+    coming = tuple(MovedAccount(one.account_uuid, one.domain) for one in accounts or (merged, *absorbed))
+    merged_ids = tuple({one.uuid: None for one in (merged, *absorbed)})
+    await _tell(shop, survivor.uuid, MergeHeard(merge_id, survivor.uuid, merged_ids, coming), merged_ids)
     return merge_id
 
 

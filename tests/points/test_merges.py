@@ -215,14 +215,14 @@ async def test_an_account_goes_back_alone_with_what_came_through_it() -> None:
         await shop.earn(survivor, 100)
         await shop.earn(merged, 20)
         await shop.earn(second, 5)
-        await merge(shop, survivor, merged, second)
+        await merge(shop, survivor, merged, accounts=(merged, second))
         await unmerge(shop, survivor, merged, accounts=(second,), whole=False)
         assert await balances(shop, survivor, merged) == [120, 5]
         assert await balances(shop, survivor, merged, of="score") == [120, 5]
         await unmerge(shop, survivor, merged)
         assert await balances(shop, survivor, merged) == [100, 25]
         assert await balances(shop, survivor, merged, of="score") == [100, 25]
-        await merge(shop, survivor, merged, second)
+        await merge(shop, survivor, merged, accounts=(merged, second))
         assert await balances(shop, survivor, merged) == [125, 125]
         assert await shop.findings() == []
 

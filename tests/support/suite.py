@@ -178,6 +178,12 @@ class Suite:
 
         return event_feed_pb2_grpc.EventFeedStub(self.channel(service))
 
+    def records(self, service: str) -> Any:
+        """What a service tells of the records of members."""
+        from tessera.records.v1 import member_records_pb2_grpc
+
+        return member_records_pb2_grpc.MemberRecordsServiceStub(self.channel(service))
+
     def lanes(self, service: str) -> Any:
         """The lanes of a service, for tests that hand it commands without a call."""
         return self.running[service].platform.lanes

@@ -18,7 +18,7 @@ from services.points.activities.returns import Kept, RecordedRule, Returned
 from services.points.budgets.definitions import BudgetKey
 from services.points.budgets.values import Draw, Place
 from services.points.documents import PointsConfig
-from services.points.merges.drawing import wallet_to_take_from
+from services.points.merges.drawing import send_home, wallet_to_take_from
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
 from services.points.values import ActivityRow, CapKey, RefundRow
@@ -169,7 +169,7 @@ def take_back(
     wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
     if wider is not None:
         return wider
-    wallets = _wallets(state, row, effects, len(earlier), moment)
+    wallets = _wallets(state, row, account_id, effects, len(earlier), moment)
     due = [_take_own(wallets[effect.unit], coming, number, moment) for number, effect in enumerate(effects)]
     taken_back: list[activity_wire.TakenBack] = []
     for number, effect in enumerate(effects):
@@ -177,6 +177,8 @@ def take_back(
         if isinstance(taken, Rejection):
             return taken
         taken_back.append(taken)
+    for wallet in wallets.values():
+        send_home(state, wallet, ids.derived(row.activity_id, _REFUND_ORDINAL + len(earlier)), moment.at)
     refunded = activity_wire.RecordedRefund(parts, taken_back)
     answer = activity_wire.refund_activity_response(
         row.activity_id, refunded, wire.position_of(moment), is_whole=is_whole
@@ -189,6 +191,7 @@ def take_back(
 def _wallets(
     state: PointsState,
     row: ActivityRow,
+    account_id: UUID,
     effects: Sequence[activity_wire.RecordedEffect],
     earlier: int,
     moment: Moment[PointsConfig],
@@ -199,7 +202,8 @@ def _wallets(
         earned[effect.unit] = earned.get(effect.unit, 0) + (effect.amount if effect.lot_id is not None else 0)
     by = ids.derived(row.activity_id, _REFUND_ORDINAL + earlier)
     return {
-        unit: wallet_to_take_from(state, row.member_id, unit, amount, by, moment.at) for unit, amount in earned.items()
+        unit: wallet_to_take_from(state, row.member_id, account_id, unit, amount, by, moment.at)
+        for unit, amount in earned.items()
     }
 
 

@@ -13,7 +13,7 @@ from services.points.documents import PointsConfig
 from services.points.gifts import errors, rules, wire
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.members import member_rejection, status_rejection
-from services.points.merges.drawing import wallet_to_draw_on
+from services.points.merges.drawing import send_home, wallet_to_draw_on
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.units import Unit
@@ -172,6 +172,7 @@ def _cancel(states: StateByPartition, command: CancelGift, moment: Moment[Points
     if isinstance(cancelled, Rejection):
         return cancelled
     ended, expired = cancelled
+    send_home(giver_state, giver, command.request.key, moment.at)
     given = [
         (key, max(0, giver_state.cap_uses.get(key, 0) - gift.amount)) for key in daily_uses_of(gift, moment.config)
     ]

@@ -5,23 +5,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.chassis import ids
 from services.chassis.errors import Rejection
 from services.chassis.operations import Forwarded, Moment, Wider
 from services.points import errors, wire
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.commands import (
     ActivityKey,
+    CaptureHold,
     CompleteActivity,
     Convert,
     Forfeit,
     PlaceHold,
     RecordActivity,
     RefundActivity,
+    RefundSpend,
+    ReleaseHold,
     ReverseActivity,
     Spend,
 )
 from services.points.documents import PointsConfig
-from services.points.gifts.commands import Give
+from services.points.gifts.commands import CancelGift, Give
 from services.points.groups.commands import LoadWallets
 from services.points.merges import rules
 from services.points.merges.commands import ByKey, LoadNaturalKeys, Sent, by_key_of, meaning
@@ -45,9 +49,16 @@ def elsewhere(states: StateByPartition, command: Any, moment: Moment[PointsConfi
             return _key_of_another(states, command)
         case ReverseActivity(activity_id=activity_id) | RefundActivity(activity=UUID() as activity_id):
             return _reversing(states, activity_id, moment)
+        case CaptureHold(hold_id=used_id) | ReleaseHold(hold_id=used_id) | RefundSpend(spend_id=used_id):
+            state = states.of(moment.partition_of(used_id.int))
+            used = state.holds.get(used_id) or state.spends.get(used_id)
+            return None if used is None else _left(states, used.member_id)
+        case CancelGift(gift_id=gift_id):
+            gift = states.of(moment.partition_of(gift_id.int)).gifts.get(gift_id)
+            return None if gift is None else _left(states, gift.member_id)
         case ResolveAdjustment(adjustment_id=adjustment_id):
             adjustment = states.of(moment.partition_of(adjustment_id.int)).adjustments.get(adjustment_id)
-            found = None if adjustment is None else _person(states, adjustment.member_id)
+            found = None if adjustment is None else person_loaded(states, adjustment.member_id)
             return found if isinstance(found, Wider) else None
         case Give():
             receiver = states.of_member(command.to_member_id).link(command.to_member_id)
@@ -74,7 +85,7 @@ def _not_loaded(states: StateByPartition, member_id: UUID) -> Wider | None:
     return Wider(LoadWallets(tuple(missing))) if missing else None
 
 
-def _person(states: StateByPartition, member_id: UUID) -> Wider | list[UUID]:
+def person_loaded(states: StateByPartition, member_id: UUID) -> Wider | list[UUID]:
     """Everybody who is the same person as a member, that one first; their wallets are loaded."""
     leads_to = states.of_member(member_id).link(member_id).leads_to
     survivor = leads_to or member_id
@@ -88,10 +99,21 @@ def _person(states: StateByPartition, member_id: UUID) -> Wider | list[UUID]:
 
 
 def _reversing(states: StateByPartition, activity_id: UUID, moment: Moment[PointsConfig]) -> Wider | None:
-    """What comes back of an activity is taken back from the person."""
+    """What comes back of an activity is taken back from the person, or from whom its account left with."""
     row = states.of(moment.partition_of(activity_id.int)).activities.get(activity_id)
-    found = None if row is None else _person(states, row.member_id)
-    return found if isinstance(found, Wider) else None
+    return None if row is None else _to_take_back(states, row.member_id)
+
+
+def _to_take_back(states: StateByPartition, member_id: UUID) -> Wider | None:
+    found = person_loaded(states, member_id)
+    return found if isinstance(found, Wider) else _left(states, member_id)
+
+
+def _left(states: StateByPartition, member_id: UUID) -> Wider | None:
+    """What has to be loaded so that what comes back can go after accounts that left."""
+    homes = {home for _, home in states.of_member(member_id).link(member_id).gone}
+    missing = sorted(home for home in homes if home not in states.with_wallets)
+    return Wider(LoadWallets(tuple(missing))) if missing else None
 
 
 def _recorded_elsewhere(states: StateByPartition, command: RecordActivity) -> Wider | Rejection | None:
@@ -126,8 +148,7 @@ def _key_of_another(states: StateByPartition, command: ByKey) -> Elsewhere | Non
     assert isinstance(key, ActivityKey)
     state = states.of_member(key.member_id)
     if key.natural_key in state.activity_by_natural_key:
-        found = _person(states, key.member_id) if isinstance(command, RefundActivity) else None
-        return found if isinstance(found, Wider) else None
+        return _to_take_back(states, key.member_id) if isinstance(command, RefundActivity) else None
     link = state.link(key.member_id)
     if link.leads_to is not None:
         return Forwarded(by_key_of(command, link.leads_to))
@@ -157,9 +178,36 @@ def wallet_to_draw_on(
     return wallet
 
 
-def wallet_to_take_from(state: PointsState, member_id: UUID, unit: str, amount: int, by: UUID, at: datetime) -> Wallet:
-    """A copy of a wallet from which an amount is taken back, with what others of the person have of what it lacks."""
+def wallet_to_take_from(
+    state: PointsState, member_id: UUID, account_id: UUID, unit: str, amount: int, by: UUID, at: datetime
+) -> Wallet:
+    """A copy of a wallet from which an amount is taken back, with what others of the person have of what it lacks.
+
+    Where the account left, with what whoever it left with has.
+    """
     wallet = state.wallet(member_id, unit)
+    home = dict(state.link(member_id).gone).get(account_id)
+    if home is not None:
+        rules.lend(wallet, state.elsewhere(home).wallet(home, unit), amount, by, at)
+        return wallet
     if sum(lot.remaining for lot in wallet.lots.values()) >= amount:
         return wallet
     return wallet_to_draw_on(state, member_id, unit, amount, by, at)
+
+
+def send_home(state: PointsState, wallet: Wallet, by: UUID, at: datetime) -> None:
+    """Let what came back to a wallet through accounts that left go after them, and what is owed because of them."""
+    gone = dict(state.link(wallet.member_id).gone)
+    for home in sorted(set(gone.values())):
+        lent = next((other for other in wallet.others if other.member_id == home), None)
+        target = lent or state.elsewhere(home).wallet(home, wallet.unit)
+        uses = rules.take(wallet, lambda lot, home=home: gone.get(lot.account_id) == home)  # type: ignore[misc]  # bound now
+        if uses:
+            rules.move(wallet, target, uses, ids.derived(by, _HOMEWARD), at)
+        rules.move_debts(wallet, target, lambda account, home=home: gone.get(account) == home, by, at)  # type: ignore[misc]  # as above
+        if lent is None and (target.entries or target.changed_lots):
+            wallet.others += (target,)
+
+
+_HOMEWARD = 1
+"""What distinguishes the way back from the way here, where both are for the same request."""

@@ -15,10 +15,9 @@ from services.points.documents import PointsConfig
 from services.points.groups.commands import LoadWallets
 from services.points.heard import MergeHeard, UnmergeHeard
 from services.points.merges import rules
-from services.points.merges.values import Link
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
-from services.points.values import Account, Lot
+from services.points.values import Account, Hold, Lot
 from services.points.wallet import Wallet
 from services.points.wallets.lots import settle
 
@@ -27,9 +26,12 @@ def merged(states: StateByPartition, heard: MergeHeard) -> None:
     """The wallets of both are one person's from now on."""
     survivor = states.of_member(heard.survivor_id)
     link = survivor.link(heard.survivor_id)
-    survivor.put_link(link._replace(merged=tuple(sorted({*link.merged, *heard.merged_ids}))))
+    came = {account.account_id for account in heard.accounts}
+    gone = tuple(pair for pair in link.gone if pair[0] not in came)
+    survivor.put_link(link._replace(merged=tuple(sorted({*link.merged, *heard.merged_ids})), gone=gone))
     for merged_id in heard.merged_ids:
-        states.of_member(merged_id).put_link(Link(merged_id, leads_to=heard.survivor_id))
+        state = states.of_member(merged_id)
+        state.put_link(state.link(merged_id)._replace(leads_to=heard.survivor_id, merged=()))
     for account in heard.accounts:
         survivor.put_account(Account(account.account_id, heard.survivor_id, account.domain, True))
 
@@ -41,9 +43,10 @@ def wider(states: StateByPartition, heard: UnmergeHeard) -> Wider | None:
 
 
 class GivenBack(NamedTuple):
-    """The wallets that an unmerge changes."""
+    """The wallets that an unmerge changes, and the open holds in which something stays that should go, too."""
 
     wallets: tuple[Wallet, ...]
+    holds: tuple[Hold, ...]
 
 
 def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig]) -> GivenBack:
@@ -58,12 +61,15 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
 
     open_units = {unit for member_id in (*others, *leaving) for unit in _units(states.of_member(member_id), member_id)}
     wallets: list[Wallet] = []
+    holds: list[Hold] = []
     for unit in sorted(open_units):
         of_unit = {each: states.of_member(each).wallet(each, unit) for each in (heard.member_id, *others)}
         member = of_unit[heard.member_id]
         for other in others:
             brought = states.of_member(other).brought_over
-            _give(of_unit[other], member, _belongs(goes, brought, came_from), goes, heard.unmerge_id, moment.at)
+            belongs = _belongs(goes, brought, came_from)
+            _give(of_unit[other], member, belongs, goes, heard.unmerge_id, moment.at)
+            holds += _holding(of_unit[other], belongs)
         if not heard.whole:
             _give(
                 member,
@@ -73,9 +79,10 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
                 heard.unmerge_id,
                 moment.at,
             )
+            holds += _holding(member, lambda lot: not goes(lot.account_id))
         _move_scores(states, heard, unit, of_unit, goes, moment.at)
         wallets += [wallet for wallet in of_unit.values() if wallet.entries or wallet.changed_lots]
-    return GivenBack(tuple(wallets))
+    return GivenBack(tuple(wallets), tuple(holds))
 
 
 Goes = Callable[[UUID | None], bool]
@@ -99,6 +106,15 @@ def _give(source: Wallet, target: Wallet, belongs: Callable[[Lot], bool], goes: 
     if uses:
         rules.move(source, target, uses, by, at)
     rules.move_debts(source, target, goes, by, at)
+
+
+def _holding(wallet: Wallet, belongs: Callable[[Lot], bool]) -> list[Hold]:
+    """The open holds of a wallet that hold something of lots which belong to somebody else."""
+    return [
+        hold
+        for hold in wallet.holds.values()
+        if hold.state == "open" and any(belongs(wallet.lots[use.lot_id]) for use in hold.uses)
+    ]
 
 
 def _move_scores(
@@ -128,12 +144,18 @@ def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:
     leaving = (heard.member_id, *(heard.absorbed_ids if heard.whole else ()))
     holder = states.of_member(heard.holder_id)
     link = holder.link(heard.holder_id)
-    holder.put_link(link._replace(merged=tuple(each for each in link.merged if each not in leaving)))
+    gone = dict(link.gone) | {account.account_id: heard.member_id for account in heard.accounts}
+    merged_still = tuple(each for each in link.merged if each not in leaving)
+    holder.put_link(link._replace(merged=merged_still, gone=tuple(sorted(gone.items()))))
     member = states.of_member(heard.member_id)
     absorbed = heard.absorbed_ids if heard.whole else ()
-    member.put_link(Link(heard.member_id, None, tuple(sorted(absorbed))))
+    back = {account.account_id for account in heard.accounts}
+    own = member.link(heard.member_id)
+    gone_still = tuple(pair for pair in own.gone if pair[0] not in back)
+    member.put_link(own._replace(leads_to=None, merged=tuple(sorted(absorbed)), gone=gone_still))
     for each in absorbed:
-        states.of_member(each).put_link(Link(each, leads_to=heard.member_id))
+        state = states.of_member(each)
+        state.put_link(state.link(each)._replace(leads_to=heard.member_id))
     for account in heard.accounts:
         of_account = Account(account.account_id, heard.member_id, account.domain, True)
         holder.put_account(of_account)

@@ -14,7 +14,7 @@ from services.points.state import PointsState
 from services.points.values import EntryKind
 
 _LINKS = """
-    SELECT member_id, leads_to, merged
+    SELECT member_id, leads_to, merged, gone
     FROM links
     WHERE partition = $1
       AND member_id = ANY($2::uuid[])
@@ -49,7 +49,7 @@ _FIND_LINKS = """
     SELECT found.*
     FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
     CROSS JOIN LATERAL (
-        SELECT member_id, leads_to, merged
+        SELECT member_id, leads_to, merged, gone
         FROM links
         WHERE partition = wanted.partition
           AND member_id = wanted.member_id
@@ -95,5 +95,6 @@ async def find_links(
 
 
 def _link(row: Any) -> Link:
-    member_id, leads_to, merged = row
-    return Link(member_id, leads_to, tuple(ids.split(merged)))
+    member_id, leads_to, merged, gone = row
+    each = iter(ids.split(gone))
+    return Link(member_id, leads_to, tuple(ids.split(merged)), tuple(zip(each, each, strict=True)))

@@ -54,6 +54,15 @@ def bring_over(
     wallet.others = tuple(other for other in others if other.entries or other.changed_lots or other.changed_holds)
 
 
+def lend(wallet: Wallet, other: Wallet, amount: int, by: UUID, at: datetime) -> None:
+    """Let a wallet from which an amount is taken back have it from another one, as far as that has it."""
+    settle(other, at)
+    lent = min(amount, free(other, at))
+    if lent:
+        move(other, wallet, burn(other, lent, at), by, at)
+        wallet.others = (other,)
+
+
 def _in_burn_order(
     wallets: Iterable[Wallet], at: datetime, merchant: str | None, *, with_pending: bool
 ) -> list[Chosen]:

@@ -12,3 +12,5 @@ class Link(NamedTuple):
     """None while it stands on its own."""
     merged: tuple[UUID, ...] = ()
     """The members whose IDs lead to it: their wallets are the same person's."""
+    gone: tuple[tuple[UUID, UUID], ...] = ()
+    """Accounts that left with a member, each with that one: what comes back of their points goes there."""

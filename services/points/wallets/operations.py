@@ -13,7 +13,7 @@ from services.points.documents import PointsConfig
 from services.points.groups import errors as group_errors
 from services.points.groups.values import PooledSpend
 from services.points.members import member_rejection
-from services.points.merges.drawing import wallet_to_draw_on
+from services.points.merges.drawing import send_home, wallet_to_draw_on
 from services.points.partners.values import PARTNER_HOLDS
 from services.points.state import PointsState
 from services.points.units import Unit
@@ -222,6 +222,7 @@ def _capture(state: PointsState, command: CaptureHold, moment: Moment[PointsConf
     count_on_day(state, wallet, unit, hold.placed_at, -hold.amount)
     count_on_day(state, wallet, unit, moment.at, captured.spend.amount)
     count_for_order(state, wallet, unit, hold, captured.spend.amount)
+    send_home(state, wallet, command.request.key, moment.at)
     return Decision([wallet], lambda: wire.capture_response(captured, wallet.balance, wire.position_of(moment)))
 
 
@@ -237,6 +238,7 @@ def _release(state: PointsState, command: ReleaseHold, moment: Moment[PointsConf
     if isinstance(released, Rejection):
         return released
     count_on_day(state, wallet, moment.config.units.get(hold.unit), hold.placed_at, -hold.amount)
+    send_home(state, wallet, command.request.key, moment.at)
     return Decision([wallet], lambda: wire.release_response(released, wire.position_of(moment)))
 
 
@@ -272,6 +274,7 @@ def _refund(state: PointsState, command: RefundSpend, moment: Moment[PointsConfi
         return refunded
     count_on_day(state, wallet, unit, spent.spent_at, -refunded.amount)
     count_for_order(state, wallet, unit, spent, -refunded.amount)
+    send_home(state, wallet, command.request.key, moment.at)
     return Decision([wallet], lambda: wire.refund_response(refunded, wallet.balance, wire.position_of(moment)))
 
 

@@ -17,5 +17,6 @@ def upgrade() -> None:
         sa.Column("member_id", sa.Uuid, primary_key=True),
         sa.Column("leads_to", sa.Uuid),
         sa.Column("merged", sa.LargeBinary, nullable=False),
+        sa.Column("gone", sa.LargeBinary, nullable=False),
     )
     distribute_tables("links")
