@@ -16,6 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.chassis.certificates import CertificateError, Certificates, Connection
 from tests.chassis.echo import SERVICE, Heard, Say
 from tests.chassis.edge import Edge, open_channel, refusal, serving
+from tests.chassis.house import connection_to, ledger_suite
+from tests.chassis.ledger import Move
+from tests.chassis.ledger_lanes import account
 from tests.chassis.test_server import free_address
 from tests.support.certificates import HOST_NAMES, Authority, Files
 
@@ -182,3 +185,15 @@ def test_files_that_cannot_be_used_are_named(authority: Authority, broken: str) 
     getattr(files, broken).write_text("nonsense")
     with pytest.raises(CertificateError, match=getattr(files, broken).name):
         Certificates(files.certificate, files.key, files.authority)
+
+
+async def test_a_follower_shows_the_certificate_of_its_service(authority: Authority) -> None:
+    own = authority.certify("service", *HOST_NAMES, x509.DNSName("feeds.example"))
+    operator = authority.certify("operator", x509.DNSName("operator.example")).channel_credentials()
+    options = {**own.settings(), "transport": "grpcio", "feed_token_file": None}
+    async with ledger_suite("ledger", "mirror", **options) as suite:
+        suite.credentials = operator
+        await suite.lanes("ledger").submit([Move(account(0), 5)])
+        await suite.drain()
+        async with connection_to(suite.dsns["mirror"]) as connection:
+            assert await connection.fetchval("SELECT sum(balance) FROM accounts") == 5
