@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,6 +16,8 @@ from tessera.access.v1 import access_pb2
 
 _PERMISSION = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+")
 _GRANT = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*\.(\*|[a-z][a-z0-9-]*)")
+_CERTIFICATE = re.compile(r"spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+|[a-z0-9-]+(\.[a-z0-9-]+)*")
+_RIGHTS = ("permissions", "domains", "certificates")
 _DOMAIN = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -92,6 +94,8 @@ class AccessPolicy:
     """All callers that the policy file names; a caller that it does not name may do nothing."""
 
     callers: dict[str, Caller]
+    certificates: dict[str, str] = field(default_factory=dict)
+    """The caller whose certificate is for a SPIFFE ID or a DNS name."""
 
     @classmethod
     def load(cls, file: Path) -> "AccessPolicy":
@@ -101,10 +105,12 @@ class AccessPolicy:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise PolicyError(file, (str(error),)) from None
         mistakes: list[str] = []
-        callers = {name: _caller(name, rights, mistakes) for name, rights in _entries(document, mistakes).items()}
+        entries = _entries(document, mistakes)
+        callers = {name: _caller(name, rights, mistakes) for name, rights in entries.items()}
+        certificates = _certificates(entries, mistakes)
         if mistakes:
             raise PolicyError(file, tuple(mistakes))
-        return cls(callers)
+        return cls(callers, certificates)
 
     def caller(self, name: str) -> Caller:
         """The caller of that name; one without any right when the policy does not name it."""
@@ -124,13 +130,25 @@ def _entries(document: object, mistakes: list[str]) -> dict[str, Any]:
 
 def _caller(name: str, rights: object, mistakes: list[str]) -> Caller:
     if not isinstance(rights, dict):
-        mistakes.append(f"callers.{name}: must be a mapping with permissions and domains")
+        mistakes.append(f"callers.{name}: must be a mapping with permissions, domains and certificates")
         return Caller(name, frozenset(), frozenset())
-    mistakes.extend(f"callers.{name}.{key}: is unknown" for key in rights if key not in ("permissions", "domains"))
+    mistakes.extend(f"callers.{name}.{key}: is unknown" for key in rights if key not in _RIGHTS)
     permissions = _names(f"callers.{name}.permissions", rights.get("permissions", []), _GRANT, mistakes)
     if rights.get("domains") == ALL.value:
         return Caller(name, permissions, ALL)
     return Caller(name, permissions, _names(f"callers.{name}.domains", rights.get("domains", []), _DOMAIN, mistakes))
+
+
+def _certificates(entries: dict[str, Any], mistakes: list[str]) -> dict[str, str]:
+    """The caller of each name of a certificate, of which two callers must not have the same."""
+    callers: dict[str, str] = {}
+    for caller, rights in entries.items():
+        where = f"callers.{caller}.certificates"
+        given = rights.get("certificates", []) if isinstance(rights, dict) else []
+        for name in sorted(_names(where, given, _CERTIFICATE, mistakes)):
+            if callers.setdefault(name, caller) != caller:
+                mistakes.append(f"{where}: {name!r} is already that of {callers[name]}")
+    return callers
 
 
 def _names(where: str, names: object, shape: re.Pattern[str], mistakes: list[str]) -> frozenset[str]:

@@ -11,10 +11,10 @@ import asyncpg
 import sqlalchemy as sa
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc import aio
 
 from services.chassis.at_least import AtLeast
 from services.chassis.batches import BatchListener, BatchWriter, CommitListener, warm
+from services.chassis.certificates import Connection, certificates_of
 from services.chassis.clock import Clock, prepare_clock
 from services.chassis.clock_service import ClockServicer
 from services.chassis.config_service import ConfigServicer
@@ -269,18 +269,21 @@ def _followers(
     cursors: Progress[tuple[str, int]],
     opened: AsyncExitStack,
 ) -> list[Follower]:
+    certificates = certificates_of(settings)
     followers = []
     for source, parse_event in definition.follows.items():
         if source not in settings.feeds:
             continue
-        channel = aio.insecure_channel(
-            settings.feeds[source], options=[("grpc.max_receive_message_length", settings.max_message_bytes)]
+        connection = Connection(
+            settings.feeds[source],
+            certificates,
+            [("grpc.max_receive_message_length", settings.max_message_bytes)],
         )
-        opened.push_async_callback(channel.close)
+        opened.push_async_callback(connection.close)
         followers.append(
             Follower(
                 source,
-                channel,
+                connection.channel,
                 parse_event,
                 platform.lanes,
                 platform.pool,

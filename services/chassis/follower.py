@@ -10,7 +10,7 @@ One process follows each feed (an advisory lock decides which); a second one wou
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +69,7 @@ class Follower:
     def __init__(
         self,
         source: str,
-        channel: aio.Channel,
+        connect: Callable[[], Awaitable[aio.Channel]],
         parse_event: ParseEvent,
         lanes: Lanes,
         pool: asyncpg.Pool,
@@ -79,7 +79,7 @@ class Follower:
         telemetry: Telemetry,
     ) -> None:
         self.source = source
-        self._stub = event_feed_pb2_grpc.EventFeedStub(channel)
+        self._connect = connect
         self._parse_event = parse_event
         self._lanes = lanes
         self._pool = pool
@@ -119,12 +119,13 @@ class Follower:
     async def _follow(self, connection: Connection) -> None:
         """Follow for as long as `connection` lasts, with which leadership would be lost."""
         self._credentials = self._read_credentials()
+        stub = event_feed_pb2_grpc.EventFeedStub(await self._connect())
         self._reached = await self._starting_point()
         self._passed = {}
         self._halves = {}
         try:
             while not is_lost(connection):
-                if not await self._step():
+                if not await self._step(stub):
                     await asyncio.sleep(RETRY_DELAY_S)
         finally:
             self.lag = Lag()
@@ -143,7 +144,7 @@ class Follower:
                 self._cursors.advance((source, partition), position)
         return reached
 
-    async def _step(self) -> bool:
+    async def _step(self, stub: event_feed_pb2_grpc.EventFeedStub) -> bool:
         """Read what comes next and apply it. False when there was something and nothing of it could be applied."""
         if group := self._whole_group():
             is_applied = await self._apply([group])
@@ -151,7 +152,7 @@ class Follower:
             return is_applied
         wait = Duration()
         wait.FromNanoseconds(int(self._patience_s() * NANOS_A_SECOND))
-        response = await self._stub.Read(
+        response = await stub.Read(
             event_feed_pb2.ReadRequest(
                 cursors=[
                     event_feed_pb2.Cursor(partition=partition, position=position)

@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from services.chassis.access import PolicyError
+from services.chassis.certificates import CertificateError
 from services.chassis.database import UnfitDatabase
 from services.chassis.logs import configure_logs
 from services.chassis.server import Server, ServerError
@@ -80,7 +81,7 @@ def run_service(settings: ServiceSettings, start: Start) -> None:
         return
     try:
         asyncio.run(_serve(settings, start))
-    except (ServerError, MetricsError, PolicyError, UnfitDatabase) as error:
+    except (ServerError, CertificateError, MetricsError, PolicyError, UnfitDatabase) as error:
         _LOG.error("cannot start", reason=str(error))
         sys.exit(1)
 

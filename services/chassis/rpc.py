@@ -19,11 +19,11 @@ from grpc import StatusCode, aio
 from services.chassis.access import AccessPolicy, Caller, permission_of
 from services.chassis.errors import Refused, Rejection, bounded_status
 from services.chassis.failures import DEADLINE_EXCEEDED, SHUTTING_DOWN, rejection_of
+from services.chassis.identification import Identification
 from services.chassis.in_flight import CallsInFlight
 from services.chassis.logs import call_in_progress
 from services.chassis.observation import CallHeaders, MethodTelemetry, read_headers
 from services.chassis.telemetry import Telemetry
-from services.chassis.tokens import TokenVerifier
 from services.chassis.validation import MALFORMED_REQUEST, compile_rules, item_rejection
 
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
@@ -72,7 +72,7 @@ class Call:
 class Pipeline:
     """What all methods of a server share; durations are seconds."""
 
-    tokens: TokenVerifier
+    identification: Identification
     policy: AccessPolicy
     telemetry: Telemetry
     in_flight: CallsInFlight
@@ -145,7 +145,7 @@ def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[b
         try:
             if in_flight.is_refusing:
                 raise Refused(SHUTTING_DOWN)
-            caller = _admit(pipeline.tokens, method, headers)
+            caller = _admit(pipeline.identification, method, headers, context)
             call, is_cut = _with_deadline(method, caller, context.time_remaining())
             request = _parse(method, payload)
             if is_cut:
@@ -170,8 +170,8 @@ def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[b
     return serve
 
 
-def _admit(tokens: TokenVerifier, method: _Method, headers: CallHeaders) -> Caller:
-    caller = tokens.caller(headers.authorization)
+def _admit(identification: Identification, method: _Method, headers: CallHeaders, context: Context) -> Caller:
+    caller = identification.caller(headers.authorization, context)
     if caller.name not in method.allowed:
         raise Refused(
             Rejection(

@@ -11,7 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.chassis.access import AccessPolicy
+from services.chassis.certificates import Certificates, certificates_of
 from services.chassis.health import Health
+from services.chassis.identification import Identification
 from services.chassis.in_flight import CallsInFlight
 from services.chassis.rpc import Pipeline, add_service
 from services.chassis.settings import ServiceSettings
@@ -67,12 +69,14 @@ class Server:
 def build_server(settings: ServiceSettings, telemetry: Telemetry, services: Sequence[Service]) -> Server:
     """A server of all `services` with health and reflection, bound to `settings.listen` and not yet started.
 
-    Raises ServerError when the address or the transport cannot be had, PolicyError for a policy file with mistakes,
-    MissingPermission and UnservableMethod for a contract that cannot be served.
+    Raises ServerError when the address or the transport cannot be had, CertificateError for a certificate that cannot
+    be used, PolicyError for a policy file with mistakes, MissingPermission and UnservableMethod for a contract that
+    cannot be served.
     """
+    certificates = certificates_of(settings)
     grpc_server = _transport(settings)
     in_flight = CallsInFlight()
-    pipeline = _pipeline(settings, telemetry, in_flight)
+    pipeline = _pipeline(settings, telemetry, in_flight, by_certificate=certificates is not None)
     for descriptor, servicer in services:
         add_service(grpc_server, pipeline, descriptor, servicer)
     names = [descriptor.full_name for descriptor, _ in services]
@@ -80,7 +84,7 @@ def build_server(settings: ServiceSettings, telemetry: Telemetry, services: Sequ
     health_pb2_grpc.add_HealthServicer_to_server(health, grpc_server)
     health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], grpc_server)
-    address = _bind(grpc_server, settings.listen)
+    address = _bind(grpc_server, settings.listen, certificates)
     return Server(grpc_server, health, in_flight, address, closes_at_once=settings.transport == "native")
 
 
@@ -109,10 +113,14 @@ def _native_server(options: list[tuple[str, Any]]) -> aio.Server:
     return server
 
 
-def _pipeline(settings: ServiceSettings, telemetry: Telemetry, in_flight: CallsInFlight) -> Pipeline:
+def _pipeline(
+    settings: ServiceSettings, telemetry: Telemetry, in_flight: CallsInFlight, *, by_certificate: bool
+) -> Pipeline:
     policy = AccessPolicy.load(settings.policy_file)
     return Pipeline(
-        tokens=TokenVerifier(policy, settings.jwks_file, settings.audience),
+        identification=Identification(
+            TokenVerifier(policy, settings.jwks_file, settings.audience), policy, by_certificate=by_certificate
+        ),
         policy=policy,
         telemetry=telemetry,
         in_flight=in_flight,
@@ -123,10 +131,13 @@ def _pipeline(settings: ServiceSettings, telemetry: Telemetry, in_flight: CallsI
     )
 
 
-def _bind(grpc_server: aio.Server, listen: str) -> str:
+def _bind(grpc_server: aio.Server, listen: str, certificates: Certificates | None) -> str:
     """Binds, and returns the address by which clients reach it (with the port that the system chose for 0)."""
     try:
-        port = grpc_server.add_insecure_port(listen)
+        if certificates is None:
+            port = grpc_server.add_insecure_port(listen)
+        else:
+            port = grpc_server.add_secure_port(listen, certificates.for_server())
     except RuntimeError as error:
         raise ServerError(f"cannot listen on {listen}: {error}") from error
     if listen.startswith("unix:"):

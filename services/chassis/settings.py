@@ -105,6 +105,17 @@ class ServiceSettings(DatabaseSettings):
     audience: Annotated[str, Field(min_length=1, description="Audience that a caller's token must name.")] = "tessera"
     policy_file: Annotated[FilePath, Field(description="YAML file: caller -> permissions and domains.")]
     jwks_file: Annotated[FilePath, Field(description="Public keys that sign callers' tokens; re-read when it changes.")]
+    tls_certificate_file: Annotated[
+        FilePath | None,
+        Field(description="This service's certificate in PEM, shown to callers and to the services it calls."),
+    ] = None
+    tls_key_file: Annotated[
+        FilePath | None, Field(validate_default=True, description="Its private key in PEM, not encrypted.")
+    ] = None
+    tls_ca_file: Annotated[
+        FilePath | None,
+        Field(validate_default=True, description="Authorities in PEM that certify callers and the services it calls."),
+    ] = None
     page_token_key: Annotated[SecretStr, Field(description="Secret that signs page tokens, 32 bytes or more.")]
 
     feeds: Annotated[
@@ -181,6 +192,22 @@ class ServiceSettings(DatabaseSettings):
             raise ValueError("must start with http:// or https://")
         return endpoint
 
+    @field_validator("tls_certificate_file")
+    @classmethod
+    def _transport_has_tls(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("transport") == "native":
+            raise ValueError("is not supported by TESSERA_TRANSPORT=native, which has no TLS of its own")
+        return file
+
+    @field_validator("tls_key_file", "tls_ca_file")
+    @classmethod
+    def _tls_is_whole(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if "tls_certificate_file" not in info.data:
+            return file  # which is a mistake of its own
+        if (file is None) != (info.data["tls_certificate_file"] is None):
+            raise ValueError("goes together with TESSERA_TLS_CERTIFICATE_FILE: give all three files of TLS or none")
+        return file
+
     @field_validator("page_token_key")
     @classmethod
     def _key_is_long_enough(cls, key: SecretStr) -> SecretStr:
@@ -196,8 +223,8 @@ class ServiceSettings(DatabaseSettings):
     @field_validator("feed_token_file")
     @classmethod
     def _following_needs_a_token(cls, file: Path | None, info: ValidationInfo) -> Path | None:
-        if file is None and info.data.get("feeds"):
-            raise ValueError("is required when TESSERA_FEEDS names a feed")
+        if file is None and info.data.get("feeds") and not info.data.get("tls_certificate_file"):
+            raise ValueError("is required when TESSERA_FEEDS names a feed and no certificate says who follows it")
         return file
 
     @field_validator("max_deadline_s")

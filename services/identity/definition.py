@@ -1,6 +1,7 @@
 """The identity service, as the chassis starts it."""
 
 from services.chassis.app import Definition, Platform
+from services.chassis.certificates import certificates_of
 from services.identity.documents import compile_documents
 from services.identity.groups.jobs import jobs
 from services.identity.neighbours import Neighbours
@@ -18,7 +19,9 @@ def _servicer(platform: Platform[Config]) -> IdentityServicer:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
     vault = Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
-    return IdentityServicer(platform, vault, Neighbours(settings.neighbours, settings.feed_token_file))
+    return IdentityServicer(
+        platform, vault, Neighbours(settings.neighbours, settings.feed_token_file, certificates_of(settings))
+    )
 
 
 DEFINITION: Definition[State, Config] = Definition(

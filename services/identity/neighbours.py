@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from grpc import RpcError, aio
+from grpc import RpcError
 
+from services.chassis.certificates import Certificates, Connection
 from services.chassis.errors import Refused
 from services.chassis.rpc import Call
 from services.identity.merges import errors
@@ -20,9 +21,12 @@ Stub = member_records_pb2_grpc.MemberRecordsServiceStub
 class Neighbours:
     """The services that hold records of members, by name."""
 
-    def __init__(self, addresses: Mapping[str, str], token_file: Path | None) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], token_file: Path | None, certificates: Certificates | None
+    ) -> None:
         self._addresses = addresses
         self._token_file = token_file
+        self._certificates = certificates
 
     async def ask(self, question: Callable[[Any], Awaitable[Answer]]) -> dict[str, Answer]:
         """What each of them answers; `question` calls a method of its stub. Raises Refused (NEIGHBOUR_UNAVAILABLE)."""
@@ -44,10 +48,12 @@ class Neighbours:
     @asynccontextmanager
     async def stub(self, service: str) -> AsyncIterator[Any]:
         """The stub of one of them, on a channel of its own: they are asked rarely."""
-        async with aio.insecure_channel(
-            self._addresses[service], options=[("grpc.use_local_subchannel_pool", 1)]
-        ) as channel:
-            yield Stub(channel)
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        connection = Connection(self._addresses[service], self._certificates, options)
+        try:
+            yield Stub(await connection.channel())
+        finally:
+            await connection.close()
 
     def options(self, call: Call) -> dict[str, Any]:
         """How a call of theirs is made for one of ours: in the time that is left, in identity's own name."""

@@ -27,9 +27,11 @@ callers:
   shop:
     permissions: [echo.words.*]
     domains: [shopping]
+    certificates: [shop.example, "spiffe://example/shop"]
   reader:
     permissions: [echo.words.repeat]
     domains: "*"
+    certificates: [reader.example]
 """
 
 
@@ -111,9 +113,10 @@ async def serving(
     *,
     services: Sequence[Service] | None = None,
     spans_to: SpanProcessor | None = None,
+    tls: grpc.ChannelCredentials | None = None,
     **overrides: Any,
 ) -> AsyncIterator[Edge]:
-    """Serves `echo` until the block ends."""
+    """Serves `echo` until the block ends; with `tls` the channel shows and believes these credentials."""
     with tempfile.TemporaryDirectory(prefix="echo") as name:  # short: the path of a Unix socket has at most 107 bytes
         issuer = Issuer(Path(name))
         settings = echo_settings(issuer.directory, **overrides)
@@ -121,11 +124,19 @@ async def serving(
         server = build_server(settings, telemetry, services or [(ECHO, echo or Echo())])
         await server.start()
         try:
-            async with aio.insecure_channel(server.address) as channel:
+            async with open_channel(server.address, tls) as channel:
                 yield Edge(issuer, server, telemetry, channel)
         finally:
             await server.drain(0)
             telemetry.close()
+
+
+def open_channel(address: str, tls: grpc.ChannelCredentials | None = None) -> aio.Channel:
+    """A channel that shares its connection with no other."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    if tls is None:
+        return aio.insecure_channel(address, options=options)
+    return aio.secure_channel(address, tls, options=options)
 
 
 @dataclass(frozen=True, slots=True)

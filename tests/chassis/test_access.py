@@ -56,6 +56,20 @@ def test_the_policy_tells_what_each_caller_may_do(tmp_path: Path) -> None:
     assert loaded.callers_with("tiers.standings.read") == {"replay"}
 
 
+def test_the_policy_tells_whose_a_certificate_is(tmp_path: Path) -> None:
+    loaded = policy(tmp_path, "callers: {shop: {certificates: [shop.example, 'spiffe://example/shop']}}")
+    assert loaded.certificates == {"shop.example": "shop", "spiffe://example/shop": "shop"}
+
+
+def test_a_certificate_is_that_of_one_caller_and_its_name_is_valid(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError) as raised:
+        policy(tmp_path, "callers: {a: {certificates: [x, '*.example']}, b: {certificates: [x]}}")
+    assert raised.value.mistakes == (
+        "callers.a.certificates: '*.example' is not a valid name",
+        "callers.b.certificates: 'x' is already that of a",
+    )
+
+
 def test_a_caller_that_the_policy_does_not_name_may_do_nothing(tmp_path: Path) -> None:
     stranger = policy(tmp_path, "callers: {}").caller("stranger")
     assert not stranger.has_permission("points.activities.record")
@@ -82,7 +96,7 @@ def test_all_mistakes_of_a_policy_are_reported_together(tmp_path: Path) -> None:
         "callers.shop.permissions: 'Points.*' is not a valid name",
         "callers.shop.permissions: '*' is not a valid name",
         "callers.shop.domains: must be a list of names",
-        "callers.replay: must be a mapping with permissions and domains",
+        "callers.replay: must be a mapping with permissions, domains and certificates",
     )
 
 

@@ -122,7 +122,11 @@ async def following(dsn: str, lanes: Lanes, feed: Any, **options: Any) -> AsyncI
     pool = await open_pool(dsn, "reads", 4)
     telemetry = Telemetry(None)
     cursors: Progress[tuple[str, int]] = Progress(lambda: all_cursors(pool))
-    follower = Follower("source", feed, parse_moved, lanes, pool, cursors, 8, options.get("token_file"), telemetry)
+
+    async def connect() -> Any:
+        return feed
+
+    follower = Follower("source", connect, parse_moved, lanes, pool, cursors, 8, options.get("token_file"), telemetry)
     task = asyncio.create_task(follower.run())
     try:
         yield follower

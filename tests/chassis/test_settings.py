@@ -109,6 +109,39 @@ def test_settings_that_exclude_each_other_are_refused(environment: pytest.Monkey
     assert [mistake.split(":")[0] for mistake in mistakes()] == ["TESSERA_WORKERS", "TESSERA_MAX_CONNECTION_AGE_S"]
 
 
+def test_mutual_tls_needs_all_its_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("TESSERA_TLS_CERTIFICATE_FILE", str(tmp_path / "token"))
+    assert [mistake.split(":")[0] for mistake in mistakes()] == ["TESSERA_TLS_KEY_FILE", "TESSERA_TLS_CA_FILE"]
+    environment.delenv("TESSERA_TLS_CERTIFICATE_FILE")
+    environment.setenv("TESSERA_TLS_CA_FILE", str(tmp_path / "token"))
+    assert [mistake.split(":")[0] for mistake in mistakes()] == ["TESSERA_TLS_CA_FILE"]
+
+
+def test_files_of_mutual_tls_that_are_missing_are_reported_together(environment: pytest.MonkeyPatch) -> None:
+    for name in ("CERTIFICATE", "KEY", "CA"):
+        environment.setenv(f"TESSERA_TLS_{name}_FILE", "/nowhere")
+    assert [mistake.split(":")[0] for mistake in mistakes()] == [
+        "TESSERA_TLS_CERTIFICATE_FILE",
+        "TESSERA_TLS_KEY_FILE",
+        "TESSERA_TLS_CA_FILE",
+    ]
+
+
+def test_the_native_transport_has_no_tls(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CERTIFICATE", "KEY", "CA"):
+        environment.setenv(f"TESSERA_TLS_{name}_FILE", str(tmp_path / "token"))
+    environment.setenv("TESSERA_TRANSPORT", "native")
+    (mistake,) = mistakes()
+    assert mistake.startswith("TESSERA_TLS_CERTIFICATE_FILE: is not supported by TESSERA_TRANSPORT=native")
+
+
+def test_who_follows_needs_no_token_beside_a_certificate(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CERTIFICATE", "KEY", "CA"):
+        environment.setenv(f"TESSERA_TLS_{name}_FILE", str(tmp_path / "token"))
+    environment.setenv("TESSERA_FEEDS", '{"identity": "127.0.0.1:7401"}')
+    assert read_settings(ServiceSettings, "points").feed_token_file is None
+
+
 def test_a_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TESSERA_DATABASE_DSN", "mysql://points:hunter2@localhost/points")
     environment.setenv("TESSERA_PAGE_TOKEN_KEY", "hunter2")

@@ -18,15 +18,21 @@ callers:
     permissions:
       ["identity.*", "points.*", "tiers.*", "benefits.*", "records.*", "ledger.*", "events.*", "config.*", "clock.*"]
     domains: "*"
+    certificates: [operator.example]
   auditor:
     permissions: ["ledger.*"]
     domains: []
   feeds:
     permissions: [events.feed.read, records.members.*]
     domains: []
+    certificates: [feeds.example]
   fuel:
     permissions: ["identity.*", "points.*", "tiers.*", "benefits.*"]
     domains: [fuel]
+  nobody:
+    permissions: []
+    domains: []
+    certificates: [nobody.example]
 """
 LIFETIME_S = 3600
 
@@ -46,7 +52,7 @@ def directory() -> Path:
     return folder
 
 
-def token(caller: str = EVERYTHING, lifetime_s: int = LIFETIME_S) -> str:
+def token(caller: str = EVERYTHING, lifetime_s: int = LIFETIME_S, audience: str = "tessera") -> str:
     """A token of a caller."""
-    claims = {"sub": caller, "aud": "tessera", "exp": int(time.time()) + lifetime_s}
+    claims = {"sub": caller, "aud": audience, "exp": int(time.time()) + lifetime_s}
     return jwt.encode({"alg": "Ed25519", "kid": "test"}, claims, _key(), ["Ed25519"])

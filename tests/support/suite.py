@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import grpc
 from google.protobuf import struct_pb2
 from grpc import aio
 from pydantic import SecretStr
@@ -71,14 +72,16 @@ class _UnaryBearer(aio.UnaryUnaryClientInterceptor):
         return await continuation(self._inner._with_token(details), request)
 
 
-def channel_to(address: str, caller: str = access.EVERYTHING) -> aio.Channel:
-    """A channel on which `caller` calls."""
+def channel_to(
+    address: str, caller: str = access.EVERYTHING, credentials: grpc.ChannelCredentials | None = None
+) -> aio.Channel:
+    """A channel on which `caller` calls; with TLS when it is given what to show and believe."""
     bearer = _Bearer(access.token(caller))
-    return aio.insecure_channel(
-        address,
-        options=[("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1)],
-        interceptors=[_UnaryBearer(bearer), _StreamBearer(bearer)],
-    )
+    options = [("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1)]
+    interceptors = [_UnaryBearer(bearer), _StreamBearer(bearer)]
+    if credentials is None:
+        return aio.insecure_channel(address, options=options, interceptors=interceptors)
+    return aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
 
 
 def free_port() -> int:
@@ -133,13 +136,15 @@ class Suite:
     dsns: dict[str, str]
     definitions: dict[str, Definition[Any, Any]]
     running: dict[str, Running] = field(default_factory=dict)
+    credentials: grpc.ChannelCredentials | None = None
+    """What its channels show and believe, when its services were told to speak TLS."""
     _channels: dict[tuple[str, str], aio.Channel] = field(default_factory=dict)
 
     def channel(self, service: str, caller: str = access.EVERYTHING) -> aio.Channel:
         """A channel to a service on which `caller` calls."""
         key = (service, caller)
         if key not in self._channels:
-            self._channels[key] = channel_to(self.addresses[service], caller)
+            self._channels[key] = channel_to(self.addresses[service], caller, self.credentials)
         return self._channels[key]
 
     def stub(self, service: str, caller: str = access.EVERYTHING) -> Any:

@@ -39,12 +39,16 @@ class Client:
     Made inside a running event loop, used in it alone, and closed at the end (`async with`).
     """
 
-    def __init__(self, addresses: Mapping[str, str], token: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        token: str,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        tls: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """`tls` is what is shown to the services and believed of them, when they speak TLS."""
         session = Session((("authorization", f"Bearer {token}"),), Positions(), timeout_s)
-        self._channels = {
-            service: grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
-            for service, address in addresses.items()
-        }
+        self._channels = {service: _open_channel(address, tls) for service, address in addresses.items()}
         self._methods = {
             service: cast("grpc.aio.Channel", MethodChannel(service, channel, session))
             for service, channel in self._channels.items()
@@ -93,6 +97,12 @@ class Client:
         await self.close()
 
 
+def _open_channel(address: str, tls: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(address, tls, options=_CHANNEL_OPTIONS)
+
+
 def connect(
     addresses: Mapping[str, str] | None = None,
     *,
@@ -100,14 +110,16 @@ def connect(
     token_file: Path | None = None,
     suite_file: Path | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    tls: grpc.ChannelCredentials | None = None,
 ) -> Client:
     """A client of the services at `addresses` (host:port); by default of the suite that `tessera up` started.
 
-    The token is `token`, or what `token_file` holds, or $TESSERA_TOKEN, or the operator's of the suite. Raises NoSuite
-    when addresses or token would have to come from a suite and there is none.
+    `tls` is for services that speak TLS: `grpc.ssl_channel_credentials` of their authority, and of the caller's own key
+    and certificate. The token is `token`, or what `token_file` holds, or $TESSERA_TOKEN, or the operator's of the
+    suite. Raises NoSuite when addresses or token would have to come from a suite and there is none.
     """
     given = token or (token_file.read_text().strip() if token_file else None) or os.environ.get(TOKEN_VARIABLE)
     if addresses is not None and given:
-        return Client(addresses, given, timeout_s)
+        return Client(addresses, given, timeout_s, tls)
     suite = read_suite(suite_file)
-    return Client(addresses or suite.addresses, given or Path(suite.token_file).read_text().strip(), timeout_s)
+    return Client(addresses or suite.addresses, given or Path(suite.token_file).read_text().strip(), timeout_s, tls)
