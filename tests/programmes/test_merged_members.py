@@ -1,0 +1,120 @@
+"""One member over several services: identity merges and unmerges, the others follow. E64, E71."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.chassis.instants import timestamp
+from tessera.identity.v1 import merge_pb2
+from tessera.points.v1 import activity_pb2
+from tessera.points.v1 import points_service_pb2 as points_pb
+from tests.identity.builders import domain, enrol, request_id
+from tests.identity.merging import merge, unmerge
+from tests.points.builders import programme, rule, unit
+from tests.support.refusals import refusal_of
+from tests.support.suite import CLOCK_START, Suite, start_suite
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def suite() -> AsyncIterator[Suite]:
+    async with start_suite("identity", "points") as started:
+        await started.publish("identity", programme(), domain("grocery"))
+        await started.publish("points", programme(), unit(), rule())
+        yield started
+
+
+async def earn(suite: Suite, member: Any, paid: int) -> Any:
+    """A purchase of a member, as identity enrolled it."""
+    activity = activity_pb2.Activity(
+        member_id=member.member_id,
+        account_id=member.account_id,
+        domain="grocery",
+        type="purchase",
+        reference=request_id(),
+        occurred_at=timestamp(CLOCK_START),
+        currency="CNY",
+        lines=[activity_pb2.ActivityLine(cash_minor=paid)],
+    )
+    return await suite.points.RecordActivity(
+        points_pb.RecordActivityRequest(request_id=request_id(), activity=activity, at_least=[member.position])
+    )
+
+
+async def available(suite: Suite, member: Any, *after: Any) -> int:
+    request = points_pb.GetBalanceRequest(member_id=member.member_id, unit="points", at_least=after)
+    (balance,) = (await suite.points.GetBalance(request)).balances
+    found: int = balance.available
+    return found
+
+
+async def hold(suite: Suite, member: Any, amount: int) -> Any:
+    return await suite.points.Hold(
+        points_pb.HoldRequest(
+            request_id=request_id(),
+            member_id=member.member_id,
+            account_id=member.account_id,
+            domain="grocery",
+            unit="points",
+            amount=amount,
+            reference=request_id(),
+            expires_at=timestamp(CLOCK_START + timedelta(days=1)),
+        )
+    )
+
+
+async def test_a_merge_is_followed_at_once_and_undone_as_a_whole(suite: Suite) -> None:
+    survivor, merged = await enrol(suite), await enrol(suite)
+    await earn(suite, survivor, 100)
+    await earn(suite, merged, 50)
+    asked = merge_pb2.PreviewMergeRequest(survivor_id=survivor.member_id, merged_id=merged.member_id)
+    previews = {one.service: one for one in (await suite.identity.PreviewMerge(asked)).services}
+    assert [effect.code for effect in previews["identity"].effects] == ["ACCOUNT_MOVES"]
+    assert dict(previews["points"].effects[0].details)["together"] == "150"
+    made = await merge(suite, survivor.member_id, merged.member_id)
+    for member in (survivor, merged):
+        assert await available(suite, member, made.position) == 150
+    placed = await hold(suite, merged, 120)
+    refused = await refusal_of(unmerge(suite, made.merge.merge_id))
+    assert (refused.reason, refused.metadata["service"], refused.metadata["blocker"]) == (
+        "UNMERGE_BLOCKED",
+        "points",
+        "HOLD_OPEN",
+    )
+    await suite.points.CaptureHold(
+        points_pb.CaptureHoldRequest(request_id=request_id(), hold_id=placed.hold_id, amount=30)
+    )
+    back = await unmerge(suite, made.merge.merge_id)
+    left = [await available(suite, member, back.position) for member in (survivor, merged)]
+    assert sum(left) == 120
+    assert left in ([70, 50], [100, 20]), "both lots expire alike, so either may have burnt"
+    again = await unmerge(suite, made.merge.merge_id)
+    assert not again.changed
+
+
+async def test_a_chain_is_followed(suite: Suite) -> None:
+    members = [await enrol(suite) for _ in range(3)]
+    for number, member in enumerate(members):
+        await earn(suite, member, 10 * (number + 1))
+    first = await merge(suite, members[1].member_id, members[0].member_id)
+    last = await merge(suite, members[2].member_id, members[1].member_id)
+    assert [await available(suite, member, last.position) for member in members] == [60, 60, 60]
+    back = await unmerge(suite, first.merge.merge_id)
+    assert [await available(suite, member, back.position) for member in members] == [10, 50, 50]
+
+
+async def test_merging_needs_the_neighbours_only_to_tell_what_it_would_do(suite: Suite) -> None:
+    survivor, merged = await enrol(suite), await enrol(suite)
+    await suite.stop("points")
+    asked = merge_pb2.PreviewMergeRequest(survivor_id=survivor.member_id, merged_id=merged.member_id)
+    assert (await refusal_of(suite.identity.PreviewMerge(asked))).reason == "NEIGHBOUR_UNAVAILABLE"
+    made = await merge(suite, survivor.member_id, merged.member_id)
+    assert (await refusal_of(unmerge(suite, made.merge.merge_id))).reason == "NEIGHBOUR_UNAVAILABLE"
+    await suite.start("points")
+    await suite.drain()
+    assert await available(suite, merged, made.position) == 0
+    await unmerge(suite, made.merge.merge_id)
