@@ -1,9 +1,12 @@
 """What the points service says of itself."""
 
-from services.chassis.app import Definition
-from services.points.documents import compile_documents
+import asyncio
+
+from services.chassis.app import Definition, Platform
+from services.points.documents import PointsConfig, compile_documents
 from services.points.heard import parse_identity, parse_tiers
 from services.points.jobs import jobs
+from services.points.merges.duplicates import take_duplicates_back
 from services.points.merges.servicer import MemberRecords
 from services.points.operations import OPERATIONS
 from services.points.partners.reconciling import reconcile_always
@@ -12,6 +15,11 @@ from services.points.settings import PointsSettings
 from services.points.tables import METADATA
 from tessera.points.v1 import points_service_pb2
 from tessera.records.v1 import member_records_pb2
+
+
+async def _beside_the_calls(platform: Platform[PointsConfig]) -> None:
+    await asyncio.gather(reconcile_always(platform), take_duplicates_back(platform))
+
 
 DEFINITION = Definition(
     name="points",
@@ -23,7 +31,7 @@ DEFINITION = Definition(
     follows={"identity": parse_identity, "tiers": parse_tiers},
     jobs=jobs,
     settings_class=PointsSettings,
-    background=reconcile_always,
+    background=_beside_the_calls,
     further=lambda platform: [
         (member_records_pb2.DESCRIPTOR.services_by_name["MemberRecordsService"], MemberRecords(platform))
     ],

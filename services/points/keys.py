@@ -34,7 +34,7 @@ from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups.commands import LoadGroupCaps, LoadSpends, LoadWallets
 from services.points.heard import MergeHeard, StandingHeard
-from services.points.merges.commands import LoadNaturalKeys
+from services.points.merges.commands import LoadNaturalKeys, NoteChecked
 from services.points.merges.previews import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
@@ -68,7 +68,7 @@ CommandOfOne = (
     | SettleWallets
 )
 """Commands that concern one partition."""
-Command = CommandOfOne | gifts.GiftCommand | FeedBatch | Preview
+Command = CommandOfOne | gifts.GiftCommand | FeedBatch | Preview | NoteChecked
 Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps | LoadNaturalKeys
 """Commands for which something is loaded."""
 

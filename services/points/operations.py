@@ -32,8 +32,10 @@ from services.points.heard import AccountHeard, Heard, MemberHeard, MergeHeard, 
 from services.points.keys import Command, CommandOfOne
 from services.points.loading import load
 from services.points.merges import following, previews
+from services.points.merges.commands import NoteChecked
 from services.points.merges.drawing import elsewhere
 from services.points.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
+from services.points.merges.values import Merge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
 from services.points.partners.commands import (
@@ -64,6 +66,8 @@ def decide(states: StateByPartition, command: Command, moment: Moment[PointsConf
     match command:
         case FeedBatch():
             return _follow(states, command, moment)
+        case NoteChecked():
+            return Decision(command.merge._replace(is_checked=True), lambda: b"")
         case PreviewMerge() | PreviewUnmerge() | PreviewErasure():
             return previews.decide(states, command, moment)
         case Give() | AcceptGift() | CancelGift():
@@ -128,6 +132,8 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
             outcome.apply(states.of(moment.partition_of(outcome.adjustment.member_id.int)))
         case partners.Changed():
             outcome.apply(states.of(moment.partition_of(outcome.conversion.member_id.int)))
+        case Merge():
+            states.of_member(outcome.survivor_id).put_merge(outcome)
         case _Followed():
             for event in outcome.events:
                 _hear(states, outcome.partition, event, moment)

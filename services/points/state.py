@@ -15,7 +15,7 @@ from services.points.documents import PointsConfig
 from services.points.groups.caps import GroupCaps
 from services.points.groups.events import pooled_spend_changed
 from services.points.groups.values import GroupSeat, PooledSpend
-from services.points.merges.values import Link
+from services.points.merges.values import Link, Merge
 from services.points.partners.values import PartnerConversion
 from services.points.piles import Pile
 from services.points.timeline import Timeline
@@ -127,6 +127,11 @@ class PointsState:
         self.add_link(link)
         gone = ids.joined(each for pair in link.gone for each in pair)
         self._put("links", link.member_id, (link.member_id, link.leads_to, ids.joined(link.merged), gone))
+
+    def put_merge(self, merge: Merge) -> None:
+        """A merge as it becomes."""
+        row = (merge.merge_id, merge.survivor_id, ids.joined(merge.merged_ids), merge.is_checked)
+        self._put("merges", merge.merge_id, row)
 
     def open_wallets(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
         """The wallets of members, as far as they are loaded, in which there is a lot or an open hold."""

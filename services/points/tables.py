@@ -45,6 +45,18 @@ LINKS = sa.Table(
     sa.Column("gone", sa.LargeBinary, nullable=False),
     info=UPSERT,
 )
+# Merges, and whether orders that both members had reported before were looked for (`merged_ids`, 16 bytes each).
+MERGES = sa.Table(
+    "merges",
+    METADATA,
+    _partition(),
+    sa.Column("merge_id", sa.Uuid, primary_key=True),
+    sa.Column("survivor_id", sa.Uuid, nullable=False),
+    sa.Column("merged_ids", sa.LargeBinary, nullable=False),
+    sa.Column("is_checked", sa.Boolean, nullable=False),
+    sa.Index("merges_unchecked", "partition", "merge_id", postgresql_where=sa.text("NOT is_checked")),
+    info=UPSERT,
+)
 STANDINGS = sa.Table(
     "standings",
     METADATA,

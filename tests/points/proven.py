@@ -8,6 +8,8 @@ UNPROVEN = {
     "members": "what identity told: identity's journal proves it",
     "accounts": "what identity told: identity's journal proves it",
     "group_seats": "what identity told: identity's journal proves it",
+    "links": "what identity told: identity's journal proves it",
+    "merges": "what identity told: identity's journal proves it",
     "standings": "what tiers told: the journal of tiers proves it",
 }
 TABLES = tuple(

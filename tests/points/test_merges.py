@@ -1,6 +1,7 @@
 """Members that were merged: one person draws on all its wallets, and takes them apart again. E64, E71, E72."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 
 import pytest
@@ -258,3 +259,28 @@ async def test_balances_of_before_a_merge_stay_what_they_were() -> None:
         await shop.points.Spend(spend(survivor, 120))
         assert await shop.available(survivor, at=local("2026-01-02")) == 150
         assert await shop.available(survivor) == 30
+
+
+async def test_orders_that_both_had_reported_before_count_once() -> None:
+    """E68: of what both had booked, the later one is taken back, points and score."""
+    async with open_shop(*SCORE, unit(), rule()) as shop:
+        survivor, merged = await two(shop)
+        now = await shop.now()
+        for member, names in ((merged, ("order-1", "order-2")), (survivor, ("order-1", "order-3"))):
+            for name in names:
+                await shop.points.RecordActivity(record(activity(member, 100, now, reference=name)))
+            await shop.go_to("2026-01-02")
+        await merge(shop, survivor, merged)
+        await until_async(lambda: balances(shop, survivor, merged), [300, 300])
+        assert await balances(shop, survivor, merged, of="score") == [300, 300]
+        assert ("clawback", -100) in await shop.entries(survivor)
+        await shop.go_to("2026-01-03")
+        assert await balances(shop, survivor) == [300], "once"
+        assert await shop.findings() == []
+
+
+async def until_async(look: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Until it looks as wanted, for ten seconds at most."""
+    async with asyncio.timeout(10):
+        while await look() != wanted:  # noqa: ASYNC110  # another process would not set an event either
+            await asyncio.sleep(0.05)

@@ -18,8 +18,23 @@ from services.points.commands import (
     Spend,
 )
 from services.points.gifts.commands import AcceptGift, Give
+from services.points.merges.values import Merge
 from services.points.naming import natural_key
 from services.points.partners.commands import StartPartnerConversion
+
+
+@dataclass(frozen=True, slots=True)
+class NoteChecked:
+    """Note of a merge that orders which both members had reported before were looked for."""
+
+    merge: Merge
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The survivor."""
+        return (routing_of(self.merge.survivor_id),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from services.points.documents import PointsConfig
 from services.points.groups.commands import LoadWallets
 from services.points.heard import MergeHeard, UnmergeHeard
 from services.points.merges import rules
+from services.points.merges.values import Merge
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.values import Account, Hold, Lot
@@ -26,6 +27,7 @@ def merged(states: StateByPartition, heard: MergeHeard) -> None:
     """The wallets of both are one person's from now on."""
     survivor = states.of_member(heard.survivor_id)
     link = survivor.link(heard.survivor_id)
+    survivor.put_merge(Merge(heard.merge_id, heard.survivor_id, heard.merged_ids, is_checked=False))
     came = {account.account_id for account in heard.accounts}
     gone = tuple(pair for pair in link.gone if pair[0] not in came)
     survivor.put_link(link._replace(merged=tuple(sorted({*link.merged, *heard.merged_ids})), gone=gone))

@@ -1,6 +1,7 @@
 """Every SQL statement with which a batch loads whom IDs lead to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import asyncpg
 from services.chassis import ids
 from services.chassis.database import Connection
 from services.chassis.reading import Reading
-from services.points.merges.values import Link
+from services.points.merges.values import Link, Merge
 from services.points.state import PointsState
 from services.points.values import EntryKind
 
@@ -44,6 +45,32 @@ _BROUGHT_OVER = f"""
           AND kind = {EntryKind.MERGE_IN:d}
         OFFSET 0
     ) AS found
+"""
+_UNCHECKED = """
+    SELECT merge_id, survivor_id, merged_ids
+    FROM merges
+    WHERE partition = ANY($1)
+      AND NOT is_checked
+    LIMIT $2
+"""
+_ORDERS = f"""
+    SELECT a.activity_id, a.body, earned.recorded_at
+    FROM (
+        SELECT source_id, min(recorded_at) AS recorded_at
+        FROM entries
+        WHERE partition = $1
+          AND member_id = $2
+          AND kind = {EntryKind.EARN:d}
+        GROUP BY source_id
+    ) AS earned
+    CROSS JOIN LATERAL (
+        SELECT activity_id, body
+        FROM activities
+        WHERE partition = $1
+          AND activity_id = earned.source_id
+          AND reversed_at IS NULL
+        OFFSET 0
+    ) AS a
 """
 _FIND_LINKS = """
     SELECT found.*
@@ -85,6 +112,25 @@ def read_brought_over(reading: Reading, member_ids: Iterable[UUID], state: Point
         state.brought_over.update(row[0] for row in rows)
 
     reading.add_many(_BROUGHT_OVER, list(member_ids), take=take)
+
+
+async def unchecked(pool: asyncpg.Pool, partitions: Sequence[int], limit: int) -> list[Merge]:
+    """Merges of which it is not noted that orders were looked for which both members had reported before."""
+    rows = await pool.fetch(_UNCHECKED, partitions, limit)
+    return [Merge(merge_id, survivor_id, tuple(ids.split(merged)), False) for merge_id, survivor_id, merged in rows]
+
+
+async def orders(
+    connection: asyncpg.Connection, partition: int, member_id: UUID
+) -> AsyncIterator[tuple[UUID, bytes, datetime]]:
+    """The activities of a member that earned something and were not taken back: ID, body, and when it was recorded."""
+    async with connection.transaction(readonly=True):
+        async for row in connection.cursor(_ORDERS, partition, member_id, prefetch=_ROWS):
+            yield row["activity_id"], row["body"], row["recorded_at"]
+
+
+_ROWS = 500
+"""Orders that are read at a time."""
 
 
 async def find_links(

@@ -4,6 +4,16 @@ from typing import NamedTuple
 from uuid import UUID
 
 
+class Merge(NamedTuple):
+    """That members were merged: a row of its table, in the table's order, but for the list of IDs."""
+
+    merge_id: UUID
+    survivor_id: UUID
+    merged_ids: tuple[UUID, ...]
+    is_checked: bool
+    """Whether orders that both had reported before were looked for."""
+
+
 class Link(NamedTuple):
     """Whom an ID leads to, and which IDs lead to it. Members that were never merged have none."""
 

@@ -19,4 +19,13 @@ def upgrade() -> None:
         sa.Column("merged", sa.LargeBinary, nullable=False),
         sa.Column("gone", sa.LargeBinary, nullable=False),
     )
-    distribute_tables("links")
+    op.create_table(
+        "merges",
+        sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("merge_id", sa.Uuid, primary_key=True),
+        sa.Column("survivor_id", sa.Uuid, nullable=False),
+        sa.Column("merged_ids", sa.LargeBinary, nullable=False),
+        sa.Column("is_checked", sa.Boolean, nullable=False),
+    )
+    distribute_tables("links", "merges")
+    op.create_index("merges_unchecked", "merges", ["partition", "merge_id"], postgresql_where=sa.text("NOT is_checked"))
