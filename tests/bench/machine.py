@@ -31,6 +31,10 @@ Fill = Callable[[str], Awaitable[None]]
 Say = Callable[[str], None]
 
 
+async def nothing(dsn: str) -> None:
+    """Fills a database with nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A database server, the files of a suite, and where to say what goes on."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
+from tessera.client import Client
 from tessera.identity.v1 import identity_service_pb2 as pb
 from tests.bench.machine import Machine
 from tests.bench.population import DOMAIN, MEMBERS, dice, publish
@@ -29,19 +30,24 @@ def requests(purpose: str, count: int) -> Iterator[pb.ResolveAccountRequest]:
 
 
 async def fill_identity(machine: Machine, dsn: str) -> None:
-    """Enrol all members. Raises RuntimeError when one is refused."""
+    """A service that enrols all members."""
     async with service(machine, "identity", dsn) as process, process.client() as client:
         await publish(client, "identity", *DOCUMENTS)
-        firsts = iter(range(0, MEMBERS, ITEMS))
+        await enrol_everybody(client)
 
-        async def keep_enrolling() -> None:
-            for first in firsts:
-                answer = await client.identity.BulkResolveAccounts(_enrolments(first))
-                refused = [result.error for result in answer.results if result.HasField("error")]
-                if refused:
-                    raise RuntimeError(f"members cannot be enrolled: {refused[0].message}")
 
-        await asyncio.gather(*(keep_enrolling() for _ in range(IN_FLIGHT)))
+async def enrol_everybody(client: Client) -> None:
+    """Enrol all members, in bulk. Raises RuntimeError when one is refused."""
+    firsts = iter(range(0, MEMBERS, ITEMS))
+
+    async def keep_enrolling() -> None:
+        for first in firsts:
+            answer = await client.identity.BulkResolveAccounts(_enrolments(first))
+            refused = [result.error for result in answer.results if result.HasField("error")]
+            if refused:
+                raise RuntimeError(f"members cannot be enrolled: {refused[0].message}")
+
+    await asyncio.gather(*(keep_enrolling() for _ in range(IN_FLIGHT)))
 
 
 def _enrolments(first: int) -> pb.BulkResolveAccountsRequest:
