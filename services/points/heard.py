@@ -71,6 +71,8 @@ class UnmergeHeard:
     absorbed_ids: tuple[UUID, ...]
     """Members that had been merged into it; with `whole` they are so again."""
     accounts: tuple[MovedAccount, ...]
+    staying: tuple[UUID, ...]
+    """Accounts that came along and stay where they are."""
     whole: bool
 
 
@@ -123,6 +125,7 @@ def _unmerge(event: identity_pb.MemberUnmerged) -> UnmergeHeard:
         member_id=from_bytes(event.member_id),
         absorbed_ids=tuple(map(from_bytes, event.absorbed_ids)),
         accounts=_moved(event.accounts),
+        staying=tuple(map(from_bytes, event.staying_account_ids)),
         whole=event.whole,
     )
 
