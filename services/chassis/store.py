@@ -39,13 +39,18 @@ def gone(table: str) -> str:
     return _GONE + table
 
 
+def opposite(name: str) -> str:
+    """What the same rows go by when they are deleted rather than written, and the other way round."""
+    return name.removeprefix(_GONE) if name.startswith(_GONE) else gone(_table_of(name))
+
+
 def _table_of(name: str) -> str:
     return name.removeprefix(_NEW).removeprefix(_GONE)
 
 
 class Store:
-    """Writes rows of a service's tables, which go by the table's name: one that exists is replaced; or by `new` or `gone`
-    of it.
+    """Writes rows of a service's tables, which go by the table's name: one that exists is replaced; or by `new` or
+    `gone` of it.
 
     Facts are never written twice, and no row twice in a batch.
     """

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of
 from services.identity.groups.commands import GroupCommand
+from services.identity.privacy.commands import PrivacyCommand
 from services.identity.rules import StatusChange
 from services.identity.values import RouteKey
 from services.identity.vault import Vault
@@ -130,4 +131,4 @@ OfMember = LinkAccount | UnlinkAccount | ChangeStatus
 """Commands that concern a member who is there already."""
 OfAccounts = ResolveAccount | OfMember
 """Commands that concern accounts and their members."""
-IdentityCommand = OfAccounts | GroupCommand
+IdentityCommand = OfAccounts | GroupCommand | PrivacyCommand

@@ -1,9 +1,12 @@
 """The identity service, as the chassis starts it."""
 
 from services.chassis.app import Definition, Platform
+from services.chassis.jobs import Job
 from services.identity.documents import compile_documents
-from services.identity.groups.jobs import jobs
+from services.identity.groups import jobs as groups
+from services.identity.neighbours import Neighbours
 from services.identity.operations import OPERATIONS
+from services.identity.privacy import jobs as privacy
 from services.identity.servicer import IdentityServicer
 from services.identity.settings import IdentitySettings, key_bytes
 from services.identity.state import State
@@ -16,7 +19,13 @@ from tessera.identity.v1 import identity_service_pb2
 def _servicer(platform: Platform[Config]) -> IdentityServicer:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
-    return IdentityServicer(platform, Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key)))
+    vault = Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
+    neighbours = Neighbours(settings.neighbours, settings.feed_token_file, settings.max_message_bytes)
+    return IdentityServicer(platform, vault, neighbours)
+
+
+def _jobs(platform: Platform[Config]) -> list[Job[Config]]:
+    return [*groups.jobs(platform), *privacy.jobs(platform)]
 
 
 DEFINITION: Definition[State, Config] = Definition(
@@ -27,6 +36,6 @@ DEFINITION: Definition[State, Config] = Definition(
     contract=identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     servicer=_servicer,
     follows={},
-    jobs=jobs,
+    jobs=_jobs,
     settings_class=IdentitySettings,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -22,7 +23,12 @@ from services.identity.commands import (
 from services.identity.groups import belonging
 from services.identity.groups import operations as groups
 from services.identity.groups.changes import Changed
-from services.identity.groups.commands import GroupCommand
+from services.identity.groups.commands import CreateGroup, OfGroup
+from services.identity.privacy import erasing
+from services.identity.privacy import operations as privacy
+from services.identity.privacy import rules as privacy_rules
+from services.identity.privacy.changes import PrivacyChange
+from services.identity.privacy.commands import EraseMember, ForgetPersons, SetConsent
 from services.identity.state import State
 from services.identity.values import Account, Config, Member, Route, Status
 
@@ -42,24 +48,38 @@ class Change:
 
 NO_CHANGE = Change(0)
 
+WithRoutes = OfAccounts | EraseMember
+"""Commands that concern names."""
+
 
 async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
 ) -> None:
     """Read the names and members that commands concern in one partition; those of other partitions are not found."""
-    blind_indexes = {r.blind_index for command in commands if isinstance(command, OfAccounts) for r in command.routes}
+    blind_indexes = {r.blind_index for command in commands if isinstance(command, WithRoutes) for r in command.routes}
     with_accounts = {command.member_id for command in commands if isinstance(command, OfMember)}
-    in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
-    member_ids = list(with_accounts | in_groups)
+    others = {one for command in commands for one in _other_members(command)}
+    member_ids = list(with_accounts | others)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
     accounts = await queries.load_accounts(connection, partition, list(with_accounts)) if with_accounts else []
     state.fill(members, accounts, routes)
     await groups.load(connection, partition, commands, state)
+    await privacy.load(connection, partition, commands, state)
+
+
+def _other_members(command: IdentityCommand) -> tuple[UUID, ...]:
+    """The members whom a command concerns whose accounts do not matter, or are read otherwise."""
+    if isinstance(command, SetConsent):
+        return (command.member_id,)
+    return command.member_ids if isinstance(command, CreateGroup | OfGroup | EraseMember) else ()
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
-    """Decide one command."""
+    """Decide one command. Whatever is asked of a member that was erased is refused."""
+    concerned = (command.member_id,) if isinstance(command, OfMember) else _other_members(command)
+    if erasing.is_erased(state, concerned):
+        return errors.MEMBER_ERASED
     match command:
         case ResolveAccount():
             return _resolve(state, command, moment)
@@ -69,13 +89,15 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _unlink(state, command, moment)
         case ChangeStatus():
             return _change_status(state, command, moment)
+        case SetConsent() | EraseMember() | ForgetPersons():
+            return privacy.decide(state, command, moment)
         case _:
             return groups.decide(state, command, moment)
 
 
-def apply(state: State, change: Change | Changed, moment: Moment[Config]) -> None:
+def apply(state: State, change: Change | Changed | PrivacyChange, moment: Moment[Config]) -> None:
     """Fold a change into the state."""
-    if isinstance(change, Changed):
+    if not isinstance(change, Change):
         change.apply(state, moment)
         return
     if change.member is not None:
@@ -136,6 +158,11 @@ def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided
         return refusal or errors.MEMBER_UNKNOWN
     if route is not None and route.account_id is not None:
         return _link_again(command, accounts[route.account_id])
+    domains = {command.domain, *(account.domain for account in accounts.values())}
+    decisions = state.privacy.decisions(command.member_id)
+    refusal = privacy_rules.stitching_refusal(state.config, domains, decisions)
+    if refusal is not None:
+        return refusal
     account = Account(
         partition=member.partition,
         account_id=command.account_id,

@@ -1,5 +1,6 @@
 """Serves `tessera.identity.v1.IdentityService`: message → command → lane → reply."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -19,6 +20,9 @@ from services.identity import commands, errors, queries, wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
 from services.identity.groups.servicer import GroupMethods
+from services.identity.neighbours import Neighbours
+from services.identity.privacy.servicer import PrivacyMethods
+from services.identity.privacy.sight import Sight, sight_of
 from services.identity.resolution import ERROR_DOMAIN, Resolver
 from services.identity.rules import StatusChange
 from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Status, route_key
@@ -32,11 +36,12 @@ NO_ID = UUID(int=0)
 """Before every ID."""
 
 
-class IdentityServicer(GroupMethods):
+class IdentityServicer(GroupMethods, PrivacyMethods):
     """The methods of the contract."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault) -> None:
+    def __init__(self, platform: Platform[Config], vault: Vault, neighbours: Neighbours) -> None:
         GroupMethods.__init__(self, platform, vault)
+        PrivacyMethods.__init__(self, platform, vault, neighbours)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
@@ -82,6 +87,8 @@ class IdentityServicer(GroupMethods):
         if account is None:
             raise Refused(errors.ACCOUNT_UNKNOWN)
         require_domain(call.caller, account.domain)
+        if not account.blind_index:
+            raise Refused(errors.MEMBER_ERASED)
         validate_only = request.validate_only
         command = commands.UnlinkAccount(
             request=self._identified(call, "identity.UnlinkAccount", request),
@@ -105,7 +112,7 @@ class IdentityServicer(GroupMethods):
         return await self._change_status(StatusChange.CLOSE, request, "", call)
 
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> pb.GetMemberResponse:
-        """A member with its accounts; external ids only of domains that are open to the caller."""
+        """A member with its accounts, as far as the caller may read them."""
         await self._platform.at_least.wait(request.at_least, call)
         member_id = ids.decode(MEMBER, request.member_id)
         partition = partition_of(member_id, self._partitions)
@@ -113,11 +120,14 @@ class IdentityServicer(GroupMethods):
         if not members:
             raise Refused(errors.MEMBER_UNKNOWN)
         (member,) = members
+        if member.status is Status.ERASED:
+            raise Refused(errors.MEMBER_ERASED)
+        sight = await self._sight(partition, members, call)
         accounts = await queries.load_accounts(self._platform.pool, partition, [member_id])
         box = self._box(member)
-        message = wire.member_message(member, box)
+        message = wire.member_message(member, box if sight.reads_attributes(member_id) else None)
         message.accounts.extend(
-            wire.account_message(account, box if call.caller.may_act_in(account.domain) else None)
+            wire.account_message(account, box if sight.reads_external_ids(member_id, account.domain) else None)
             for account in accounts
         )
         seats = await group_queries.seats_taken(self._platform.pool, partition, member_id)
@@ -132,14 +142,17 @@ class IdentityServicer(GroupMethods):
         size = request.page_size or DEFAULT_PAGE
         status = Status(request.status) if request.status else None
         members: list[Member] = []
+        boxes: dict[UUID, Box | None] = {}
         for partition in range(first, self._partitions):
             missing = size + 1 - len(members)
-            members += await queries.page_of_members(self._platform.pool, partition, after, missing, status)
+            found = await queries.page_of_members(self._platform.pool, partition, after, missing, status)
+            boxes |= self._boxes(found, await self._sight(partition, found, call)) if found else {}
+            members += found
             if len(members) > size:
                 break
             after = NO_ID
         page = members[:size]
-        response = pb.ListMembersResponse(members=[wire.member_message(member, self._box(member)) for member in page])
+        response = pb.ListMembersResponse(members=[wire.member_message(one, boxes[one.member_id]) for one in page])
         if len(members) > size:
             place = (page[-1].partition, str(page[-1].member_id))
             response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
@@ -185,6 +198,19 @@ class IdentityServicer(GroupMethods):
             if not _is_outdated(outcome):
                 break
         return replies.unary_reply(outcome)
+
+    async def _sight(self, partition: int, members: Sequence[Member], call: Call) -> Sight:
+        platform = self._platform
+        return await sight_of(call.caller, platform.pool, platform.configurations, partition, members)
+
+    def _boxes(self, members: Sequence[Member], sight: Sight) -> dict[UUID, Box | None]:
+        """What opens the attributes of members; of those that were erased, or may not be read, nothing does."""
+        return {
+            member.member_id: self._box(member)
+            if member.status is not Status.ERASED and sight.reads_attributes(member.member_id)
+            else None
+            for member in members
+        }
 
     def _box(self, member: Member) -> Box:
         return self._vault.member_box(member.data_key, member.member_id.bytes)

@@ -1,8 +1,10 @@
 """What the identity service is told beyond what every service is: the keys of personal data."""
 
+import json
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
 from services.chassis.settings import ServiceSettings
 
@@ -20,6 +22,32 @@ class IdentitySettings(ServiceSettings):
     data_key: Annotated[
         SecretStr, Field(description="64 hexadecimal digits: the key that wraps the members' own data keys.")
     ]
+
+    neighbours: Annotated[
+        dict[str, str],
+        NoDecode,
+        Field(
+            default_factory=dict,
+            description='Services that hold records of members, asked before one is erased: {"points": "host:port"}.',
+        ),
+    ]
+
+    @field_validator("neighbours", mode="before")
+    @classmethod
+    def _neighbours_from_json(cls, neighbours: object) -> object:
+        if not isinstance(neighbours, str):
+            return neighbours
+        try:
+            return json.loads(neighbours or "{}")
+        except ValueError as error:
+            raise ValueError('must be a JSON object such as {"points": "127.0.0.1:7402"}') from error
+
+    @field_validator("neighbours")
+    @classmethod
+    def _asking_needs_a_token(cls, neighbours: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        if neighbours and info.data.get("feed_token_file") is None:
+            raise ValueError("needs TESSERA_FEED_TOKEN_FILE, the token that is shown to them")
+        return neighbours
 
     @field_validator("blind_index_key", "data_key")
     @classmethod

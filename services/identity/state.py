@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.chassis.store import Rows
+from services.chassis.store import Rows, gone, opposite
 from services.identity import wire
 from services.identity.groups.state import GroupState
+from services.identity.privacy.state import PrivacyState
 from services.identity.values import Account, Config, Member, Route
 
 
@@ -21,6 +22,7 @@ class State:
         self._changed: dict[int, dict[str, dict[Any, tuple[Any, ...]]]] = {}
         self._events: dict[int, list[bytes]] = {}
         self.groups = GroupState(self._change)
+        self.privacy = PrivacyState(self._change)
 
     def fill(self, members: Sequence[Member], accounts: Sequence[Account], routes: Sequence[Route]) -> None:
         """Take over what was read."""
@@ -53,6 +55,7 @@ class State:
 
     def put_account(self, account: Account) -> None:
         """An account is new or changed; one that was unlinked is no longer among its member's."""
+        self.privacy.fill(accounts=[account])
         accounts = self._accounts.setdefault(account.member_id, {})
         if account.unlinked_at is None:
             accounts[account.account_id] = account
@@ -91,12 +94,19 @@ class State:
             ),
         )
 
+    def drop_route(self, route: Route) -> None:
+        """A name is forgotten, as if it had never been seen."""
+        self._routes.pop(route.blind_index, None)
+        self._change(route.partition, gone("routes"), route.blind_index, (route.blind_index,))
+
     def tell(self, partition: int, event: bytes) -> None:
         """Something happened that others are to know."""
         self._events.setdefault(partition, []).append(event)
 
     def _change(self, partition: int, table: str, key: Any, row: tuple[Any, ...]) -> None:
-        self._changed.setdefault(partition, {}).setdefault(table, {})[key] = row
+        tables = self._changed.setdefault(partition, {})
+        tables.setdefault(table, {})[key] = row
+        tables.get(opposite(table), {}).pop(key, None)
 
     def rows(self, partition: int) -> Mapping[str, Rows]:
         """What changed in a partition, by table."""

@@ -18,7 +18,7 @@ from services.identity import queries as identity_queries
 from services.identity.groups import errors, queries, requests, rules, wire
 from services.identity.groups.values import Group, Invitation
 from services.identity.resolution import ERROR_DOMAIN
-from services.identity.values import MEMBER, Config
+from services.identity.values import MEMBER, Config, Status
 from services.identity.vault import Vault
 from tessera.identity.v1 import group_pb2 as pb
 
@@ -166,8 +166,11 @@ class GroupMethods:
         if request.group_id:
             return (await self._group(request.group_id)).group_id
         member_id = ids.decode(MEMBER, request.member_id)
-        if not await identity_queries.load_members(self._of.pool, self._partition(member_id), [member_id]):
+        found = await identity_queries.load_members(self._of.pool, self._partition(member_id), [member_id])
+        if not found:
             raise Refused(identity_errors.MEMBER_UNKNOWN)
+        if found[0].status is Status.ERASED:
+            raise Refused(identity_errors.MEMBER_ERASED)
         return member_id
 
     async def _group(self, group_id: str) -> Group:
