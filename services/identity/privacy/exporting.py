@@ -15,6 +15,7 @@ from services.identity.groups import wire as group_wire
 from services.identity.privacy import queries, wire
 from services.identity.values import ACCOUNT, Config, Member
 from services.identity.vault import Box
+from services.identity.wire import SERVICE
 from tessera.identity.v1 import privacy_pb2 as pb
 
 PAGE = 500
@@ -43,7 +44,7 @@ async def _accounts(platform: Platform[Config], member: Member, box: Box) -> Asy
             fields = _fields(identity_wire.account_message(account, box if account.external_id else None))
             if account.unlinked_at is not None:
                 fields["unlinked_at"] = timestamp(account.unlinked_at).ToJsonString()
-            yield pb.ExportMemberResponse(service=wire.SERVICE, kind=ACCOUNT, record_json=_json(fields))
+            yield pb.ExportMemberResponse(service=SERVICE, kind=ACCOUNT, record_json=_json(fields))
         after = page[-1].account_id
 
 
@@ -76,7 +77,7 @@ async def _consents(platform: Platform[Config], member: Member) -> AsyncIterator
 
 
 def _record(kind: str, message: Message) -> pb.ExportMemberResponse:
-    return pb.ExportMemberResponse(service=wire.SERVICE, kind=kind, record_json=_json(_fields(message)))
+    return pb.ExportMemberResponse(service=SERVICE, kind=kind, record_json=_json(_fields(message)))
 
 
 def _fields(message: Message) -> dict[str, object]:

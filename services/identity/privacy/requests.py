@@ -49,7 +49,7 @@ def erase(
         member_id=ids.decode(MEMBER, request.member_id),
         absorbed_ids=tuple(absorbed_ids),
         routes=tuple(route_key(name, partitions) for name in sorted(names)),
-        group_ids=tuple(sorted({one.group_id for one in (*seats, *invitations)})),
+        group_ids=tuple(sorted({seat.group_id for seat in seats} | {one.group_id for one in invitations})),
         vault=vault,
         validate_only=request.validate_only,
     )

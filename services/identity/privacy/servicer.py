@@ -8,6 +8,7 @@ from services.chassis.access import ALL
 from services.chassis.app import Platform
 from services.chassis.batches import Outcome
 from services.chassis.errors import Refused
+from services.chassis.idempotency import Request
 from services.chassis.instants import timestamp
 from services.chassis.operations import Command
 from services.chassis.partitions import partition_of
@@ -20,13 +21,15 @@ from services.identity.groups import errors as group_errors
 from services.identity.groups import queries as group_queries
 from services.identity.groups.values import GROUP
 from services.identity.neighbours import Neighbours
-from services.identity.privacy import errors, exporting, queries, requests, rules, wire
+from services.identity.privacy import commands, errors, exporting, queries, requests, rules, wire
 from services.identity.resolution import ERROR_DOMAIN
 from services.identity.values import MEMBER, Config, Member, Status, route_key
 from services.identity.vault import Vault
+from services.identity.wire import SERVICE
 from tessera.identity.v1 import privacy_pb2 as pb
 
 DEFAULT_PAGE = 100
+OUTDATED = CODE_NUMBERS[identity_errors.ACCOUNTS_CHANGED.code]
 TRIES = 5
 """How often an erasure begins anew because an account was linked at the same time."""
 
@@ -98,8 +101,10 @@ class PrivacyMethods:
         return response
 
     async def EraseMember(self, request: pb.EraseMemberRequest, call: Call) -> Serialised:
-        """Nothing personal is left. What the member has is read first, since its partitions are concerned; again when it
-        has changed."""
+        """Nothing personal is left.
+
+        What the member has is read first, since its partitions are concerned; again when it has changed.
+        """
         await self._for.at_least.wait(request.at_least, call)
         identified = requests.identified_copy(call.caller, request)
         await self._check_neighbours(request, call)
@@ -151,7 +156,7 @@ class PrivacyMethods:
         owned = await queries.owned_groups(self._for.pool, places, member.member_id)
         rejections = [group_errors.group_owner(ids.encode(GROUP, group_id)) for group_id in owned]
         return [
-            pb.ErasureFinding(service=wire.SERVICE, code=rejection.reason, details=dict(rejection.metadata))
+            pb.ErasureFinding(service=SERVICE, code=rejection.reason, details=dict(rejection.metadata))
             for rejection in rejections
         ]
 
@@ -167,7 +172,7 @@ class PrivacyMethods:
             service, first = blockers[0]
             raise Refused(errors.erasure_blocked(service, first.code, first.details, len(blockers)))
 
-    async def _erasure(self, request: pb.EraseMemberRequest, identified: requests.Request) -> EraseMember:
+    async def _erasure(self, request: pb.EraseMemberRequest, identified: Request) -> commands.EraseMember:
         partition, member_id = self._place(request.member_id)
         pool, erased = self._for.pool, [member_id]
         return requests.erase(

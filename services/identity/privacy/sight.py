@@ -10,7 +10,7 @@ from services.chassis.access import ALL, Caller
 from services.chassis.configurations import Configurations
 from services.identity.privacy import queries, rules
 from services.identity.privacy.rules import Decisions
-from services.identity.privacy.values import Use
+from services.identity.privacy.values import Consent, Use
 from services.identity.values import Config, Member
 
 
@@ -53,7 +53,7 @@ async def sight_of(
         return Sight(caller, config)
     member_ids = [member.member_id for member in members]
     enrolled_at = [member.enrolled_at for member in members]
-    decisions: dict[UUID, dict[tuple[str, str], queries.Consent]] = {}
+    decisions: dict[UUID, dict[tuple[str, str], Consent]] = {}
     for consent in await queries.load_consents(pool, partition, member_ids):
         decisions.setdefault(consent.member_id, {})[consent.domain, consent.purpose] = consent
     return Sight(

@@ -72,8 +72,10 @@ def erased_answer(command: EraseMember, left: Changed, moment: Moment[Config]) -
 
 def _partitions(left: Changed, moment: Moment[Config]) -> set[int]:
     owners: list[UUID] = []
-    for one in (*(seat for seat, _ in left.seats), *left.invitations):
-        owners += [one.group_id, one.member_id]
+    for seat, _ in left.seats:
+        owners += [seat.group_id, seat.member_id]
+    for invitation in left.invitations:
+        owners += [invitation.group_id, invitation.member_id]
     return {moment.partition_of(owner.int) for owner in owners}
 
 
