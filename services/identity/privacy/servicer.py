@@ -7,7 +7,7 @@ from services.chassis import ids, replies
 from services.chassis.access import ALL
 from services.chassis.app import Platform
 from services.chassis.batches import Outcome
-from services.chassis.errors import Refused
+from services.chassis.errors import CODE_NUMBERS, Refused
 from services.chassis.idempotency import Request
 from services.chassis.instants import timestamp
 from services.chassis.operations import Command
@@ -16,6 +16,7 @@ from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.verdicts import Verdict
+from services.identity import errors as identity_errors
 from services.identity import queries as identity_queries
 from services.identity.groups import errors as group_errors
 from services.identity.groups import queries as group_queries
