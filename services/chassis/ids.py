@@ -6,10 +6,12 @@ other owner) whose row it is, so `partition = bits & (partitions - 1)` is known 
 
 import os
 import time
+from collections.abc import Iterable
 from uuid import UUID
 
 from asyncpg.pgproto.pgproto import UUID as FastUUID
 
+ID_BYTES = 16
 ROUTING_BITS = 16
 ROUTING_MASK = (1 << ROUTING_BITS) - 1
 _DERIVED_STEP = 1 << ROUTING_BITS
@@ -31,6 +33,21 @@ _DIGITS_ONLY = dict.fromkeys(range(128), "!") | {
 def from_bytes(raw: bytes) -> UUID:
     """The ID whose 16 bytes these are."""
     return FastUUID(raw)
+
+
+def joined(ids: Iterable[UUID]) -> bytes:
+    """IDs as one text of 16 bytes each, as tables keep short lists of them."""
+    return b"".join(each.bytes for each in ids)
+
+
+def split(raw: bytes) -> list[UUID]:
+    """The IDs of such a text."""
+    return [from_bytes(raw[place : place + ID_BYTES]) for place in range(0, len(raw), ID_BYTES)]
+
+
+def with_routing(of: UUID, routing: int) -> UUID:
+    """An ID like this one that carries other routing bits."""
+    return from_int(of.int & ~ROUTING_MASK | routing)
 
 
 def from_int(number: int) -> UUID:

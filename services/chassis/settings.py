@@ -22,6 +22,16 @@ MAX_PORT = 65_535
 Loaded = TypeVar("Loaded", bound="DatabaseSettings")
 
 
+def addresses_from_json(addresses: object) -> object:
+    """Addresses by service, as an environment variable has them."""
+    if not isinstance(addresses, str):
+        return addresses
+    try:
+        return json.loads(addresses or "{}")
+    except ValueError as error:
+        raise ValueError('must be a JSON object such as {"identity": "127.0.0.1:7401"}') from error
+
+
 class SettingsError(Exception):
     """Every mistake in the environment, one readable line each."""
 
@@ -181,12 +191,7 @@ class ServiceSettings(DatabaseSettings):
     @field_validator("feeds", mode="before")
     @classmethod
     def _feeds_from_json(cls, feeds: object) -> object:
-        if not isinstance(feeds, str):
-            return feeds
-        try:
-            return json.loads(feeds or "{}")
-        except ValueError as error:
-            raise ValueError('must be a JSON object such as {"identity": "127.0.0.1:7401"}') from error
+        return addresses_from_json(feeds)
 
     @field_validator("feed_token_file")
     @classmethod

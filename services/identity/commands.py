@@ -3,12 +3,13 @@
 Ids, nonces and sealed texts are made before a command is queued, so that deciding it is pure.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from services.chassis.idempotency import Request
-from services.chassis.ids import routing_of
+from services.chassis.ids import routing_of, with_routing
 from services.identity.groups.commands import GroupCommand
+from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.privacy.commands import PrivacyCommand
 from services.identity.rules import StatusChange
 from services.identity.values import RouteKey
@@ -54,6 +55,8 @@ class LinkAccount:
     """Link an account to a member. The external id is sealed when the member's key is read."""
 
     request: Request
+    home: int
+    """The routing bits of the ID that it was sent to, where the request is kept."""
     member_id: UUID
     account_id: UUID
     route: RouteKey
@@ -66,13 +69,18 @@ class LinkAccount:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member, where the request is kept, and the account's name."""
-        return (routing_of(self.member_id), self.route.routing)
+        """Whom it was sent to, the member, and the account's name."""
+        return (self.home, routing_of(self.member_id), self.route.routing)
 
     @property
     def routes(self) -> tuple[RouteKey, ...]:
         """The account's name."""
         return (self.route,)
+
+    def meaning(self, member_id: UUID) -> "LinkAccount":
+        """The same for whom the ID leads to."""
+        account_id = with_routing(self.account_id, routing_of(member_id))
+        return replace(self, member_id=member_id, account_id=account_id)
 
     def sealed_external_id(self, wrapped_key: bytes) -> bytes:
         """The external id under the member's key."""
@@ -82,7 +90,7 @@ class LinkAccount:
 
 @dataclass(frozen=True, slots=True)
 class UnlinkAccount:
-    """Take an account from its member."""
+    """Take an account from the member that holds it."""
 
     request: Request
     member_id: UUID
@@ -92,25 +100,32 @@ class UnlinkAccount:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member, where the request is kept, and the account's name."""
-        return (routing_of(self.account_id), self.route.routing)
+        """The account, where the request is kept, the member, and the account's name."""
+        return (routing_of(self.account_id), routing_of(self.member_id), self.route.routing)
 
     @property
     def routes(self) -> tuple[RouteKey, ...]:
         """The account's name."""
         return (self.route,)
 
+    def meaning(self, member_id: UUID) -> "UnlinkAccount":
+        """The same for who holds the account now."""
+        return replace(self, member_id=member_id)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeStatus:
     """Suspend, reinstate or close a member.
 
-    `routes` are those of the accounts that it had when the command was made; `group_ids`, if it is to be closed, the
-    groups that it was in.
+    `routes` are those of the accounts that it held when the command was made, `homes` where else accounts of it are
+    kept; `group_ids`, if it is to be closed, the groups that it was in.
     """
 
     request: Request
+    home: int
+    """The routing bits of the ID that it was sent to, where the request is kept."""
     member_id: UUID
+    homes: frozenset[UUID]
     change: StatusChange
     cause: str
     routes: tuple[RouteKey, ...]
@@ -119,16 +134,34 @@ class ChangeStatus:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member, where the request is kept, the names of all its accounts, and its groups."""
+        """Whom it was sent to, the member, where its accounts are, their names, and its groups."""
         return (
+            self.home,
             routing_of(self.member_id),
+            *map(routing_of, self.homes),
             *(route.routing for route in self.routes),
             *map(routing_of, self.group_ids),
         )
 
 
-OfMember = LinkAccount | UnlinkAccount | ChangeStatus
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Never decided: locks the partitions in which a member's accounts are kept, and lets them be read."""
+
+    member_id: UUID
+    homes: frozenset[UUID]
+    routes: tuple[RouteKey, ...] = ()
+    request: Request | None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member and the homes of its accounts."""
+        return (routing_of(self.member_id), *map(routing_of, self.homes))
+
+
+OfMember = LinkAccount | UnlinkAccount | ChangeStatus | Homes
 """Commands that concern a member who is there already."""
-OfAccounts = ResolveAccount | OfMember
+OfAccounts = ResolveAccount | OfMember | MergeMembers | UnmergeMember
 """Commands that concern accounts and their members."""
 IdentityCommand = OfAccounts | GroupCommand | PrivacyCommand

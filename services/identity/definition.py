@@ -20,8 +20,7 @@ def _servicer(platform: Platform[Config]) -> IdentityServicer:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
     vault = Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
-    neighbours = Neighbours(settings.neighbours, settings.feed_token_file, settings.max_message_bytes)
-    return IdentityServicer(platform, vault, neighbours)
+    return IdentityServicer(platform, vault, Neighbours(settings.neighbours, settings.feed_token_file))
 
 
 def _jobs(platform: Platform[Config]) -> list[Job[Config]]:

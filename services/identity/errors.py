@@ -18,7 +18,7 @@ ACCOUNT_LINKED_ELSEWHERE = Rejection(
 LAST_ACCOUNT = Rejection("LAST_ACCOUNT", "it is the member's last account; close the member instead")
 ACCOUNTS_CHANGED = Rejection(
     "ACCOUNTS_CHANGED",
-    "the member's accounts changed while its status was being changed; nothing was done",
+    "the member's accounts changed while it was being changed; nothing was done",
     code=StatusCode.ABORTED,
     retry_after=timedelta(milliseconds=50),
 )

@@ -18,7 +18,7 @@ def account_linked(account: Account) -> bytes:
     """An account was linked to its member."""
     event = pb.AccountLinked(
         account_id=account.account_id.bytes,
-        member_id=account.member_id.bytes,
+        member_id=account.holder_id.bytes,
         domain=account.domain,
         linked_at_us=to_microseconds(account.linked_at),
     )
@@ -29,7 +29,7 @@ def account_unlinked(account: Account) -> bytes:
     """An account was taken from its member."""
     event = pb.AccountUnlinked(
         account_id=account.account_id.bytes,
-        member_id=account.member_id.bytes,
+        member_id=account.holder_id.bytes,
         unlinked_at_us=to_microseconds(account.unlinked_at),
     )
     return pb.Event(account_unlinked=event).SerializeToString()

@@ -8,11 +8,12 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.errors import Rejection
-from services.chassis.operations import Decided, Decision, Moment, Operations
+from services.chassis.operations import Decided, Decision, Forwarded, Moment, Operations, Wider
 from services.identity import errors, events, queries, rules, wire
 from services.identity.commands import (
     ChangeStatus,
     Enrolment,
+    Homes,
     IdentityCommand,
     LinkAccount,
     OfAccounts,
@@ -23,7 +24,10 @@ from services.identity.commands import (
 from services.identity.groups import belonging
 from services.identity.groups import operations as groups
 from services.identity.groups.changes import Changed
-from services.identity.groups.commands import CreateGroup, OfGroup
+from services.identity.groups.commands import GroupCommand, meaning
+from services.identity.merges import operations as merges
+from services.identity.merges.changes import Rearranged
+from services.identity.merges.commands import MergeCommand, MergeMembers, UnmergeMember
 from services.identity.privacy import erasing
 from services.identity.privacy import operations as privacy
 from services.identity.privacy import rules as privacy_rules
@@ -50,6 +54,8 @@ NO_CHANGE = Change(0)
 
 WithRoutes = OfAccounts | EraseMember
 """Commands that concern names."""
+OfMerged = MergeCommand | EraseMember
+"""Commands that concern members together with those that were merged into them."""
 
 
 async def load(
@@ -58,27 +64,28 @@ async def load(
     """Read the names and members that commands concern in one partition; those of other partitions are not found."""
     blind_indexes = {r.blind_index for command in commands if isinstance(command, WithRoutes) for r in command.routes}
     with_accounts = {command.member_id for command in commands if isinstance(command, OfMember)}
-    others = {one for command in commands for one in _other_members(command)}
-    member_ids = list(with_accounts | others)
+    merging = {one for command in commands if isinstance(command, OfMerged) for one in command.member_ids}
+    deciding = {command.member_id for command in commands if isinstance(command, SetConsent)}
+    in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
+    unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
+    holders = list(with_accounts | merging)
+    member_ids = list(with_accounts | merging | in_groups | deciding)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
-    accounts = await queries.load_accounts(connection, partition, list(with_accounts)) if with_accounts else []
+    if merging:
+        members += await queries.load_merged(connection, partition, list(merging))
+    accounts = await queries.load_accounts(connection, partition, holders) if holders else []
+    if unlinked:
+        accounts += await queries.load_linked(connection, partition, unlinked)
     state.fill(members, accounts, routes)
     await groups.load(connection, partition, commands, state)
+    await merges.load(connection, partition, commands, state)
     await privacy.load(connection, partition, commands, state)
-
-
-def _other_members(command: IdentityCommand) -> tuple[UUID, ...]:
-    """The members whom a command concerns whose accounts do not matter, or are read otherwise."""
-    if isinstance(command, SetConsent):
-        return (command.member_id,)
-    return command.member_ids if isinstance(command, CreateGroup | OfGroup | EraseMember) else ()
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
     """Decide one command. Whatever is asked of a member that was erased is refused."""
-    concerned = (command.member_id,) if isinstance(command, OfMember) else _other_members(command)
-    if erasing.is_erased(state, concerned):
+    if erasing.is_erased(state, _concerned(command)):
         return errors.MEMBER_ERASED
     match command:
         case ResolveAccount():
@@ -89,14 +96,27 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _unlink(state, command, moment)
         case ChangeStatus():
             return _change_status(state, command, moment)
+        case MergeMembers() | UnmergeMember():
+            return merges.decide(state, command, moment)
         case SetConsent() | EraseMember() | ForgetPersons():
             return privacy.decide(state, command, moment)
+        case Homes():
+            raise TypeError("it is there to be locked, not to be decided")
         case _:
-            return groups.decide(state, command, moment)
+            return _in_groups(state, command, moment)
 
 
-def apply(state: State, change: Change | Changed | PrivacyChange, moment: Moment[Config]) -> None:
+def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
+    """The members that a command names."""
+    if isinstance(command, OfMember | SetConsent):
+        return (command.member_id,)
+    return () if isinstance(command, ResolveAccount | ForgetPersons) else command.member_ids
+
+
+def apply(state: State, change: Change | Changed | Rearranged | PrivacyChange | None, moment: Moment[Config]) -> None:
     """Fold a change into the state."""
+    if change is None:
+        return
     if not isinstance(change, Change):
         change.apply(state, moment)
         return
@@ -139,6 +159,7 @@ def _enrol(command: ResolveAccount, enrolment: Enrolment, moment: Moment[Config]
         verified=enrolment.verified,
         linked_at=moment.at,
         unlinked_at=None,
+        holder_id=enrolment.member_id,
     )
     route = Route(
         partition, blind_index, enrolment.account_id, enrolment.member_id, Status.ACTIVE, enrolment.enrolled_by
@@ -149,8 +170,29 @@ def _enrol(command: ResolveAccount, enrolment: Enrolment, moment: Moment[Config]
     return Decision(change, lambda: wire.enrolled_answer(route, position))
 
 
+def _in_groups(state: State, command: GroupCommand, moment: Moment[Config]) -> Decided:
+    """A member that was merged is in its groups as its survivor."""
+    merged = {
+        member_id: member.survivor_id
+        for member_id in command.member_ids
+        if (member := state.member(member_id)) is not None and member.survivor_id is not None
+    }
+    return Forwarded(meaning(command, merged)) if merged else groups.decide(state, command, moment)
+
+
+def _elsewhere(state: State, member: Member | None, moment: Moment[Config]) -> Wider | None:
+    """What else has to be read of a member: accounts that are kept in partitions of others, since a merge."""
+    if member is None or all(moment.partition_of(home.int) in moment.positions for home in member.homes):
+        return None
+    return Wider(Homes(member.member_id, member.homes))
+
+
 def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided:
     member = state.member(command.member_id)
+    if member is not None and member.survivor_id is not None:
+        return Forwarded(command.meaning(member.survivor_id))
+    if (wider := _elsewhere(state, member, moment)) is not None:
+        return wider
     route = state.route(command.route.blind_index)
     accounts = state.accounts(command.member_id)
     refusal = rules.link_refusal(state.config, member, command.domain, route, accounts.values())
@@ -159,8 +201,7 @@ def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided
     if route is not None and route.account_id is not None:
         return _link_again(command, accounts[route.account_id])
     domains = {command.domain, *(account.domain for account in accounts.values())}
-    decisions = state.privacy.decisions(command.member_id)
-    refusal = privacy_rules.stitching_refusal(state.config, domains, decisions)
+    refusal = privacy_rules.stitching_refusal(state.config, domains, state.privacy.decisions(command.member_id))
     if refusal is not None:
         return refusal
     account = Account(
@@ -173,6 +214,7 @@ def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided
         verified=command.verified,
         linked_at=moment.at,
         unlinked_at=None,
+        holder_id=member.member_id,
     )
     new_route = Route(
         command.route.partition, command.route.blind_index, account.account_id, member.member_id, member.status, 0
@@ -191,14 +233,20 @@ def _link_again(command: LinkAccount, account: Account) -> Decision:
 
 
 def _unlink(state: State, command: UnlinkAccount, moment: Moment[Config]) -> Decided:
-    accounts = state.accounts(command.member_id)
-    refusal = rules.unlink_refusal(state.member(command.member_id), command.account_id, accounts.keys())
+    holder_id = state.holder(command.account_id)
+    if holder_id is not None and holder_id != command.member_id:
+        return Forwarded(command.meaning(holder_id))
+    member, accounts = state.member(command.member_id), state.accounts(command.member_id)
+    if (wider := _elsewhere(state, member, moment)) is not None:
+        return wider
+    refusal = rules.unlink_refusal(member, command.account_id, accounts.keys())
     if refusal is not None:
         return refusal
     account = replace(accounts[command.account_id], unlinked_at=moment.at)
     route = Route(command.route.partition, command.route.blind_index, None, None, Status.ACTIVE, 0)
-    change = Change(account.partition, (events.account_unlinked(account),), account=account, routes=(route,))
-    position = _position(command, moment, account.partition)
+    partition = moment.partition_of(account.holder_id.int)
+    change = Change(partition, (events.account_unlinked(account),), account=account, routes=(route,))
+    position = _position(command, moment, partition)
     return Decision(change, lambda: wire.unlinked_answer(account, position))
 
 
@@ -208,6 +256,8 @@ def _change_status(state: State, command: ChangeStatus, moment: Moment[Config]) 
     An account linked meanwhile, or a group joined, means to begin anew.
     """
     found = state.member(command.member_id)
+    if found is not None and (found.survivor_id is not None or not found.homes <= command.homes):
+        return errors.ACCOUNTS_CHANGED
     refusal = rules.status_refusal(found, command.change)
     if refusal is not None or found is None:
         return refusal or errors.MEMBER_UNKNOWN
@@ -244,4 +294,6 @@ def _position(command: IdentityCommand, moment: Moment[Any], partition: int) -> 
     return None if command.validate_only else (partition, moment.positions[partition])
 
 
-OPERATIONS: Operations[State, Config] = Operations(new_state=State, load=load, decide=decide, apply=apply)
+OPERATIONS: Operations[State, Config] = Operations(
+    new_state=State, load=load, decide=decide, apply=apply, undivided=lambda state: state.undivided
+)

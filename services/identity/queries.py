@@ -1,10 +1,11 @@
 """Every statement of the identity service."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
 
+from services.chassis import ids
 from services.identity.values import Account, Member, Route, Status
 from services.identity.vault import BLIND_INDEX_BYTES
 
@@ -45,38 +46,58 @@ _LOAD_ROUTES = """
     WHERE partition = $1
       AND blind_index = ANY($2)
 """
-_LOAD_MEMBERS = """
-    SELECT partition, member_id, status, enrolled_at, data_key, attributes
-    FROM members
-    WHERE partition = $1
-      AND member_id = ANY($2)
-"""
-_LOAD_ACCOUNTS = """
-    SELECT
-        partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at
+_MEMBER = "partition, member_id, status, enrolled_at, data_key, attributes, survivor_id, merge_id, homes"
+_ACCOUNT = """partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at,
+        holder_id"""
+_OF_ONE, _OF_SEVERAL = "partition = $1", "partition = ANY($1)"
+"""A batch asks one partition at a time (partitions.md, "Beyond one machine"); a read may ask several at once."""
+
+
+def _members(place: str) -> str:
+    return f"SELECT {_MEMBER} FROM members WHERE {place} AND member_id = ANY($2)"
+
+
+def _merged(place: str) -> str:
+    return f"SELECT {_MEMBER} FROM members WHERE {place} AND survivor_id = ANY($2) ORDER BY member_id"
+
+
+def _accounts(place: str) -> str:
+    return f"""
+        SELECT {_ACCOUNT}
+        FROM accounts
+        WHERE {place}
+          AND holder_id = ANY($2)
+          AND unlinked_at IS NULL
+        ORDER BY linked_at, account_id
+    """
+
+
+_LOAD_MEMBERS, _FIND_MEMBERS = _members(_OF_ONE), _members(_OF_SEVERAL)
+_LOAD_MERGED, _FIND_MERGED = _merged(_OF_ONE), _merged(_OF_SEVERAL)
+_LOAD_ACCOUNTS, _FIND_ACCOUNTS = _accounts(_OF_ONE), _accounts(_OF_SEVERAL)
+_LOAD_LINKED = f"""
+    SELECT {_ACCOUNT}
     FROM accounts
     WHERE partition = $1
-      AND member_id = ANY($2)
+      AND account_id = ANY($2)
       AND unlinked_at IS NULL
-    ORDER BY linked_at, account_id
 """
-_FIND_ACCOUNT = """
-    SELECT
-        partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at
+_FIND_ACCOUNT = f"""
+    SELECT {_ACCOUNT}
     FROM accounts
     WHERE partition = $1
       AND account_id = $2
 """
-_PAGE_OF_MEMBERS = """
-    SELECT partition, member_id, status, enrolled_at, data_key, attributes
+_PAGE_OF_MEMBERS = f"""
+    SELECT {_MEMBER}
     FROM members
     WHERE partition = $1
       AND member_id > $2
     ORDER BY member_id
     LIMIT $3
 """
-_PAGE_OF_MEMBERS_BY_STATUS = """
-    SELECT partition, member_id, status, enrolled_at, data_key, attributes
+_PAGE_OF_MEMBERS_BY_STATUS = f"""
+    SELECT {_MEMBER}
     FROM members
     WHERE partition = $1
       AND status = $4
@@ -106,13 +127,38 @@ async def load_routes(reader: Reader, partition: int, blind_indexes: Sequence[by
 
 
 async def load_members(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Member]:
-    """Members; one that does not exist is missing."""
+    """Members of a partition; one that does not exist there is missing."""
     return [_member(row) for row in await reader.fetch(_LOAD_MEMBERS, partition, member_ids)]
 
 
+async def load_merged(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Member]:
+    """The members of a partition whose IDs lead to others now, by ID."""
+    return [_member(row) for row in await reader.fetch(_LOAD_MERGED, partition, member_ids)]
+
+
 async def load_accounts(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Account]:
-    """The accounts that members have now, by the time they were linked."""
+    """The accounts kept in a partition that members hold now, by the time they were linked."""
     return [_account(row) for row in await reader.fetch(_LOAD_ACCOUNTS, partition, member_ids)]
+
+
+async def load_linked(reader: Reader, partition: int, account_ids: Sequence[UUID]) -> list[Account]:
+    """Accounts of a partition that somebody holds."""
+    return [_account(row) for row in await reader.fetch(_LOAD_LINKED, partition, account_ids)]
+
+
+async def find_members(reader: Reader, partitions: Collection[int], member_ids: Collection[UUID]) -> list[Member]:
+    """`load_members` of several partitions."""
+    return [_member(row) for row in await reader.fetch(_FIND_MEMBERS, list(partitions), list(member_ids))]
+
+
+async def find_merged(reader: Reader, partitions: Collection[int], member_ids: Collection[UUID]) -> list[Member]:
+    """`load_merged` of several partitions."""
+    return [_member(row) for row in await reader.fetch(_FIND_MERGED, list(partitions), list(member_ids))]
+
+
+async def find_accounts(reader: Reader, partitions: Collection[int], member_ids: Collection[UUID]) -> list[Account]:
+    """`load_accounts` of several partitions."""
+    return [_account(row) for row in await reader.fetch(_FIND_ACCOUNTS, list(partitions), list(member_ids))]
 
 
 async def find_account(reader: Reader, partition: int, account_id: UUID) -> Account | None:
@@ -151,6 +197,9 @@ def _member(row: asyncpg.Record) -> Member:
         row["enrolled_at"],
         row["data_key"],
         row["attributes"],
+        row["survivor_id"],
+        row["merge_id"],
+        frozenset(ids.split(row["homes"])),
     )
 
 

@@ -9,39 +9,40 @@ from services.chassis import idempotency, ids, replies
 from services.chassis.access import require_domain
 from services.chassis.app import Platform
 from services.chassis.batches import Outcome
-from services.chassis.errors import CODE_NUMBERS, Refused
+from services.chassis.errors import Refused
 from services.chassis.idempotency import Request
 from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
-from services.chassis.verdicts import Verdict
 from services.identity import commands, errors, queries, wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
 from services.identity.groups.servicer import GroupMethods
+from services.identity.merges.servicer import MergeMethods
 from services.identity.neighbours import Neighbours
+from services.identity.people import People
 from services.identity.privacy.servicer import PrivacyMethods
 from services.identity.privacy.sight import Sight, sight_of
 from services.identity.resolution import ERROR_DOMAIN, Resolver
 from services.identity.rules import StatusChange
-from services.identity.values import ACCOUNT, MEMBER, Account, Config, Member, Status, route_key
+from services.identity.values import ACCOUNT, MEMBER, Config, Member, Status, route_key
 from services.identity.vault import Box, Vault, new_nonce, normalised
 from tessera.identity.v1 import identity_service_pb2 as pb
 
 DEFAULT_PAGE = 100
-STATUS_TRIES = 5
-"""How often a change of status begins anew because an account was linked at the same time."""
 NO_ID = UUID(int=0)
 """Before every ID."""
 
 
-class IdentityServicer(GroupMethods, PrivacyMethods):
+class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods):
     """The methods of the contract."""
 
     def __init__(self, platform: Platform[Config], vault: Vault, neighbours: Neighbours) -> None:
         GroupMethods.__init__(self, platform, vault)
-        PrivacyMethods.__init__(self, platform, vault, neighbours)
+        self._people = People(platform.pool, platform.settings.partitions)
+        MergeMethods.__init__(self, platform, self._people, neighbours)
+        PrivacyMethods.__init__(self, platform, vault, self._people, neighbours)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
@@ -92,7 +93,7 @@ class IdentityServicer(GroupMethods, PrivacyMethods):
         validate_only = request.validate_only
         command = commands.UnlinkAccount(
             request=self._identified(call, "identity.UnlinkAccount", request),
-            member_id=account.member_id,
+            member_id=account.holder_id,
             account_id=account_id,
             route=route_key(account.blind_index, self._partitions),
             validate_only=validate_only,
@@ -114,23 +115,27 @@ class IdentityServicer(GroupMethods, PrivacyMethods):
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> pb.GetMemberResponse:
         """A member with its accounts, as far as the caller may read them."""
         await self._platform.at_least.wait(request.at_least, call)
-        member_id = ids.decode(MEMBER, request.member_id)
-        partition = partition_of(member_id, self._partitions)
-        members = await queries.load_members(self._platform.pool, partition, [member_id])
-        if not members:
+        member = await self._people.meant(ids.decode(MEMBER, request.member_id))
+        if member is None:
             raise Refused(errors.MEMBER_UNKNOWN)
-        (member,) = members
         if member.status is Status.ERASED:
             raise Refused(errors.MEMBER_ERASED)
-        sight = await self._sight(partition, members, call)
-        accounts = await queries.load_accounts(self._platform.pool, partition, [member_id])
-        box = self._box(member)
-        message = wire.member_message(member, box if sight.reads_attributes(member_id) else None)
+        member_id = member.member_id
+        homes = {member_id: member} | await self._people.find(member.homes)
+        boxes = {home.member_id: self._box(home) for home in homes.values() if home.status is not Status.ERASED}
+        merged = await self._people.merged_into(member)
+        sight = await self._sight([member, *merged], call)
+        message = wire.member_message(member, boxes[member.member_id] if sight.reads_attributes(member_id) else None)
+        message.merged_ids.extend(ids.encode(MEMBER, one.member_id) for one in merged)
+        shown = [one for one in merged if sight.reads_attributes(one.member_id)]
+        wire.add_attributes(message, [wire.attributes_of(one, boxes[one.member_id]) for one in shown])
         message.accounts.extend(
-            wire.account_message(account, box if sight.reads_external_ids(member_id, account.domain) else None)
-            for account in accounts
+            wire.account_message(
+                account, boxes[account.member_id] if sight.reads_external_ids(member_id, account.domain) else None
+            )
+            for account in await self._people.accounts(member)
         )
-        seats = await group_queries.seats_taken(self._platform.pool, partition, member_id)
+        seats = await group_queries.seats_taken(self._platform.pool, member.partition, member.member_id)
         message.seats.extend(map(group_wire.seat_message, seats))
         return pb.GetMemberResponse(member=message)
 
@@ -142,16 +147,14 @@ class IdentityServicer(GroupMethods, PrivacyMethods):
         size = request.page_size or DEFAULT_PAGE
         status = Status(request.status) if request.status else None
         members: list[Member] = []
-        boxes: dict[UUID, Box | None] = {}
         for partition in range(first, self._partitions):
             missing = size + 1 - len(members)
-            found = await queries.page_of_members(self._platform.pool, partition, after, missing, status)
-            boxes |= self._boxes(found, await self._sight(partition, found, call)) if found else {}
-            members += found
+            members += await queries.page_of_members(self._platform.pool, partition, after, missing, status)
             if len(members) > size:
                 break
             after = NO_ID
         page = members[:size]
+        boxes = self._boxes(page, await self._sight(page, call))
         response = pb.ListMembersResponse(members=[wire.member_message(one, boxes[one.member_id]) for one in page])
         if len(members) > size:
             place = (page[-1].partition, str(page[-1].member_id))
@@ -166,6 +169,7 @@ class IdentityServicer(GroupMethods, PrivacyMethods):
         validate_only = request.validate_only
         return commands.LinkAccount(
             request=self._identified(call, "identity.LinkAccount", request),
+            home=ids.routing_of(member_id),
             member_id=member_id,
             account_id=ids.new_id(ids.routing_of(member_id)),
             route=route_key(self._vault.blind_index(request.domain, request.external_id), self._partitions),
@@ -189,19 +193,27 @@ class IdentityServicer(GroupMethods, PrivacyMethods):
         member_id = ids.decode(MEMBER, request.member_id)
         validate_only = request.validate_only
         identified = self._identified(call, f"identity.{change.value}", request)
-        for _ in range(STATUS_TRIES):
-            accounts = await self._accounts_of(member_id)
-            routes = tuple(route_key(account.blind_index, self._partitions) for account in accounts)
-            groups = await self._groups_of(member_id) if change is StatusChange.CLOSE else ()
-            command = commands.ChangeStatus(identified, member_id, change, cause, routes, validate_only, groups)
-            outcome = await self._submit(command, call)
-            if not _is_outdated(outcome):
-                break
-        return replies.unary_reply(outcome)
 
-    async def _sight(self, partition: int, members: Sequence[Member], call: Call) -> Sight:
-        platform = self._platform
-        return await sight_of(call.caller, platform.pool, platform.configurations, partition, members)
+        async def command() -> commands.ChangeStatus:
+            member = await self._people.meant(member_id)
+            meant = member_id if member is None else member.member_id
+            accounts = [] if member is None else await self._people.accounts(member)
+            return commands.ChangeStatus(
+                request=identified,
+                home=ids.routing_of(member_id),
+                member_id=meant,
+                homes=frozenset() if member is None else member.homes,
+                change=change,
+                cause=cause,
+                routes=tuple(route_key(account.blind_index, self._partitions) for account in accounts),
+                validate_only=validate_only,
+                group_ids=tuple(await self._people.group_ids(meant)) if change is StatusChange.CLOSE else (),
+            )
+
+        return await self._until_it_stands_still(command, call)
+
+    async def _sight(self, members: Sequence[Member], call: Call) -> Sight:
+        return await sight_of(call.caller, self._platform.pool, self._platform.configurations, members)
 
     def _boxes(self, members: Sequence[Member], sight: Sight) -> dict[UUID, Box | None]:
         """What opens the attributes of members; of those that were erased, or may not be read, nothing does."""
@@ -215,15 +227,6 @@ class IdentityServicer(GroupMethods, PrivacyMethods):
     def _box(self, member: Member) -> Box:
         return self._vault.member_box(member.data_key, member.member_id.bytes)
 
-    async def _accounts_of(self, member_id: UUID) -> list[Account]:
-        partition = partition_of(member_id, self._partitions)
-        return await queries.load_accounts(self._platform.pool, partition, [member_id])
-
-    async def _groups_of(self, member_id: UUID) -> tuple[UUID, ...]:
-        partition = partition_of(member_id, self._partitions)
-        seats = await group_queries.seats_taken(self._platform.pool, partition, member_id)
-        return tuple(seat.group_id for seat in seats)
-
     async def _submit(self, command: commands.IdentityCommand, call: Call) -> Outcome:
         (outcome,) = await self._platform.lanes.submit(
             (command,), deadline=call.deadline, traceparent=current_traceparent()
@@ -232,7 +235,3 @@ class IdentityServicer(GroupMethods, PrivacyMethods):
 
     def _identified(self, call: Call, method: str, message: Message) -> Request:
         return self._vault.keyed(idempotency.identify(call.caller.name, method, message))
-
-
-def _is_outdated(outcome: Outcome) -> bool:
-    return isinstance(outcome, Verdict) and outcome.code == CODE_NUMBERS[errors.ACCOUNTS_CHANGED.code]

@@ -1,12 +1,11 @@
 """What the identity service is told beyond what every service is: the keys of personal data."""
 
-import json
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import ServiceSettings, addresses_from_json
 
 KEY_BYTES = 32
 """Both are keys of 256 bits: AES-256 takes no other, BLAKE2s no longer one."""
@@ -28,26 +27,14 @@ class IdentitySettings(ServiceSettings):
         NoDecode,
         Field(
             default_factory=dict,
-            description='Services that hold records of members, asked before one is erased: {"points": "host:port"}.',
+            description='Services asked before members are merged, unmerged or erased: {"points": "host:port"}.',
         ),
     ]
 
     @field_validator("neighbours", mode="before")
     @classmethod
     def _neighbours_from_json(cls, neighbours: object) -> object:
-        if not isinstance(neighbours, str):
-            return neighbours
-        try:
-            return json.loads(neighbours or "{}")
-        except ValueError as error:
-            raise ValueError('must be a JSON object such as {"points": "127.0.0.1:7402"}') from error
-
-    @field_validator("neighbours")
-    @classmethod
-    def _asking_needs_a_token(cls, neighbours: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        if neighbours and info.data.get("feed_token_file") is None:
-            raise ValueError("needs TESSERA_FEED_TOKEN_FILE, the token that is shown to them")
-        return neighbours
+        return addresses_from_json(neighbours)
 
     @field_validator("blind_index_key", "data_key")
     @classmethod

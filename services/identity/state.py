@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from services.chassis import ids
 from services.chassis.store import Rows, gone, opposite
 from services.identity import wire
 from services.identity.groups.state import GroupState
+from services.identity.merges.state import MergeState
 from services.identity.privacy.state import PrivacyState
 from services.identity.values import Account, Config, Member, Route
 
@@ -18,10 +20,14 @@ class State:
         self.config = config
         self._members: dict[UUID, Member] = {}
         self._accounts: dict[UUID, dict[UUID, Account]] = {}
+        self._holders: dict[UUID, UUID] = {}
         self._routes: dict[bytes, Route] = {}
         self._changed: dict[int, dict[str, dict[Any, tuple[Any, ...]]]] = {}
         self._events: dict[int, list[bytes]] = {}
+        self.undivided: set[int] = set()
+        """Partitions in which something was told that makes no sense without what was told in the others."""
         self.groups = GroupState(self._change)
+        self.merges = MergeState(self._change)
         self.privacy = PrivacyState(self._change)
 
     def fill(self, members: Sequence[Member], accounts: Sequence[Account], routes: Sequence[Route]) -> None:
@@ -29,15 +35,27 @@ class State:
         self._members |= {member.member_id: member for member in members}
         self._routes |= {route.blind_index: route for route in routes}
         for account in accounts:
-            self._accounts.setdefault(account.member_id, {})[account.account_id] = account
+            self._hold(account)
 
     def member(self, member_id: UUID) -> Member | None:
         """A member, if there is one of this ID."""
         return self._members.get(member_id)
 
     def accounts(self, member_id: UUID) -> Mapping[UUID, Account]:
-        """The accounts that a member has, by ID, in the order in which they were linked."""
+        """The accounts that a member holds, by ID; of those kept in the partitions of the batch."""
         return self._accounts.get(member_id, {})
+
+    def holder(self, account_id: UUID) -> UUID | None:
+        """Who holds an account."""
+        return self._holders.get(account_id)
+
+    def members(self) -> Mapping[UUID, Member]:
+        """All members that were read, by ID."""
+        return self._members
+
+    def merged_into(self, member_id: UUID) -> list[Member]:
+        """The members whose IDs lead to this one; of those in the partitions of the batch."""
+        return [member for member in self._members.values() if member.survivor_id == member_id]
 
     def route(self, blind_index: bytes) -> Route | None:
         """Where a name leads; None when it was never seen."""
@@ -50,17 +68,26 @@ class State:
             member.partition,
             "members",
             member.member_id,
-            (member.member_id, int(member.status), member.enrolled_at, member.data_key, member.attributes),
+            (
+                member.member_id,
+                int(member.status),
+                member.enrolled_at,
+                member.data_key,
+                member.attributes,
+                member.survivor_id,
+                member.merge_id,
+                ids.joined(sorted(member.homes)),
+            ),
         )
 
     def put_account(self, account: Account) -> None:
-        """An account is new or changed; one that was unlinked is no longer among its member's."""
+        """An account is new or changed; one that was unlinked is no longer among its holder's."""
+        before = self._holders.pop(account.account_id, None)
+        if before is not None:
+            del self._accounts[before][account.account_id]
         self.privacy.fill(accounts=[account])
-        accounts = self._accounts.setdefault(account.member_id, {})
         if account.unlinked_at is None:
-            accounts[account.account_id] = account
-        else:
-            accounts.pop(account.account_id, None)
+            self._hold(account)
         self._change(
             account.partition,
             "accounts",
@@ -74,6 +101,7 @@ class State:
                 account.verified,
                 account.linked_at,
                 account.unlinked_at,
+                account.holder_id,
             ),
         )
 
@@ -102,6 +130,15 @@ class State:
     def tell(self, partition: int, event: bytes) -> None:
         """Something happened that others are to know."""
         self._events.setdefault(partition, []).append(event)
+
+    def tell_undivided(self, partition: int, event: bytes) -> None:
+        """Something happened of which a half is told in each of several partitions."""
+        self.undivided.add(partition)
+        self.tell(partition, event)
+
+    def _hold(self, account: Account) -> None:
+        self._accounts.setdefault(account.holder_id, {})[account.account_id] = account
+        self._holders[account.account_id] = account.holder_id
 
     def _change(self, partition: int, table: str, key: Any, row: tuple[Any, ...]) -> None:
         tables = self._changed.setdefault(partition, {})

@@ -24,10 +24,17 @@ MEMBERS = sa.Table(
     # The member's own key, wrapped by the master key; what is sealed below is sealed under it.
     sa.Column("data_key", sa.LargeBinary, nullable=False),
     sa.Column("attributes", sa.LargeBinary, nullable=False),
+    # Whom the ID leads to and by which merge; null while it leads to itself.
+    sa.Column("survivor_id", sa.Uuid),
+    sa.Column("merge_id", sa.Uuid),
+    # The IDs of other members, 16 bytes each, in whose partitions accounts are kept that this one may hold.
+    sa.Column("homes", sa.LargeBinary, nullable=False),
     sa.Index("members_by_status", "partition", "status", "member_id"),
+    sa.Index("members_merged", "partition", "survivor_id", postgresql_where=sa.text("survivor_id IS NOT NULL")),
     info=UPSERT,
 )
 # Which accounts a member has and had. An account that was unlinked keeps its row; linked again, it is a new account.
+# The row stays with the member that it was linked to, whose key seals it; after a merge another one holds it.
 ACCOUNTS = sa.Table(
     "accounts",
     METADATA,
@@ -40,7 +47,8 @@ ACCOUNTS = sa.Table(
     sa.Column("verified", sa.Boolean, nullable=False),
     sa.Column("linked_at", _TIME, nullable=False),
     sa.Column("unlinked_at", _TIME),
-    sa.Index("accounts_of_member", "partition", "member_id"),
+    sa.Column("holder_id", sa.Uuid, nullable=False),
+    sa.Index("accounts_of_holder", "partition", "holder_id"),
     info=UPSERT,
 )
 # Where an account's name leads. Its partition follows from the blind index, not from the member. `reply` is the rest of
@@ -142,4 +150,43 @@ INVITATIONS = sa.Table(
         "invitations_due", "partition", "expires_at", postgresql_where=sa.text("status = 1 AND owner_id = group_id")
     ),
     info=UPSERT,
+)
+# Which members were merged: each merge once by its survivor and once by the member that was merged (owner_id). Lists of
+# IDs stand as 16 bytes each.
+MERGES = sa.Table(
+    "merges",
+    METADATA,
+    _partition(),
+    sa.Column("owner_id", sa.Uuid, primary_key=True),
+    sa.Column("merge_id", sa.Uuid, primary_key=True),
+    sa.Column("survivor_id", sa.Uuid, nullable=False),
+    sa.Column("merged_id", sa.Uuid, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("merged_by", sa.Text, nullable=False),
+    sa.Column("merged_at", _TIME, nullable=False),
+    sa.Column("account_ids", sa.LargeBinary, nullable=False),
+    # The members that had been merged into the merged one, and by which merge: pairs.
+    sa.Column("absorbed", sa.LargeBinary, nullable=False),
+    # The seats that came along: pairs of what ended and what was given for it.
+    sa.Column("seats", sa.LargeBinary, nullable=False),
+    sa.Column("undone_at", _TIME),
+    sa.Index("merges_by_id", "partition", "merge_id"),
+    info=UPSERT,
+)
+# What was given back of merges: each unmerge once by the survivor of its merge and once by the member merged then.
+UNMERGES = sa.Table(
+    "unmerges",
+    METADATA,
+    _partition(),
+    sa.Column("owner_id", sa.Uuid, primary_key=True),
+    sa.Column("unmerge_id", sa.Uuid, primary_key=True),
+    sa.Column("merge_id", sa.Uuid, nullable=False),
+    sa.Column("holder_id", sa.Uuid, nullable=False),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("account_ids", sa.LargeBinary, nullable=False),
+    sa.Column("whole", sa.Boolean, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("unmerged_by", sa.Text, nullable=False),
+    sa.Column("unmerged_at", _TIME, nullable=False),
+    sa.Index("unmerges_of_merge", "partition", "owner_id", "merge_id"),
 )

@@ -22,6 +22,7 @@ class Status(IntEnum):
     ACTIVE = 1
     SUSPENDED = 2
     CLOSED = 3
+    MERGED = 4
     ERASED = 5
 
 
@@ -95,11 +96,17 @@ class Member:
     """The key of the member's personal data, wrapped by the master key; empty once the member is erased."""
     attributes: bytes
     """Attributes, sealed; empty when there are none."""
+    survivor_id: UUID | None = None
+    """Whom the ID leads to; None while it leads to itself."""
+    merge_id: UUID | None = None
+    """The merge by which it leads elsewhere."""
+    homes: frozenset[UUID] = frozenset()
+    """Other members in whose partitions accounts are kept that this one may hold: it was merged with them once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A member's account in a domain; it lives with its member."""
+    """A member's account in a domain; it lives with the member that it was linked to."""
 
     partition: int
     account_id: UUID
@@ -112,3 +119,5 @@ class Account:
     verified: bool
     linked_at: datetime
     unlinked_at: datetime | None
+    holder_id: UUID
+    """Whose it is now: another member after a merge."""

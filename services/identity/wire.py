@@ -5,7 +5,7 @@ request itself brought.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
@@ -21,6 +21,7 @@ MEMBER_STATUSES = {
     Status.ACTIVE: pb.MEMBER_STATUS_ACTIVE,
     Status.SUSPENDED: pb.MEMBER_STATUS_SUSPENDED,
     Status.CLOSED: pb.MEMBER_STATUS_CLOSED,
+    Status.MERGED: pb.MEMBER_STATUS_MERGED,
     Status.ERASED: pb.MEMBER_STATUS_ERASED,
 }
 
@@ -56,7 +57,7 @@ def enrolled_answer(route: Route, place: Place) -> bytes:
         return pb.ResolveAccountResponse(created=True, status=MEMBER_STATUSES[route.status]).SerializeToString()
     answer = _resolved(route)
     answer.created = True
-    answer.position.CopyFrom(_position(place))
+    answer.position.CopyFrom(position(place))
     return answer.SerializeToString()
 
 
@@ -76,7 +77,7 @@ def linked_answer(account: Account, place: Place) -> bytes:
     if place is None:
         answer.account.account_id = ""
     else:
-        answer.position.CopyFrom(_position(place))
+        answer.position.CopyFrom(position(place))
     return answer.SerializeToString()
 
 
@@ -87,9 +88,9 @@ def linked_before_answer(account: Account) -> bytes:
 
 def unlinked_answer(account: Account, place: Place) -> bytes:
     """An account that is nobody's now."""
-    answer = pb.UnlinkAccountResponse(member_id=ids.encode(MEMBER, account.member_id))
+    answer = pb.UnlinkAccountResponse(member_id=ids.encode(MEMBER, account.holder_id))
     if place is not None:
-        answer.position.CopyFrom(_position(place))
+        answer.position.CopyFrom(position(place))
     return answer.SerializeToString()
 
 
@@ -97,11 +98,12 @@ def status_answer(change: StatusChange, member: Member, place: Place) -> bytes:
     """A member with its new status."""
     answer = STATUS_RESPONSES[change](member=_member(member))
     if place is not None:
-        answer.position.CopyFrom(_position(place))
+        answer.position.CopyFrom(position(place))
     return answer.SerializeToString()
 
 
-def _position(place: tuple[int, int]) -> position_pb2.Position:
+def position(place: tuple[int, int]) -> position_pb2.Position:
+    """Where something was committed."""
     return position_pb2.Position(service=SERVICE, partition=place[0], position=place[1])
 
 
@@ -110,6 +112,7 @@ def _member(member: Member) -> pb.Member:
         member_id=ids.encode(MEMBER, member.member_id),
         status=MEMBER_STATUSES[member.status],
         enrolled_at=timestamp(member.enrolled_at),
+        survivor_id="" if member.survivor_id is None else ids.encode(MEMBER, member.survivor_id),
     )
 
 
@@ -117,7 +120,7 @@ def _account(account: Account) -> pb.Account:
     return pb.Account(
         account_id=ids.encode(ACCOUNT, account.account_id),
         domain=account.domain,
-        member_id=ids.encode(MEMBER, account.member_id),
+        member_id=ids.encode(MEMBER, account.holder_id),
         verified=account.verified,
         linked_at=timestamp(account.linked_at),
     )
@@ -134,6 +137,14 @@ def member_message(member: Member, box: Box | None) -> pb.Member:
     if box is not None:
         message.attributes.update(attributes_of(member, box))
     return message
+
+
+def add_attributes(message: pb.Member, others: Iterable[Mapping[str, str]]) -> None:
+    """What was known of members that were merged into this one, as far as it says nothing itself."""
+    for attributes in others:
+        for name, value in attributes.items():
+            if name not in message.attributes:
+                message.attributes[name] = value
 
 
 def attributes_of(member: Member, box: Box) -> Mapping[str, str]:

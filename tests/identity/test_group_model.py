@@ -237,7 +237,9 @@ def command_of(operation: Operation, world: World) -> Any:
             return groups.DissolveGroup(*of_group, acting, tuple(sorted(concerned)))
         case kind:
             change = StatusChange(kind)
-            return ChangeStatus(request, member_id, change, "", (), False) if member_id in ENROLLED else None
+            home = ids.routing_of(member_id)
+            closing = ChangeStatus(request, home, member_id, frozenset(), change, "", (), False)
+            return closing if member_id in ENROLLED else None
 
 
 def _acting(operation: Operation, group: Group | None) -> UUID | None:

@@ -87,7 +87,7 @@ class World:
     def members(self) -> list[Member]:
         """All members."""
         return [
-            Member(partition, row[0], Status(row[1]), *row[2:])
+            Member(partition, row[0], Status(row[1]), *row[2:-1], frozenset(ids.split(row[-1])))
             for (table, partition, _), row in self.rows.items()
             if table == "members"
         ]
@@ -138,8 +138,9 @@ def command_of(operation: Operation, world: World) -> IdentityCommand:
             return ResolveAccount(request, key_of(name), name[0], enrolment, False)
         case "link":
             domain, text = operation.name
+            home = ids.routing_of(member_id)
             return LinkAccount(
-                request, member_id, account_id, key_of(operation.name), domain, text, NONCE, VAULT, False, False
+                request, home, member_id, account_id, key_of(operation.name), domain, text, NONCE, VAULT, False, False
             )
         case "unlink":
             account = oldest_account(world, member_id)
@@ -148,7 +149,8 @@ def command_of(operation: Operation, world: World) -> IdentityCommand:
             )
         case kind:
             routes = tuple(key_of(name) for name in NAMES)
-            return ChangeStatus(request, member_id, StatusChange(kind), "", routes, False)
+            home = ids.routing_of(member_id)
+            return ChangeStatus(request, home, member_id, frozenset(), StatusChange(kind), "", routes, False)
 
 
 _data_keys: dict[UUID, bytes] = {}
@@ -164,7 +166,7 @@ def oldest_account(world: World, member_id: UUID) -> Account:
     if rows:
         return Account(0, *rows[0])
     nobody = ids.hashed(bytes(16), ids.routing_of(member_id))
-    return Account(0, nobody, member_id, "grocery", bytes(16), b"", False, datetime.min, None)
+    return Account(0, nobody, member_id, "grocery", bytes(16), b"", False, datetime.min, None, member_id)
 
 
 def expected(model: Model, operation: Operation, command: IdentityCommand) -> str:

@@ -15,13 +15,14 @@ EVERYTHING = "operator"
 POLICY = """
 callers:
   operator:
-    permissions: ["identity.*", "points.*", "tiers.*", "benefits.*", "ledger.*", "events.*", "config.*", "clock.*"]
+    permissions:
+      ["identity.*", "points.*", "tiers.*", "benefits.*", "records.*", "ledger.*", "events.*", "config.*", "clock.*"]
     domains: "*"
   auditor:
     permissions: ["ledger.*"]
     domains: []
   feeds:
-    permissions: [events.feed.read]
+    permissions: [events.feed.read, records.members.*]
     domains: []
   fuel:
     permissions: ["identity.*", "points.*", "tiers.*", "benefits.*"]

@@ -29,6 +29,8 @@ OWN_SETTINGS: dict[str, dict[str, Any]] = {
     "identity": {"blind_index_key": SecretStr("11" * 32), "data_key": SecretStr("22" * 32)},
 }
 """What single services are told beyond what all are."""
+RECORDS = ("points", "tiers", "benefits")
+"""The services that identity asks about members."""
 TRANSPORT = os.environ.get("TESSERA_TEST_TRANSPORT", "grpcio")
 """The whole suite runs on either transport."""
 
@@ -118,6 +120,8 @@ def settings_of(
         "feed_token_file": folder / "feeds.jwt",
         "drain_grace_s": 2.0,
     }
+    if definition.name == "identity":
+        values["neighbours"] = {name: f"127.0.0.1:{ports[name]}" for name in RECORDS if name in ports}
     return definition.settings_class(**{**values, **OWN_SETTINGS.get(definition.name, {}), **overrides})
 
 

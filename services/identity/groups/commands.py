@@ -4,7 +4,9 @@ The servicer reads what never changes (whose an invitation is) and what rarely d
 is queued, since members' partitions are owners too; under the locks it is compared with what is there.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from services.chassis.idempotency import Request
@@ -14,7 +16,7 @@ from services.identity.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class CreateGroup:
-    """Found a group. It takes the bits of its founder, so founding is one partition."""
+    """Found a group. It takes the bits of the ID of its founder, so founding is one partition."""
 
     request: Request
     group_id: UUID
@@ -28,8 +30,8 @@ class CreateGroup:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The founder, and the group with it."""
-        return (routing_of(self.member_id),)
+        """The group, where the request is kept, and the founder."""
+        return (routing_of(self.group_id), routing_of(self.member_id))
 
     @property
     def member_ids(self) -> tuple[UUID, ...]:
@@ -173,3 +175,10 @@ class DissolveGroup(OfGroup):
 
 
 GroupCommand = CreateGroup | OfGroup
+
+
+def meaning(command: GroupCommand, member_ids: Mapping[UUID, UUID]) -> GroupCommand:
+    """The same command for whom the IDs of members lead to."""
+    named = {name: member_ids.get(getattr(command, name, None)) for name in ("member_id", "acting_id")}  # type: ignore[arg-type]  # None leads nowhere
+    changed: Any = {name: member_id for name, member_id in named.items() if member_id is not None}
+    return replace(command, **changed)

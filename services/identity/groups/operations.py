@@ -1,6 +1,7 @@
 """Groups' work on a batch: load what its commands concern, decide each."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import asyncpg
 
@@ -24,6 +25,8 @@ from services.identity.groups.commands import (
     RemoveFromGroup,
     TransferGroupOwnership,
 )
+from services.identity.merges.commands import MergeCommand
+from services.identity.privacy.commands import EraseMember
 from services.identity.rules import StatusChange
 from services.identity.state import State
 from services.identity.values import Config
@@ -35,15 +38,23 @@ async def load(
     """Read what commands concern of groups in one partition; what lives in others is not found. Most read nothing."""
     groups = {command.group_id for command in commands if isinstance(command, OfGroup)}
     members = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
+    asked: set[UUID] = set()
     for command in commands:
         if isinstance(command, ChangeStatus) and command.change is StatusChange.CLOSE:
             groups.update(command.group_ids)
             members.add(command.member_id)
+        if isinstance(command, EraseMember):
+            groups.update(command.group_ids)
+            members.update(command.member_ids)
+        if isinstance(command, MergeCommand):
+            groups.update(command.concerned.group_ids)
+            members.update(command.member_ids)
+            asked.update(command.member_ids)
     if not groups and not members:
         return
     invitations = {command.invitation_id for command in commands if isinstance(command, OfInvited | CancelInvitation)}
     reading = Reading(connection, partition)
-    queries.read(reading, state.groups, list(groups), list(members), list(invitations))
+    queries.read(reading, state.groups, list(groups), list(members), list(invitations), list(asked))
     await reading.run()
 
 

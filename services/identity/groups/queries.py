@@ -54,6 +54,7 @@ LOAD_INVITATIONS = f"""
     FROM invitations
     WHERE partition = $1
       AND invitation_id = ANY($2::uuid[])
+      AND owner_id = group_id
 """
 LOAD_OPEN_INVITATIONS = f"""
     SELECT found.*
@@ -110,8 +111,12 @@ def read(
     group_ids: Sequence[UUID],
     member_ids: Sequence[UUID],
     invitation_ids: Sequence[UUID],
+    asked_ids: Sequence[UUID] = (),
 ) -> None:
-    """Read groups with their seats and open invitations, the seats that members have and had, and invitations."""
+    """Read groups with their seats and open invitations, the seats that members have and had, and invitations.
+
+    `asked_ids` are members whose open invitations are to be read, too.
+    """
 
     def take_groups(rows: Sequence[Any]) -> None:
         state.fill_groups([_group(row) for row in rows])
@@ -129,7 +134,7 @@ def read(
     reading.add(LOAD_SEATS, [*group_ids, *member_ids], take=take_seats)
     reading.add(LOAD_LEFT, member_ids, take=take_left)
     reading.add(LOAD_INVITATIONS, invitation_ids, take=take_invitations)
-    reading.add(LOAD_OPEN_INVITATIONS, group_ids, take=take_invitations)
+    reading.add(LOAD_OPEN_INVITATIONS, [*group_ids, *asked_ids], take=take_invitations)
 
 
 async def find_group(pool: asyncpg.Pool, partition: int, group_id: UUID) -> Group | None:

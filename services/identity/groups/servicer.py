@@ -14,9 +14,9 @@ from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.verdicts import Verdict
 from services.identity import errors as identity_errors
-from services.identity import queries as identity_queries
 from services.identity.groups import errors, queries, requests, rules, wire
 from services.identity.groups.values import Group, Invitation
+from services.identity.people import People
 from services.identity.resolution import ERROR_DOMAIN
 from services.identity.values import MEMBER, Config, Status
 from services.identity.vault import Vault
@@ -166,12 +166,12 @@ class GroupMethods:
         if request.group_id:
             return (await self._group(request.group_id)).group_id
         member_id = ids.decode(MEMBER, request.member_id)
-        found = await identity_queries.load_members(self._of.pool, self._partition(member_id), [member_id])
-        if not found:
+        member = await People(self._of.pool, self._of.settings.partitions).meant(member_id)
+        if member is None:
             raise Refused(identity_errors.MEMBER_UNKNOWN)
-        if found[0].status is Status.ERASED:
+        if member.status is Status.ERASED:
             raise Refused(identity_errors.MEMBER_ERASED)
-        return member_id
+        return member.member_id
 
     async def _group(self, group_id: str) -> Group:
         found = requests.group_of(group_id)

@@ -1,6 +1,7 @@
 """Groups as a batch loads and changes them."""
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +72,10 @@ class GroupState:
         """The invitations of a group of which no end is booked, by who was asked."""
         return self._asked.get(group_id, {})
 
+    def asked_of(self, member_id: UUID) -> list[Invitation]:
+        """The invitations to a member of which no end is booked."""
+        return [asked[member_id] for asked in self._asked.values() if member_id in asked]
+
     def put_group(self, group: Group, partition_of: PartitionOf) -> None:
         """A group is new or changed."""
         self._groups[group.group_id] = group
@@ -95,6 +100,18 @@ class GroupState:
         for owner_id in (invitation.group_id, invitation.member_id):
             key = (owner_id, invitation.invitation_id)
             self._change(partition_of(owner_id.int), "invitations", key, (owner_id, *invitation))
+
+    def readdress(
+        self, invitation: Invitation, member_id: UUID, at: datetime, partition_of: PartitionOf
+    ) -> tuple[Invitation, Invitation]:
+        """An open invitation is for another member now: how it ends for the first one, and how it is for the other."""
+        taken = invitation._replace(status=InvitationStatus.CANCELLED, closed_at=at)
+        self._fold(taken)
+        key = (taken.member_id, taken.invitation_id)
+        self._change(partition_of(taken.member_id.int), "invitations", key, (taken.member_id, *taken))
+        kept = invitation._replace(member_id=member_id)
+        self.put_invitation(kept, partition_of)
+        return taken, kept
 
     def _fold(self, invitation: Invitation) -> None:
         self._invitations[invitation.invitation_id] = invitation

@@ -1,6 +1,7 @@
 """What a decision on consents and erasures makes of the rows."""
 
 from typing import NamedTuple
+from uuid import UUID
 
 from services.chassis.operations import Moment
 from services.identity.groups.changes import Changed
@@ -36,9 +37,9 @@ class Erased(NamedTuple):
     """Those that led to the members, or nowhere any more: nothing is left of them."""
     left: Changed
     """Groups that they left, and invitations that came to an end."""
-    seats: tuple[Seat, ...]
-    """Former ones, of which nothing is told anew."""
-    invitations: tuple[Invitation, ...]
+    seats: tuple[tuple[UUID, Seat], ...]
+    """Rows of former ones, of which nothing is told anew."""
+    invitations: tuple[tuple[UUID, Invitation], ...]
     """Likewise."""
     person_keys: tuple[PersonKey, ...]
 
@@ -53,10 +54,10 @@ class Erased(NamedTuple):
         partition = moment.partition_of(self.command.member_id.int)
         state.tell(partition, events.member_erased(self.command.member_id, self.command.absorbed_ids, moment.at))
         self.left.apply(state, moment)
-        for seat in self.seats:
-            state.groups.put_seat(seat, moment.partition_of)
-        for invitation in self.invitations:
-            state.groups.put_invitation(invitation, moment.partition_of)
+        for owner_id, seat in self.seats:
+            state.privacy.put_seat_row(owner_id, seat, moment.partition_of(owner_id.int))
+        for owner_id, invitation in self.invitations:
+            state.privacy.put_invitation_row(owner_id, invitation, moment.partition_of(owner_id.int))
         for kept in self.person_keys:
             state.privacy.put_person_key(kept)
 

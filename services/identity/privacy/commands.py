@@ -1,7 +1,7 @@
 """What identity can be told to do about consents and erasures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from services.chassis.idempotency import Request
@@ -15,6 +15,8 @@ class SetConsent:
     """Record what a person has decided."""
 
     request: Request
+    home: int
+    """The routing of the ID as it was sent, where the request is kept."""
     member_id: UUID
     domain: str
     purpose: str
@@ -26,8 +28,12 @@ class SetConsent:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
+        """Where the request is kept, and the member."""
+        return (self.home, routing_of(self.member_id))
+
+    def meaning(self, member_id: UUID) -> "SetConsent":
+        """The same for whom the ID leads to."""
+        return replace(self, member_id=member_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,14 @@ class EraseMember:
     """
 
     request: Request
+    sent_id: UUID
+    """The ID as it was sent, in whose partition the request is kept."""
     member_id: UUID
     absorbed_ids: tuple[UUID, ...]
+    homes: frozenset[UUID]
+    """Other members in whose partitions accounts are kept."""
+    account_ids: tuple[UUID, ...]
+    """Accounts that were linked to them and moved by a merge, whoever holds them now."""
     routes: tuple[RouteKey, ...]
     group_ids: tuple[UUID, ...]
     vault: Vault = field(repr=False)
@@ -53,9 +65,9 @@ class EraseMember:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member, where the request is kept, those merged into it, the names of all accounts, and the groups."""
+        """Whom it was sent to, the members, where their accounts are kept, the names of those, and the groups."""
         return (
-            *map(routing_of, self.member_ids),
+            *map(routing_of, (self.sent_id, *self.member_ids, *self.homes)),
             *(route.routing for route in self.routes),
             *map(routing_of, self.group_ids),
         )

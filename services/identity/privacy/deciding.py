@@ -1,6 +1,6 @@
 """How consents are decided."""
 
-from services.chassis.operations import Decided, Decision, Moment
+from services.chassis.operations import Decided, Decision, Forwarded, Moment
 from services.identity import errors as identity_errors
 from services.identity.privacy import rules, wire
 from services.identity.privacy.changes import ConsentSet
@@ -13,6 +13,8 @@ from services.identity.values import Config
 def set_consent(state: State, command: SetConsent, moment: Moment[Config]) -> Decided:
     """Record what a person has decided, if it is new."""
     member = state.member(command.member_id)
+    if member is not None and member.survivor_id is not None:
+        return Forwarded(command.meaning(member.survivor_id))
     refusal = rules.consent_refusal(state.config, member, command.domain, command.purpose)
     if refusal is not None or member is None:
         return refusal or identity_errors.MEMBER_UNKNOWN

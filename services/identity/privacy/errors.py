@@ -1,7 +1,6 @@
 """Every way that consents, exports and erasures are refused beside those of identity."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from grpc import StatusCode
 
@@ -36,12 +35,6 @@ def erasure_blocked(service: str, code: str, details: Mapping[str, str], blocker
     )
 
 
-def records_unavailable(service: str) -> Rejection:
-    """A neighbour does not answer, so nobody knows what it holds."""
-    return Rejection(
-        "RECORDS_UNAVAILABLE",
-        f"{service} does not tell what it holds on the member; nothing was done",
-        code=StatusCode.UNAVAILABLE,
-        metadata={"service": service},
-        retry_after=timedelta(milliseconds=200),
-    )
+def accounts_held_elsewhere(account_id: str, accounts: int) -> Rejection:
+    """Another member holds what is sealed under the key of this one, since a merge that was undone in part."""
+    return erasure_blocked("identity", "ACCOUNT_HELD_ELSEWHERE", {"account_id": account_id}, accounts)

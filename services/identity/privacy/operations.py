@@ -19,17 +19,24 @@ async def load(
 ) -> None:
     """Read what commands concern of consents and erasures in one partition. Most read nothing."""
     if deciding_members := _whose_consents(commands, state.config):
-        state.privacy.fill(await queries.load_consents(connection, partition, deciding_members))
-    erased = [one for command in commands if isinstance(command, EraseMember) for one in command.member_ids]
-    if erased:
-        state.privacy.fill(
-            accounts=await queries.all_accounts(connection, partition, erased),
-            seats=await queries.all_seats(connection, partition, erased),
-            invitations=await queries.all_invitations(connection, partition, erased),
-        )
+        state.privacy.fill(await queries.load_consents(connection, [partition], deciding_members))
+    for command in commands:
+        if isinstance(command, EraseMember):
+            await _load_erasure(connection, partition, command, state)
     keys = [key for command in commands if isinstance(command, ForgetPersons) for key in command.person_keys]
     if keys:
         state.privacy.fill(person_keys=await queries.load_person_keys(connection, partition, keys))
+
+
+async def _load_erasure(connection: asyncpg.Connection, partition: int, command: EraseMember, state: State) -> None:
+    """Everything that members have and had: erasures are rare, and each is read for itself."""
+    place, members = [partition], command.member_ids
+    owners = (*members, *command.group_ids)
+    state.privacy.fill(
+        accounts=await queries.all_accounts(connection, place, members, command.account_ids),
+        seats=await queries.all_seats(connection, place, owners, members),
+        invitations=await queries.all_invitations(connection, place, owners, members),
+    )
 
 
 def _whose_consents(commands: Sequence[IdentityCommand], config: Config) -> list[UUID]:

@@ -1,11 +1,12 @@
 """Every statement on consents and erasures."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
+from services.chassis import ids
 from services.identity.groups.values import Invitation, InvitationStatus, Seat
 from services.identity.privacy.values import Consent, PersonKey
 from services.identity.values import Account
@@ -13,7 +14,8 @@ from services.identity.values import Account
 Reader = asyncpg.Connection | asyncpg.Pool
 
 _CONSENT = "member_id, domain, purpose, number, granted, evidence, through_domain, caller, decided_at"
-_ACCOUNT = """partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at"""
+_ACCOUNT = """partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at,
+        holder_id"""
 _SEAT = "seat_id, group_id, member_id, kind, role, label, cost_centre, joined_at, role_since, left_at"
 _INVITATION = """invitation_id, group_id, member_id, kind, role, label, cost_centre, invited_by, status, created_at,
         expires_at, closed_at"""
@@ -24,7 +26,7 @@ LOAD_CONSENTS = f"""
     CROSS JOIN LATERAL (
         SELECT DISTINCT ON (domain, purpose) {_CONSENT}
         FROM consents
-        WHERE partition = $1
+        WHERE partition = ANY($1::int[])
           AND member_id = asked.member_id
         ORDER BY domain, purpose, number DESC
     ) AS found
@@ -45,7 +47,7 @@ ENROLLED_THROUGH = """
     CROSS JOIN LATERAL (
         SELECT domain
         FROM accounts
-        WHERE partition = $1
+        WHERE partition = ANY($1::int[])
           AND member_id = asked.member_id
           AND linked_at = asked.enrolled_at
         ORDER BY account_id
@@ -53,61 +55,55 @@ ENROLLED_THROUGH = """
     ) AS found
 """
 ALL_ACCOUNTS = f"""
-    SELECT found.*
-    FROM unnest($2::uuid[]) AS asked (member_id)
-    CROSS JOIN LATERAL (
-        SELECT {_ACCOUNT}
-        FROM accounts
-        WHERE partition = $1
-          AND member_id = asked.member_id
-        OFFSET 0
-    ) AS found
-    ORDER BY found.linked_at, found.account_id
+    SELECT {_ACCOUNT}
+    FROM accounts
+    WHERE partition = ANY($1::int[])
+      AND holder_id = ANY($2::uuid[])
+    UNION
+    SELECT {_ACCOUNT}
+    FROM accounts
+    WHERE partition = ANY($1::int[])
+      AND account_id = ANY($3::uuid[])
+"""
+MERGED_ACCOUNTS = """
+    SELECT account_ids
+    FROM merges
+    WHERE partition = ANY($1::int[])
+      AND owner_id = ANY($2::uuid[])
+      AND merged_id = owner_id
 """
 PAGE_OF_ACCOUNTS = f"""
     SELECT {_ACCOUNT}
     FROM accounts
-    WHERE partition = $1
-      AND member_id = $2
+    WHERE partition = ANY($1::int[])
+      AND holder_id = $2
       AND account_id > $3
     ORDER BY account_id
     LIMIT $4
 """
 ALL_SEATS = f"""
-    SELECT found.*
-    FROM unnest($2::uuid[]) AS asked (member_id)
+    SELECT asked.owner_id, found.*
+    FROM unnest($2::uuid[]) AS asked (owner_id)
     CROSS JOIN LATERAL (
         SELECT {_SEAT}
         FROM seats
-        WHERE partition = $1
-          AND owner_id = asked.member_id
+        WHERE partition = ANY($1::int[])
+          AND owner_id = asked.owner_id
+          AND member_id = ANY($3::uuid[])
         OFFSET 0
     ) AS found
-    ORDER BY found.seat_id
 """
 ALL_INVITATIONS = f"""
-    SELECT found.*
-    FROM unnest($2::uuid[]) AS asked (member_id)
+    SELECT asked.owner_id, found.*
+    FROM unnest($2::uuid[]) AS asked (owner_id)
     CROSS JOIN LATERAL (
         SELECT {_INVITATION}
         FROM invitations
-        WHERE partition = $1
-          AND owner_id = asked.member_id
+        WHERE partition = ANY($1::int[])
+          AND owner_id = asked.owner_id
+          AND member_id = ANY($3::uuid[])
         OFFSET 0
     ) AS found
-    ORDER BY found.invitation_id
-"""
-OWNED_GROUPS = """
-    SELECT found.group_id
-    FROM unnest($1::int[], $2::uuid[]) AS asked (partition, group_id)
-    CROSS JOIN LATERAL (
-        SELECT group_id, owner_id
-        FROM groups
-        WHERE partition = asked.partition
-          AND group_id = asked.group_id
-        LIMIT 1
-    ) AS found
-    WHERE found.owner_id = $3
 """
 FIND_PERSON_KEYS = """
     SELECT asked.programme, max(found.kept_until) AS kept_until
@@ -143,9 +139,9 @@ PERSON_KEYS_OVER = """
 """
 
 
-async def load_consents(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Consent]:
+async def load_consents(reader: Reader, partitions: Collection[int], member_ids: Sequence[UUID]) -> list[Consent]:
     """The decisions of members that hold."""
-    return [Consent(*row) for row in await reader.fetch(LOAD_CONSENTS, partition, member_ids)]
+    return [Consent(*row) for row in await reader.fetch(LOAD_CONSENTS, list(partitions), member_ids)]
 
 
 async def page_of_consents(
@@ -162,39 +158,50 @@ async def page_of_consents(
 
 
 async def enrolled_through(
-    reader: Reader, partition: int, member_ids: Sequence[UUID], enrolled_at: Sequence[datetime]
+    reader: Reader, partitions: Collection[int], member_ids: Sequence[UUID], enrolled_at: Sequence[datetime]
 ) -> dict[UUID, str]:
-    """The domains through which members of a partition were enrolled, which gave their attributes."""
-    rows = await reader.fetch(ENROLLED_THROUGH, partition, member_ids, enrolled_at)
+    """The domains through which members were enrolled, which gave their attributes."""
+    rows = await reader.fetch(ENROLLED_THROUGH, list(partitions), member_ids, enrolled_at)
     return {row["member_id"]: row["domain"] for row in rows}
 
 
-async def all_accounts(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Account]:
-    """The accounts that members have and had, by the time they were linked."""
-    return [Account(**row) for row in await reader.fetch(ALL_ACCOUNTS, partition, member_ids)]
-
-
-async def page_of_accounts(reader: Reader, partition: int, member_id: UUID, after: UUID, limit: int) -> list[Account]:
-    """At most `limit` accounts that a member has and had after an ID, by ID."""
-    rows = await reader.fetch(PAGE_OF_ACCOUNTS, partition, member_id, after, limit)
+async def all_accounts(
+    reader: Reader, partitions: Collection[int], member_ids: Collection[UUID], account_ids: Collection[UUID]
+) -> list[Account]:
+    """The accounts that members hold and held, and those of these IDs whoever holds them."""
+    rows = await reader.fetch(ALL_ACCOUNTS, list(partitions), list(member_ids), list(account_ids))
     return [Account(**row) for row in rows]
 
 
-async def all_seats(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Seat]:
-    """The seats that members have and had, by ID."""
-    return [Seat(*row) for row in await reader.fetch(ALL_SEATS, partition, member_ids)]
+async def merged_accounts(reader: Reader, partitions: Collection[int], member_ids: Collection[UUID]) -> list[UUID]:
+    """The accounts that came along when these members were merged into others."""
+    rows = await reader.fetch(MERGED_ACCOUNTS, list(partitions), list(member_ids))
+    return [account_id for row in rows for account_id in ids.split(row["account_ids"])]
 
 
-async def all_invitations(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Invitation]:
-    """The invitations that members got, by ID."""
-    found = [Invitation(*row) for row in await reader.fetch(ALL_INVITATIONS, partition, member_ids)]
-    return [one._replace(status=InvitationStatus(one.status)) for one in found]
+async def page_of_accounts(
+    reader: Reader, partitions: Collection[int], member_id: UUID, after: UUID, limit: int
+) -> list[Account]:
+    """At most `limit` accounts that a member holds and held after an ID, by ID."""
+    rows = await reader.fetch(PAGE_OF_ACCOUNTS, list(partitions), member_id, after, limit)
+    return [Account(**row) for row in rows]
 
 
-async def owned_groups(reader: Reader, groups: Sequence[tuple[int, UUID]], member_id: UUID) -> list[UUID]:
-    """Those of these groups (partition and ID) that a member owns."""
-    partitions, group_ids = [partition for partition, _ in groups], [group_id for _, group_id in groups]
-    return [row[0] for row in await reader.fetch(OWNED_GROUPS, partitions, group_ids, member_id)]
+async def all_seats(
+    reader: Reader, partitions: Collection[int], owner_ids: Collection[UUID], member_ids: Collection[UUID]
+) -> list[tuple[UUID, Seat]]:
+    """The seats of members, former ones too, each with whose row it is, of these owners: members and groups."""
+    rows = await reader.fetch(ALL_SEATS, list(partitions), list(owner_ids), list(member_ids))
+    return [(row[0], Seat(*tuple(row)[1:])) for row in rows]
+
+
+async def all_invitations(
+    reader: Reader, partitions: Collection[int], owner_ids: Collection[UUID], member_ids: Collection[UUID]
+) -> list[tuple[UUID, Invitation]]:
+    """The invitations to members, likewise."""
+    rows = await reader.fetch(ALL_INVITATIONS, list(partitions), list(owner_ids), list(member_ids))
+    found = [(row[0], Invitation(*tuple(row)[1:])) for row in rows]
+    return [(owner_id, one._replace(status=InvitationStatus(one.status))) for owner_id, one in found]
 
 
 async def find_person_keys(

@@ -70,6 +70,16 @@ def consent_refusal(config: Config, member: Member | None, domain: str, purpose:
     return None
 
 
+def united(own: Decisions, merged: Iterable[Decisions]) -> dict[tuple[str, str], Consent]:
+    """The decisions of a member and of those that were merged into it: its own come first, then denials."""
+    decisions: dict[tuple[str, str], Consent] = {}
+    for others in merged:
+        for place, consent in others.items():
+            if place not in decisions or not consent.granted:
+                decisions[place] = consent
+    return {**decisions, **own}
+
+
 def is_decided(last: Consent | None, new: Consent) -> bool:
     """Whether the same was decided before, with the same evidence and through the same domain."""
     if last is None:

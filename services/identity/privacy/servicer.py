@@ -1,33 +1,35 @@
 """The methods of the contract about consents, exports and erasures."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from uuid import UUID
 
-from services.chassis import ids, replies
+from grpc import RpcError
+
+from services.chassis import idempotency, ids, replies
 from services.chassis.access import ALL
 from services.chassis.app import Platform
 from services.chassis.batches import Outcome
-from services.chassis.errors import CODE_NUMBERS, Refused
+from services.chassis.errors import CODE_NUMBERS, Refused, Rejection, from_status
 from services.chassis.idempotency import Request
 from services.chassis.instants import timestamp
 from services.chassis.operations import Command
-from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
-from services.chassis.verdicts import Verdict
+from services.chassis.verdicts import OK, Verdict
 from services.identity import errors as identity_errors
-from services.identity import queries as identity_queries
-from services.identity.groups import errors as group_errors
-from services.identity.groups import queries as group_queries
-from services.identity.groups.values import GROUP
+from services.identity.merges import errors as merge_errors
 from services.identity.neighbours import Neighbours
-from services.identity.privacy import commands, errors, exporting, queries, requests, rules, wire
+from services.identity.people import People
+from services.identity.privacy import errors, exporting, queries, requests, rules, wire
+from services.identity.privacy.making import Making
+from services.identity.privacy.values import Consent
 from services.identity.resolution import ERROR_DOMAIN
 from services.identity.values import MEMBER, Config, Member, Status, route_key
-from services.identity.vault import Vault
-from services.identity.wire import SERVICE
+from services.identity.vault import Box, Vault
 from tessera.identity.v1 import privacy_pb2 as pb
+from tessera.records.v1 import member_records_pb2 as records_pb
+from tessera.type.v1 import position_pb2
 
 DEFAULT_PAGE = 100
 OUTDATED = CODE_NUMBERS[identity_errors.ACCOUNTS_CHANGED.code]
@@ -38,10 +40,12 @@ TRIES = 5
 class PrivacyMethods:
     """The methods of the contract about consents, exports and erasures."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, neighbours: Neighbours) -> None:
+    def __init__(self, platform: Platform[Config], vault: Vault, people: People, neighbours: Neighbours) -> None:
         self._for = platform
         self._locks = vault
-        self._neighbours = neighbours
+        self._humans = people
+        self._others = neighbours
+        self._erasures = Making(platform.pool, platform.settings.partitions, people, vault)
 
     async def SetConsent(self, request: pb.SetConsentRequest, call: Call) -> Serialised:
         """A person decides."""
@@ -81,38 +85,49 @@ class PrivacyMethods:
     async def ExportMember(
         self, request: pb.ExportMemberRequest, call: Call
     ) -> AsyncGenerator[pb.ExportMemberResponse, None]:
-        """Everything that is held on a member: here, and by the neighbours."""
+        """Everything that is held on a member: here, and by the neighbours, one after the other."""
         await self._for.at_least.wait(request.at_least, call)
         member = await self._existing(request.member_id)
-        box = self._locks.member_box(member.data_key, member.member_id.bytes)
-        async for own in exporting.records_of(self._for, member, box):
+        members = [member, *await self._humans.merged_into(member)]
+        async for own in exporting.records_of(self._for, members, await self._boxes_of(members)):
             yield own
-        async for record in self._neighbours.export_member(request.member_id, request.at_least, call):
-            yield pb.ExportMemberResponse(service=record.service, kind=record.kind, record_json=record.record_json)
+        asked = records_pb.ExportMemberRequest(member_id=request.member_id, at_least=request.at_least)
+        for service in self._others.names:
+            async with self._others.stub(service) as stub:
+                try:
+                    async for record in stub.ExportMember(asked, **self._others.options(call)):
+                        yield pb.ExportMemberResponse(
+                            service=record.service, kind=record.kind, record_json=record.record_json
+                        )
+                except RpcError as error:
+                    raise Refused(merge_errors.neighbour_unavailable(service)) from error
 
     async def PreviewErasure(self, request: pb.PreviewErasureRequest, call: Call) -> pb.PreviewErasureResponse:
         """What an erasure would do, and what is in its way: first here, then with the neighbours."""
         await self._for.at_least.wait(request.at_least, call)
-        member = await self._existing(request.member_id)
-        response = pb.PreviewErasureResponse(blockers=await self._owned_groups(member))
-        previews = await self._neighbours.preview_erasure(request.member_id, request.at_least, call)
-        for service, preview in previews.items():
+        await self._existing(request.member_id)
+        response = pb.PreviewErasureResponse()
+        unused = idempotency.identify_body(call.caller.name, call.method, "", b"")
+        blocker = _refusal_of(await self._erased(request.member_id, unused, call, validate_only=True))
+        if blocker is not None:
+            response.blockers.append(wire.own_blocker(blocker))
+        for service, preview in (await self._previews(request.member_id, request.at_least, call)).items():
             response.effects.extend(wire.finding(service, effect) for effect in preview.effects)
-            response.blockers.extend(wire.finding(service, blocker) for blocker in preview.blockers)
+            response.blockers.extend(wire.finding(service, found) for found in preview.blockers)
         return response
 
     async def EraseMember(self, request: pb.EraseMemberRequest, call: Call) -> Serialised:
-        """Nothing personal is left.
-
-        What the member has is read first, since its partitions are concerned; again when it has changed.
-        """
+        """Nothing personal is left. Who is erased already is not asked about: the lane has the answer."""
         await self._for.at_least.wait(request.at_least, call)
         identified = requests.identified_copy(call.caller, request)
-        await self._check_neighbours(request, call)
-        for _ in range(TRIES):
-            outcome = await self._done(await self._erasure(request, identified), call)
-            if not (isinstance(outcome, Verdict) and outcome.code == OUTDATED):
-                break
+        member = await self._humans.meant(ids.decode(MEMBER, request.member_id))
+        if member is not None and member.status is not Status.ERASED:
+            previews = await self._previews(request.member_id, request.at_least, call)
+            blockers = [(service, blocker) for service, preview in previews.items() for blocker in preview.blockers]
+            if blockers:
+                service, first = blockers[0]
+                raise Refused(errors.erasure_blocked(service, first.code, first.details, len(blockers)))
+        outcome = await self._erased(request.member_id, identified, call, validate_only=request.validate_only)
         return replies.unary_reply(outcome)
 
     async def CheckReturningMember(
@@ -120,90 +135,75 @@ class PrivacyMethods:
     ) -> pb.CheckReturningMemberResponse:
         """Whether an account of the member was one of somebody who was erased."""
         await self._for.at_least.wait(request.at_least, call)
-        member = await self._existing(request.member_id)
+        accounts = await self._humans.accounts(await self._existing(request.member_id))
         _, config = await self._for.configurations.current(self._for.pool)
         now = await self._for.clock.now()
         keys = [
-            (partition, programme, self._locks.person_key(programme, year, name))
-            for partition, programme, name in await self._names(member, config)
+            (route.partition, domain.programme, self._locks.person_key(domain.programme, year, route.blind_index))
+            for account in accounts
+            if (domain := config.domains.get(account.domain)) is not None
+            for route in [route_key(account.blind_index, self._for.settings.partitions)]
             for year in rules.years_remembered(now)
         ]
         found = await queries.find_person_keys(self._for.pool, keys, now)
         returning = [pb.ReturningTo(programme=programme, known_until=timestamp(until)) for programme, until in found]
         return pb.CheckReturningMemberResponse(returning_to=returning)
 
-    async def _names(self, member: Member, config: Config) -> list[tuple[int, str, bytes]]:
-        """The names of a member's accounts: where each is looked up, in which programme, and what it is hashed to."""
-        accounts = await identity_queries.load_accounts(self._for.pool, member.partition, [member.member_id])
-        routes = [(account, route_key(account.blind_index, self._partition_count)) for account in accounts]
-        return [
-            (route.partition, domain.programme, route.blind_index)
-            for account, route in routes
-            if (domain := config.domains.get(account.domain)) is not None
-        ]
-
     async def _standing(self, member: Member, call: Call) -> list[pb.Consent]:
         """What holds for the domains in which a member has an account or has decided, and the caller acts."""
         _, config = await self._for.configurations.current(self._for.pool)
-        accounts = await identity_queries.load_accounts(self._for.pool, member.partition, [member.member_id])
-        decided = await queries.load_consents(self._for.pool, member.partition, [member.member_id])
-        decisions = {(consent.domain, consent.purpose): consent for consent in decided}
+        accounts = await self._humans.accounts(member)
+        members = [member, *await self._humans.merged_into(member)]
+        places = {one.partition for one in members}
+        by_member: dict[UUID, dict[tuple[str, str], Consent]] = {one.member_id: {} for one in members}
+        for consent in await queries.load_consents(self._for.pool, places, list(by_member)):
+            by_member[consent.member_id][consent.domain, consent.purpose] = consent
+        decisions = rules.united(by_member.pop(member.member_id), by_member.values())
         domains = {account.domain for account in accounts} | {domain for domain, _ in decisions}
         return wire.standing_consents(config, sorted(filter(call.caller.may_act_in, domains)), decisions)
 
-    async def _owned_groups(self, member: Member) -> list[pb.ErasureFinding]:
-        seats = await group_queries.seats_taken(self._for.pool, member.partition, member.member_id)
-        places = [(partition_of(seat.group_id, self._partition_count), seat.group_id) for seat in seats]
-        owned = await queries.owned_groups(self._for.pool, places, member.member_id)
-        rejections = [group_errors.group_owner(ids.encode(GROUP, group_id)) for group_id in owned]
-        return [
-            pb.ErasureFinding(service=SERVICE, code=rejection.reason, details=dict(rejection.metadata))
-            for rejection in rejections
-        ]
+    async def _previews(
+        self, member_id: str, at_least: Iterable[position_pb2.Position], call: Call
+    ) -> dict[str, records_pb.PreviewErasureResponse]:
+        asked = records_pb.PreviewErasureRequest(member_id=member_id, at_least=at_least)
+        return await self._others.ask(lambda stub: stub.PreviewErasure(asked, **self._others.options(call)))
 
-    async def _check_neighbours(self, request: pb.EraseMemberRequest, call: Call) -> None:
-        """Refused while something is in the way. Who is erased already is not asked about: the lane has the answer."""
-        partition, member_id = self._place(request.member_id)
-        found = await identity_queries.load_members(self._for.pool, partition, [member_id])
-        if not found or found[0].status is Status.ERASED:
-            return
-        previews = await self._neighbours.preview_erasure(request.member_id, request.at_least, call)
-        blockers = [(service, blocker) for service, preview in previews.items() for blocker in preview.blockers]
-        if blockers:
-            service, first = blockers[0]
-            raise Refused(errors.erasure_blocked(service, first.code, first.details, len(blockers)))
+    async def _erased(self, member_id: str, identified: Request, call: Call, *, validate_only: bool) -> Outcome:
+        """Submit an erasure, made anew when somebody changed between its making and the locks."""
+        sent_id = ids.decode(MEMBER, member_id)
+        for _ in range(TRIES):
+            command = await self._erasures.erasure(identified, sent_id, validate_only=validate_only)
+            outcome = await self._done(command, call)
+            if not (isinstance(outcome, Verdict) and outcome.code == OUTDATED):
+                break
+        return outcome
 
-    async def _erasure(self, request: pb.EraseMemberRequest, identified: Request) -> commands.EraseMember:
-        partition, member_id = self._place(request.member_id)
-        pool, erased = self._for.pool, [member_id]
-        return requests.erase(
-            request,
-            identified,
-            (),
-            await queries.all_accounts(pool, partition, erased),
-            await queries.all_seats(pool, partition, erased),
-            await queries.all_invitations(pool, partition, erased),
-            self._locks,
-            self._partition_count,
-        )
+    async def _boxes_of(self, members: Iterable[Member]) -> dict[UUID, Box]:
+        """What opens the data of members, and that of accounts which they hold of others."""
+        found = {member.member_id: member for member in members}
+        homes = frozenset[UUID]().union(*(member.homes for member in found.values()))
+        found |= await self._humans.find(homes - found.keys())
+        return {
+            member_id: self._locks.member_box(member.data_key, member_id.bytes)
+            for member_id, member in found.items()
+            if member.status is not Status.ERASED
+        }
 
     async def _existing(self, member_id: str) -> Member:
-        """A member that was not erased."""
-        partition, decoded = self._place(member_id)
-        found = await identity_queries.load_members(self._for.pool, partition, [decoded])
-        refusal = rules.erasure_refusal(found[0] if found else None)
-        if refusal is not None:
-            raise Refused(refusal)
-        return found[0]
-
-    def _place(self, member_id: str) -> tuple[int, UUID]:
-        decoded = ids.decode(MEMBER, member_id)
-        return partition_of(decoded, self._partition_count), decoded
-
-    @property
-    def _partition_count(self) -> int:
-        return self._for.settings.partitions
+        """Whom an ID means, if that was not erased."""
+        member = await self._humans.meant(ids.decode(MEMBER, member_id))
+        refusal = rules.erasure_refusal(member)
+        if refusal is not None or member is None:
+            raise Refused(refusal or identity_errors.MEMBER_UNKNOWN)
+        return member
 
     async def _done(self, command: Command, call: Call) -> Outcome:
         (outcome,) = await self._for.lanes.submit((command,), deadline=call.deadline, traceparent=current_traceparent())
         return outcome
+
+
+def _refusal_of(outcome: Outcome) -> Rejection | None:
+    """Why something would be refused; raises what is neither a refusal nor an answer."""
+    if not isinstance(outcome, Verdict):
+        raise outcome
+    return None if outcome.code == OK else from_status(outcome.status())

@@ -1,6 +1,6 @@
 """What a caller may read of members: what the domains gave in which it acts, and what the members agree to show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -39,26 +39,34 @@ class Sight:
 
 
 async def sight_of(
-    caller: Caller,
-    pool: asyncpg.Pool,
-    configurations: Configurations[Config],
-    partition: int,
-    members: Sequence[Member],
+    caller: Caller, pool: asyncpg.Pool, configurations: Configurations[Config], members: Sequence[Member]
 ) -> Sight:
-    """What a caller may read of members of one partition. Who acts in every domain costs nothing."""
-    if caller.domains is ALL:
+    """What a caller may read of members. Who acts in every domain costs nothing.
+
+    Those that were merged into another one of them have their decisions in common with it.
+    """
+    if caller.domains is ALL or not members:
         return Sight(caller)
     _, config = await configurations.current(pool)
     if not any(purpose.needed_for for purpose in config.purposes.values()):
         return Sight(caller, config)
+    partitions = {member.partition for member in members}
     member_ids = [member.member_id for member in members]
+    own: dict[UUID, dict[tuple[str, str], Consent]] = {}
+    for consent in await queries.load_consents(pool, partitions, member_ids):
+        own.setdefault(consent.member_id, {})[consent.domain, consent.purpose] = consent
     enrolled_at = [member.enrolled_at for member in members]
-    decisions: dict[UUID, dict[tuple[str, str], Consent]] = {}
-    for consent in await queries.load_consents(pool, partition, member_ids):
-        decisions.setdefault(consent.member_id, {})[consent.domain, consent.purpose] = consent
-    return Sight(
-        caller,
-        config,
-        await queries.enrolled_through(pool, partition, member_ids, enrolled_at),
-        dict(decisions),
-    )
+    enrolled_through = await queries.enrolled_through(pool, partitions, member_ids, enrolled_at)
+    return Sight(caller, config, enrolled_through, _in_common(members, own))
+
+
+def _in_common(members: Sequence[Member], own: Mapping[UUID, Decisions]) -> dict[UUID, Decisions]:
+    merged: dict[UUID, list[Decisions]] = {}
+    for member in members:
+        if member.survivor_id is not None:
+            merged.setdefault(member.survivor_id, []).append(own.get(member.member_id, {}))
+    return {
+        member.member_id: rules.united(own.get(holder_id, {}), merged.get(holder_id, ()))
+        for member in members
+        if (holder_id := member.survivor_id or member.member_id)
+    }

@@ -19,45 +19,53 @@ class PrivacyState:
     def __init__(self, change: Change) -> None:
         self._change = change
         self._decisions: dict[UUID, dict[tuple[str, str], Consent]] = {}
-        self._accounts: dict[UUID, dict[UUID, Account]] = {}
-        self._seats: dict[UUID, dict[UUID, Seat]] = {}
-        self._invitations: dict[UUID, dict[UUID, Invitation]] = {}
+        self._accounts: dict[UUID, Account] = {}
+        self._seats: dict[tuple[UUID, UUID], Seat] = {}
+        self._invitations: dict[tuple[UUID, UUID], Invitation] = {}
         self._person_keys: dict[bytes, PersonKey] = {}
 
     def fill(
         self,
         consents: Collection[Consent] = (),
         accounts: Collection[Account] = (),
-        seats: Collection[Seat] = (),
-        invitations: Collection[Invitation] = (),
+        seats: Collection[tuple[UUID, Seat]] = (),
+        invitations: Collection[tuple[UUID, Invitation]] = (),
         person_keys: Collection[PersonKey] = (),
     ) -> None:
         """Take over what was read, of members that are to be erased all there is; and what changed since."""
         self._person_keys |= {kept.person_key: kept for kept in person_keys}
         for consent in consents:
             self._decisions.setdefault(consent.member_id, {})[consent.domain, consent.purpose] = consent
-        for account in accounts:
-            self._accounts.setdefault(account.member_id, {})[account.account_id] = account
-        for seat in seats:
-            self._seats.setdefault(seat.member_id, {})[seat.seat_id] = seat
-        for invitation in invitations:
-            self._invitations.setdefault(invitation.member_id, {})[invitation.invitation_id] = invitation
+        self._accounts |= {account.account_id: account for account in accounts}
+        self._seats |= {(owner_id, seat.seat_id): seat for owner_id, seat in seats}
+        self._invitations |= {(owner_id, one.invitation_id): one for owner_id, one in invitations}
 
     def decisions(self, member_id: UUID) -> Mapping[tuple[str, str], Consent]:
         """The decisions of a member that hold, by domain and purpose."""
         return self._decisions.get(member_id, {})
 
-    def accounts(self, member_id: UUID) -> Mapping[UUID, Account]:
-        """The accounts that a member has and had, by ID."""
-        return self._accounts.get(member_id, {})
+    def accounts(self, member_ids: Collection[UUID]) -> list[Account]:
+        """The accounts that members hold and held, or that were linked to them."""
+        return [one for one in self._accounts.values() if one.holder_id in member_ids or one.member_id in member_ids]
 
-    def seats(self, member_id: UUID) -> Mapping[UUID, Seat]:
-        """The seats that a member has and had, by ID."""
-        return self._seats.get(member_id, {})
+    def seats(self, member_ids: Collection[UUID]) -> list[tuple[UUID, Seat]]:
+        """The seats that members have and had, each with whose row it is: the group's or the member's."""
+        return [(owner_id, seat) for (owner_id, _), seat in self._seats.items() if seat.member_id in member_ids]
 
-    def invitations(self, member_id: UUID) -> Mapping[UUID, Invitation]:
-        """The invitations that a member got, by ID."""
-        return self._invitations.get(member_id, {})
+    def invitations(self, member_ids: Collection[UUID]) -> list[tuple[UUID, Invitation]]:
+        """The invitations that members got, likewise."""
+        return [(owner_id, one) for (owner_id, _), one in self._invitations.items() if one.member_id in member_ids]
+
+    def put_seat_row(self, owner_id: UUID, seat: Seat, partition: int) -> None:
+        """A row of a former seat is changed, and not the other one of it."""
+        self._seats[owner_id, seat.seat_id] = seat
+        self._change(partition, "seats", (owner_id, seat.seat_id), (owner_id, *seat))
+
+    def put_invitation_row(self, owner_id: UUID, invitation: Invitation, partition: int) -> None:
+        """A row of a former invitation is changed, and not the other one of it."""
+        self._invitations[owner_id, invitation.invitation_id] = invitation
+        key = (owner_id, invitation.invitation_id)
+        self._change(partition, "invitations", key, (owner_id, *invitation))
 
     def put_consent(self, consent: Consent, partition: int) -> None:
         """Something was decided."""

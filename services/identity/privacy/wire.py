@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 from uuid import UUID
 
+from services.chassis.errors import Rejection
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment
 from services.identity.groups.changes import Changed
@@ -82,6 +83,13 @@ def _partitions(left: Changed, moment: Moment[Config]) -> set[int]:
 def finding(service: str, found: Found) -> pb.ErasureFinding:
     """What a neighbour says of an erasure, in its name."""
     return pb.ErasureFinding(service=service, code=found.code, details=dict(found.details))
+
+
+def own_blocker(rejection: Rejection) -> pb.ErasureFinding:
+    """What stands in the way here: what a blocked erasure says of it, or the reason why it is refused."""
+    details = dict(rejection.metadata)
+    code = details.pop("code", rejection.reason)
+    return pb.ErasureFinding(service=details.pop("service", SERVICE), code=code, details=details)
 
 
 def _position(partition: int, position: int) -> position_pb2.Position:

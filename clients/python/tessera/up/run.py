@@ -138,7 +138,12 @@ def _settings(
         "LOG_LEVEL": options.log_level,
     }
     if service == "identity":
-        settings |= {"BLIND_INDEX_KEY": secrets["blind_index_key"], "DATA_KEY": secrets["data_key"]}
+        neighbours = {name: f"{HOST}:{port}" for name, port in ports.calls.items() if name != service}
+        settings |= {
+            "BLIND_INDEX_KEY": secrets["blind_index_key"],
+            "DATA_KEY": secrets["data_key"],
+            "NEIGHBOURS": json.dumps(neighbours),
+        }
     if options.virtual_clock_start is not None:
         settings["VIRTUAL_CLOCK_START"] = options.virtual_clock_start
     return {f"TESSERA_{name}": value for name, value in settings.items()}

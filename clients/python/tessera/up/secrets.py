@@ -22,10 +22,10 @@ POLICY = """\
 callers:
   # People and programs that run the suite: everything, in every domain.
   operator:
-    permissions: [config.*, clock.*, events.*, identity.*, points.*, tiers.*, benefits.*]
+    permissions: [config.*, clock.*, events.*, records.*, identity.*, points.*, tiers.*, benefits.*]
     domains: "*"
-  # The services, which follow each other's feeds.
-  identity: {permissions: [events.feed.read]}
+  # The services, which follow each other's feeds. Identity asks the others about members.
+  identity: {permissions: [events.feed.read, records.members.*]}
   points: {permissions: [events.feed.read]}
   tiers: {permissions: [events.feed.read]}
   benefits: {permissions: [events.feed.read]}

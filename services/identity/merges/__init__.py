@@ -1,0 +1,1 @@
+"""Members that are found to be one person, and what undoes that."""

@@ -1,0 +1,66 @@
+"""How two members become one."""
+
+from dataclasses import replace
+
+from services.chassis.operations import Decided, Decision, Moment
+from services.identity import errors as identity_errors
+from services.identity.merges import moving, rules, seats, wire
+from services.identity.merges.changes import Rearranged
+from services.identity.merges.commands import MergeMembers
+from services.identity.merges.values import Merge
+from services.identity.state import State
+from services.identity.values import Config, Member, Status
+
+
+def merge(state: State, command: MergeMembers, moment: Moment[Config]) -> Decided:
+    """Merge a member into another. Whoever came along, or whatever, since the command was made means to begin anew."""
+    sent, survivor = state.member(command.sent_id), state.member(command.survivor_id)
+    merged = state.member(command.merged_id)
+    if survivor is not None and survivor.survivor_id is not None:
+        return identity_errors.ACCOUNTS_CHANGED
+    refusal = rules.merge_refusal(sent, survivor, merged)
+    if refusal is not None or survivor is None or merged is None:
+        return refusal or identity_errors.MEMBER_UNKNOWN
+    absorbed, concerned = state.merged_into(merged.member_id), command.concerned
+    if not (merged.homes <= concerned.homes and {member.member_id for member in absorbed} <= concerned.absorbed):
+        return identity_errors.ACCOUNTS_CHANGED
+    accounts = tuple(state.accounts(merged.member_id).values())
+    routes = moving.routes_to(state, accounts, survivor, concerned.routes)
+    moved = seats.moved(state, merged.member_id, survivor.member_id, concerned.group_ids, command.merge_id, moment.at)
+    if routes is None or moved is None:
+        return identity_errors.ACCOUNTS_CHANGED
+    made = Merge(
+        merge_id=command.merge_id,
+        survivor_id=survivor.member_id,
+        merged_id=merged.member_id,
+        cause=command.cause,
+        merged_by=command.caller,
+        merged_at=moment.at,
+        account_ids=frozenset(account.account_id for account in accounts),
+        absorbed=rules.absorbed_with(absorbed),
+        seats=moved.pairs,
+        undone_at=None,
+    )
+    redirected = (merged, *absorbed)
+    change = Rearranged(
+        made,
+        members=(_with_homes(survivor, merged), _into(merged, survivor, made), *_led_to(absorbed, survivor)),
+        accounts=tuple(replace(account, holder_id=survivor.member_id) for account in accounts),
+        routes=routes,
+        redirected={member.member_id: survivor.member_id for member in redirected},
+        groups=moved.changes,
+    )
+    place = moving.place(command, survivor.partition, moment)
+    return Decision(change, lambda: wire.merged_answer(made, place))
+
+
+def _with_homes(survivor: Member, merged: Member) -> Member:
+    return replace(survivor, homes=survivor.homes | merged.homes | {merged.member_id} - {survivor.member_id})
+
+
+def _into(merged: Member, survivor: Member, by: Merge) -> Member:
+    return replace(merged, status=Status.MERGED, survivor_id=survivor.member_id, merge_id=by.merge_id)
+
+
+def _led_to(absorbed: list[Member], survivor: Member) -> list[Member]:
+    return [replace(member, survivor_id=survivor.member_id) for member in absorbed]
