@@ -24,7 +24,7 @@ from tests.identity.builders import (
     resolve,
     suspend,
 )
-from tests.identity.groups import found, kind
+from tests.identity.groups import found, invite, kind
 from tests.identity.test_personal_data import dump, traces_of
 from tests.support.refusals import refusal_of
 from tests.support.suite import CLOCK_START, Suite, start_suite
@@ -196,6 +196,24 @@ async def test_nothing_is_left_of_an_erased_member(suite: Suite) -> None:
         assert (await refusal_of(call)).reason == "MEMBER_ERASED"
     again = await enrol(suite, phone)
     assert (again.created, again.member_id != member) == (True, True)
+
+
+async def test_nothing_is_left_of_what_an_organisation_calls_a_member(suite: Suite) -> None:
+    owner, member = [(await enrol(suite)).member_id for _ in range(2)]
+    group = (await found(suite, owner, "enterprise")).group.group_id
+    asked = await invite(
+        suite, group, owner, member, "employee", label="label-of-nobody", cost_centre="centre-of-nobody"
+    )
+    accepting = group_pb2.AcceptInvitationRequest(
+        request_id=request_id(), member_id=member, invitation_id=asked.invitation.invitation_id
+    )
+    seat = (await suite.identity.AcceptInvitation(accepting)).seat
+    assert (seat.label, seat.cost_centre) == ("label-of-nobody", "centre-of-nobody")
+    assert "label-of-nobody" in await dump(suite.dsns["identity"])
+    await erase(suite, member)
+    rows = await dump(suite.dsns["identity"])
+    for text in ("label-of-nobody", "centre-of-nobody"):
+        assert [trace for trace in traces_of(text) if trace in rows] == []
 
 
 async def test_an_erasure_that_is_sent_again_has_its_first_answer(suite: Suite) -> None:
