@@ -2,10 +2,12 @@
 
 from services.chassis.app import Definition, Platform
 from services.chassis.certificates import certificates_of
+from services.chassis.jobs import Job
 from services.identity.documents import compile_documents
-from services.identity.groups.jobs import jobs
+from services.identity.groups import jobs as groups
 from services.identity.neighbours import Neighbours
 from services.identity.operations import OPERATIONS
+from services.identity.privacy import jobs as privacy
 from services.identity.servicer import IdentityServicer
 from services.identity.settings import IdentitySettings, key_bytes
 from services.identity.state import State
@@ -24,6 +26,10 @@ def _servicer(platform: Platform[Config]) -> IdentityServicer:
     )
 
 
+def _jobs(platform: Platform[Config]) -> list[Job[Config]]:
+    return [*groups.jobs(platform), *privacy.jobs(platform)]
+
+
 DEFINITION: Definition[State, Config] = Definition(
     name="identity",
     metadata=METADATA,
@@ -32,6 +38,6 @@ DEFINITION: Definition[State, Config] = Definition(
     contract=identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     servicer=_servicer,
     follows={},
-    jobs=jobs,
+    jobs=_jobs,
     settings_class=IdentitySettings,
 )

@@ -100,6 +100,31 @@ SEATS = sa.Table(
     sa.Index("seats_taken", "partition", "owner_id", "seat_id", postgresql_where=sa.text("left_at IS NULL")),
     info=UPSERT,
 )
+# What persons have decided on the data of a domain for a purpose: every decision, of which the last one holds.
+CONSENTS = sa.Table(
+    "consents",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("domain", sa.Text, primary_key=True),
+    sa.Column("purpose", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("granted", sa.Boolean, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("through_domain", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("decided_at", _TIME, nullable=False),
+)
+# What programmes remember of members that were erased: of each account a keyed and salted hash, and until when.
+PERSON_KEYS = sa.Table(
+    "person_keys",
+    METADATA,
+    _partition(),
+    sa.Column("person_key", sa.LargeBinary, primary_key=True),
+    sa.Column("kept_until", _TIME, nullable=False),
+    sa.Index("person_keys_over", "partition", "kept_until"),
+    info=UPSERT,
+)
 # Who was asked to join which group: each invitation twice, like seats.
 INVITATIONS = sa.Table(
     "invitations",
