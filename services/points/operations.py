@@ -30,10 +30,10 @@ from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups import operations as groups
 from services.points.groups.values import GroupSeat
-from services.points.heard import AccountHeard, Heard, MemberHeard, MergeHeard, UnmergeHeard
+from services.points.heard import AccountHeard, ErasureHeard, Heard, MemberHeard, MergeHeard, UnmergeHeard
 from services.points.keys import Command, CommandOfOne
 from services.points.loading import load
-from services.points.merges import following, previews
+from services.points.merges import erasing, following, previews
 from services.points.merges.commands import NoteChecked
 from services.points.merges.drawing import elsewhere
 from services.points.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
@@ -94,6 +94,8 @@ def _follow(states: StateByPartition, batch: FeedBatch, moment: Moment[PointsCon
     for event in heard:
         if isinstance(event, MergeHeard | UnmergeHeard) and (wider := following.wider(states, event)) is not None:
             return wider
+        if isinstance(event, ErasureHeard) and (wider := erasing.wider(states, event)) is not None:
+            return wider
     return Decision(_Followed(batch.partition, heard), lambda: b"")
 
 
@@ -150,6 +152,8 @@ def apply(states: StateByPartition, outcome: object, moment: Moment[PointsConfig
 def _hear(states: StateByPartition, partition: int, event: Heard, moment: Moment[PointsConfig]) -> None:
     state = states.of(partition)
     match event:
+        case ErasureHeard():
+            erasing.erase(states, event, moment)
         case MergeHeard():
             _tell_scores(states, following.told_of_merge(states, event), moment)
             following.merged(states, event)

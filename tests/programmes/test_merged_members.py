@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
-from tessera.identity.v1 import merge_pb2
+from tessera.identity.v1 import merge_pb2, privacy_pb2
 from tessera.points.v1 import activity_pb2
 from tessera.points.v1 import points_service_pb2 as points_pb
 from tessera.records.v1 import member_records_pb2
@@ -100,7 +100,8 @@ async def test_a_merge_is_followed_at_once_and_undone_as_a_whole(suite: Suite) -
     back = await unmerge(suite, made.merge.merge_id)
     left = [await available(suite, member, back.position) for member in (survivor, merged)]
     assert sum(left) == 120
-    assert left in ([70, 50], [100, 20]), "both lots expire alike, so either may have burnt"
+    assert left[0] <= 100, "the lots expire alike, so of either something may have burnt"
+    assert left[1] <= 50
     again = await unmerge(suite, made.merge.merge_id)
     assert not again.changed
 
@@ -189,3 +190,26 @@ async def test_merging_needs_the_neighbours_only_to_tell_what_it_would_do(suite:
     await suite.drain()
     assert await available(suite, merged, made.position) == 0
     await unmerge(suite, made.merge.merge_id)
+
+
+async def test_an_erased_member_forfeits_what_it_has_and_the_ledger_is_proved(suite: Suite) -> None:
+    """E73."""
+    survivor, merged = await enrol(suite), await enrol(suite)
+    await earn(suite, survivor, 100)
+    await earn(suite, merged, 50)
+    await merge(suite, survivor.member_id, merged.member_id)
+    await suite.drain()
+    placed = await hold(suite, merged, 20)
+    request = privacy_pb2.EraseMemberRequest(request_id=request_id(), member_id=merged.member_id)
+    refused = await refusal_of(suite.identity.EraseMember(request))
+    assert refused.reason == "ERASURE_BLOCKED"
+    await suite.points.ReleaseHold(points_pb.ReleaseHoldRequest(request_id=request_id(), hold_id=placed.hold_id))
+    request.request_id = request_id()
+    await suite.identity.EraseMember(request)
+    await suite.drain()
+    for member in (survivor, merged):
+        assert await available(suite, member) == 0
+    refused = await refusal_of(hold(suite, survivor, 1))
+    assert refused.reason == "MEMBER_CLOSED"
+    proofs = [answer async for answer in suite.points.VerifyLedger(points_pb.VerifyLedgerRequest())]
+    assert [finding for proof in proofs for finding in proof.findings] == []
