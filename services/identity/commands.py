@@ -9,6 +9,7 @@ from uuid import UUID
 from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of, with_routing
 from services.identity.groups.commands import GroupCommand
+from services.identity.identifiers.commands import IdentifierCommand
 from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.rules import StatusChange
 from services.identity.values import RouteKey
@@ -163,4 +164,4 @@ OfMember = LinkAccount | UnlinkAccount | ChangeStatus | Homes
 """Commands that concern a member who is there already."""
 OfAccounts = ResolveAccount | OfMember | MergeMembers | UnmergeMember
 """Commands that concern accounts and their members."""
-IdentityCommand = OfAccounts | GroupCommand
+IdentityCommand = OfAccounts | GroupCommand | IdentifierCommand

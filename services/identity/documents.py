@@ -1,5 +1,5 @@
-"""The documents of identity: programmes, the domains whose accounts are known, and kinds of groups; checked when they
-are published."""
+"""The documents of identity: programmes, the domains whose accounts are known, kinds of groups and types of
+identifiers; checked when they are published."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -10,6 +10,7 @@ from pydantic import Field
 from services.chassis.documents import Code, Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.identity.groups.documents import GroupKindSpec, check_kind, group_kind
+from services.identity.identifiers.documents import IdentifierTypeSpec, check_type, identifier_type
 from services.identity.values import Config, Domain
 
 MAX_ACCOUNTS_PER_MEMBER = 10_000
@@ -24,7 +25,12 @@ class DomainSpec(Spec):
     accounts_per_member: Annotated[int, Field(ge=1, le=MAX_ACCOUNTS_PER_MEMBER)] | Literal["unlimited"] = 1
 
 
-MODELS: Mapping[str, type[Spec]] = {"programme": ProgrammeSpec, "domain": DomainSpec, "group-kind": GroupKindSpec}
+MODELS: Mapping[str, type[Spec]] = {
+    "programme": ProgrammeSpec,
+    "domain": DomainSpec,
+    "group-kind": GroupKindSpec,
+    "identifier-type": IdentifierTypeSpec,
+}
 
 
 def compile_documents(documents: Sequence[Document]) -> Config:
@@ -39,6 +45,9 @@ def compile_documents(documents: Sequence[Document]) -> Config:
     ]
     for document, spec in kinds:
         check_kind(document, spec, mistakes)
+    for document in documents:
+        if document.kind == "identifier-type" and document.code in specs["identifier-type"]:
+            check_type(document, specs["identifier-type"][document.code], mistakes)
     mistakes.check()
     zones = {code: ZoneInfo(programme.time_zone) for code, programme in specs["programme"].items()}
     return Config(
@@ -46,6 +55,7 @@ def compile_documents(documents: Sequence[Document]) -> Config:
         group_kinds={
             document.code: group_kind(document.code, spec, zones[document.programme]) for document, spec in kinds
         },
+        identifier_types={code: identifier_type(code, spec) for code, spec in specs["identifier-type"].items()},
     )
 
 

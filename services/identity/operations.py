@@ -24,6 +24,9 @@ from services.identity.groups import belonging
 from services.identity.groups import operations as groups
 from services.identity.groups.changes import Changed
 from services.identity.groups.commands import GroupCommand, meaning
+from services.identity.identifiers import operations as identifiers
+from services.identity.identifiers.changes import Known
+from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier
 from services.identity.merges import operations as merges
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeCommand, MergeMembers, UnmergeMember
@@ -55,19 +58,21 @@ async def load(
     with_accounts = {command.member_id for command in commands if isinstance(command, OfMember)}
     merging = {one for command in commands if isinstance(command, MergeCommand) for one in command.member_ids}
     in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
+    known = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
     unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
     holders = list(with_accounts | merging)
-    member_ids = list(with_accounts | merging | in_groups)
+    member_ids = list(with_accounts | merging | in_groups | known)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
-    if merging:
-        members += await queries.load_merged(connection, partition, list(merging))
+    if merging or known:
+        members += await queries.load_merged(connection, partition, list(merging | known))
     accounts = await queries.load_accounts(connection, partition, holders) if holders else []
     if unlinked:
         accounts += await queries.load_linked(connection, partition, unlinked)
     state.fill(members, accounts, routes)
     await groups.load(connection, partition, commands, state)
     await merges.load(connection, partition, commands, state)
+    await identifiers.load(connection, partition, commands, state)
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
@@ -83,17 +88,19 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _change_status(state, command, moment)
         case MergeMembers() | UnmergeMember():
             return merges.decide(state, command, moment)
-        case Homes():
+        case AddIdentifier() | OfIdentifier():
+            return identifiers.decide(state, command, moment)
+        case Homes() | Around():
             raise TypeError("it is there to be locked, not to be decided")
         case _:
             return _in_groups(state, command, moment)
 
 
-def apply(state: State, change: Change | Changed | Rearranged | None, moment: Moment[Config]) -> None:
+def apply(state: State, change: Change | Changed | Rearranged | Known | None, moment: Moment[Config]) -> None:
     """Fold a change into the state."""
     if change is None:
         return
-    if isinstance(change, Changed | Rearranged):
+    if isinstance(change, Changed | Rearranged | Known):
         change.apply(state, moment)
         return
     if change.member is not None:

@@ -7,6 +7,7 @@ from enum import IntEnum
 from uuid import UUID
 
 from services.identity.groups.values import GroupKind
+from services.identity.identifiers.values import IdentifierType
 
 MEMBER = "member"
 """The prefix of members' IDs."""
@@ -38,6 +39,7 @@ class Config:
 
     domains: Mapping[str, Domain]
     group_kinds: Mapping[str, GroupKind] = field(default_factory=dict)
+    identifier_types: Mapping[str, IdentifierType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
