@@ -34,7 +34,7 @@ def normalise(code: str, form: Form, region: str, value: str) -> str | Rejection
     """A value of a type in its one form, or why it is none. `region` is the country of what names none."""
     if len(value) > MAX_CHARACTERS[form]:
         return errors.identifier_too_long(code, MAX_CHARACTERS[form])
-    text = unicodedata.normalize("NFC", value).strip()
+    text = unicodedata.normalize("NFC", " ".join(value.split()) if form == "address" else value.strip())
     compatible = unicodedata.normalize("NFKC", text)
     if has_hidden(text) or (form in _AS_SENT and compatible != text):
         return errors.identifier_not_normalised(code)
