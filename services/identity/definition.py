@@ -1,14 +1,17 @@
 """The identity service, as the chassis starts it."""
 
+import asyncpg
+
 from services.chassis.app import Definition, Platform
 from services.chassis.certificates import certificates_of
+from services.chassis.settings import ServiceSettings
 from services.identity.documents import compile_documents
 from services.identity.groups.jobs import jobs
-from services.identity.identifiers.keys import IndexKeys
+from services.identity.identifiers.rotating import check_versions, rotate_always
 from services.identity.neighbours import Neighbours
 from services.identity.operations import OPERATIONS
 from services.identity.servicer import IdentityServicer
-from services.identity.settings import IdentitySettings, identifier_roots, key_bytes
+from services.identity.settings import IdentitySettings, index_keys, key_bytes
 from services.identity.state import State
 from services.identity.tables import METADATA
 from services.identity.values import Config
@@ -19,9 +22,24 @@ from tessera.identity.v1 import identity_service_pb2
 def _servicer(platform: Platform[Config]) -> IdentityServicer:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
-    vault = Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
+    vault = _vault(settings)
     neighbours = Neighbours(settings.neighbours, settings.feed_token_file, certificates_of(settings))
-    return IdentityServicer(platform, vault, IndexKeys(identifier_roots(settings)), neighbours)
+    return IdentityServicer(platform, vault, index_keys(settings), neighbours)
+
+
+def _vault(settings: IdentitySettings) -> Vault:
+    return Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
+
+
+async def _check(settings: ServiceSettings, pool: asyncpg.Pool) -> None:
+    assert isinstance(settings, IdentitySettings)
+    await check_versions(pool, settings.partitions, index_keys(settings))
+
+
+async def _background(platform: Platform[Config]) -> None:
+    settings = platform.settings
+    assert isinstance(settings, IdentitySettings)
+    await rotate_always(platform, _vault(settings), index_keys(settings))
 
 
 DEFINITION: Definition[State, Config] = Definition(
@@ -33,5 +51,8 @@ DEFINITION: Definition[State, Config] = Definition(
     servicer=_servicer,
     follows={},
     jobs=jobs,
+    background=_background,
+    check=_check,
     settings_class=IdentitySettings,
+    fixed_fields={"identifier-type": "normaliser"},
 )

@@ -26,7 +26,7 @@ from services.identity.groups.changes import Changed
 from services.identity.groups.commands import GroupCommand, meaning
 from services.identity.identifiers import operations as identifiers
 from services.identity.identifiers.changes import Known
-from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier
+from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier, Reindex
 from services.identity.merges import operations as merges
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeCommand, MergeMembers, UnmergeMember
@@ -88,7 +88,7 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _change_status(state, command, moment)
         case MergeMembers() | UnmergeMember():
             return merges.decide(state, command, moment)
-        case AddIdentifier() | OfIdentifier():
+        case AddIdentifier() | OfIdentifier() | Reindex():
             return identifiers.decide(state, command, moment)
         case Homes() | Around():
             raise TypeError("it is there to be locked, not to be decided")

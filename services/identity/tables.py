@@ -184,6 +184,7 @@ IDENTIFIERS = sa.Table(
     sa.Column("last_seen_at", _TIME, nullable=False),
     sa.Column("removed_at", _TIME),
     sa.Index("identifiers_of_member", "partition", "member_id"),
+    sa.Index("identifiers_by_key", "partition", "key_version"),
     info=UPSERT,
 )
 # Who holds a value. Its partition follows from the blind index, like that of a route; the rest follows from the
@@ -199,6 +200,7 @@ IDENTIFIER_HOLDERS = sa.Table(
     sa.Column("is_demoted", sa.Boolean, nullable=False),
     sa.Column("verified_at", _TIME),
     sa.Column("removed_at", _TIME),
+    sa.Index("identifier_holders_removed", "partition", postgresql_where=sa.text("removed_at IS NOT NULL")),
     info=UPSERT,
 )
 # Who looked for the holder of an identifier of a type, and whom it led to; null when nobody was found.

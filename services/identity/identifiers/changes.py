@@ -18,7 +18,7 @@ class Known(NamedTuple):
     def apply(self, state: State, moment: Moment[Config]) -> None:
         """Fold it in, and tell it in the partitions of the identifiers."""
         for identifier in (*self.changed, *self.seen):
-            state.identifiers.put(identifier, moment.partition_of)
+            state.identifiers.put(identifier, moment.at, moment.partition_of)
         for identifier in self.changed:
             kind = state.config.identifier_types.get(identifier.type)
             state.tell(identifier.partition, events.identifier_changed(identifier, kind, moment.at))

@@ -93,6 +93,31 @@ class RemoveIdentifier(OfIdentifier):
 
 
 @dataclass(frozen=True, slots=True)
+class Reindex:
+    """Find an identifier under a newer version of the keys from now on; it is our own work."""
+
+    added_to: UUID
+    identifier_id: UUID
+    blind_index: bytes
+    """The one that it is found by until now; empty when it has none."""
+    index: ValueIndex
+    """The one that it is to be found by. What was removed has no value to be hashed, and gets an empty one."""
+    request: Request | None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The identifier, and both places where its value is looked up."""
+        indexes = (self.blind_index, self.index.blind_index)
+        return (routing_of(self.identifier_id), *(value_routing(one) for one in indexes if one))
+
+    @property
+    def member_ids(self) -> tuple[UUID, ...]:
+        """Whom it was added to."""
+        return (self.added_to,)
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """Never decided: locks partitions of members and values, and lets the members and their identifiers be read."""
 
@@ -108,7 +133,7 @@ class Around:
         return (*map(routing_of, self.member_ids), *map(routing_of, self.homes), *self.routings)
 
 
-IdentifierCommand = AddIdentifier | OfIdentifier | Around
+IdentifierCommand = AddIdentifier | OfIdentifier | Reindex | Around
 
 
 def value_routing(blind_index: bytes) -> int:

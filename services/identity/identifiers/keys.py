@@ -1,7 +1,6 @@
 """The keys by which identifiers are found: versions, so that they can be replaced while calls are served."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from hashlib import blake2s
 
 from services.identity.identifiers.values import ValueIndex
@@ -9,16 +8,13 @@ from services.identity.vault import BLIND_INDEX_BYTES
 
 
 class IndexKeys:
-    """Root keys by version. Each type has keys of its own, made of these; the newest version writes, all find."""
+    """Root keys by version. Each type has keys of its own, made of these; one version writes, all find."""
 
-    def __init__(self, roots: Mapping[int, bytes]) -> None:
-        self._roots = dict(sorted(roots.items(), reverse=True))
+    def __init__(self, roots: Mapping[int, bytes], writing: int) -> None:
+        """Root keys by version, and which of them writes."""
+        self._roots = {writing: roots[writing], **roots}
+        self.writing = writing
         self._of_types: dict[tuple[int, str], bytes] = {}
-
-    @cached_property
-    def newest(self) -> int:
-        """The version that writes."""
-        return max(self._roots)
 
     @property
     def versions(self) -> frozenset[int]:
@@ -26,7 +22,7 @@ class IndexKeys:
         return frozenset(self._roots)
 
     def indexes(self, code: str, value: str) -> tuple[ValueIndex, ...]:
-        """A value of a type as each version hashes it, the newest first."""
+        """A value of a type as each version hashes it, the one that writes first."""
         return tuple(ValueIndex(version, self._hashed(version, code, value)) for version in self._roots)
 
     def _hashed(self, version: int, code: str, value: str) -> bytes:

@@ -15,11 +15,12 @@ from services.identity.identifiers.commands import (
     Around,
     IdentifierCommand,
     OfIdentifier,
+    Reindex,
     RemoveIdentifier,
     VerifyIdentifier,
     value_routing,
 )
-from services.identity.identifiers.values import Identifier, IdentifierType
+from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
 from services.identity.state import State
 from services.identity.values import Config, Member
 from services.identity.wire import Place
@@ -45,6 +46,8 @@ def decide(state: State, command: IdentifierCommand, moment: Moment[Config]) -> 
             return _verify(state, command, moment)
         case RemoveIdentifier():
             return _remove(state, command, moment)
+        case Reindex():
+            return _reindex(state, command, moment)
     raise TypeError(f"not a command to decide: {type(command).__name__}")
 
 
@@ -147,6 +150,18 @@ def _remove(state: State, command: RemoveIdentifier, moment: Moment[Config]) -> 
     removed = found._replace(value=b"", verified_at=None, removed_at=moment.at)
     place = _place(command, removed, moment)
     return Decision(Known(changed=(removed,)), lambda: wire.removed_answer(command.member_id, place))
+
+
+def _reindex(state: State, command: Reindex, moment: Moment[Config]) -> Decided:
+    """What was reindexed meanwhile stays as it is. What was removed meanwhile is found by nothing any more."""
+    identifier, index = state.identifiers.identifier(command.identifier_id), command.index
+    if identifier is None or identifier.key_version >= index.version:
+        return Decision(None, bytes)
+    blind_index = index.blind_index if identifier.is_held else NOWHERE
+    if identifier.is_held and blind_index == NOWHERE:
+        return Decision(None, bytes)  # it came back since it was read
+    reindexed = identifier._replace(key_version=index.version, blind_index=blind_index)
+    return Decision(Known(seen=(reindexed,)), bytes)
 
 
 def _found(state: State, command: OfIdentifier, moment: Moment[Config]) -> Identifier | Decided:

@@ -1,6 +1,6 @@
 """Every statement on identifiers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -39,6 +39,27 @@ FIND_HOLDERS = """
       AND removed_at IS NULL
     ORDER BY identifier_id
 """
+OUTDATED = """
+    SELECT i.identifier_id, i.member_id, i.type, i.blind_index, i.value, m.data_key
+    FROM identifiers AS i
+    JOIN members AS m ON m.partition = i.partition AND m.member_id = i.member_id
+    WHERE i.partition = $1
+      AND i.key_version < $2
+    ORDER BY i.key_version
+    LIMIT $3
+"""
+_VERSIONS_MISSED = """
+    SELECT DISTINCT version
+    FROM generate_series(1, $3::int) AS version, generate_series(0, $1::int - 1) AS place
+    WHERE version <> ALL($2::int[])
+      AND EXISTS (SELECT FROM identifiers WHERE partition = place AND key_version = version::smallint)
+    ORDER BY version
+"""
+_FORGET_REMOVED = """
+    DELETE FROM identifier_holders
+    WHERE partition = $1
+      AND removed_at IS NOT NULL
+"""
 _KEEP_LOOKUP = """
     INSERT INTO lookups (partition, lookup_id, caller, type, member_id, looked_up_at)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -66,6 +87,22 @@ async def find_identifier(reader: Reader, partition: int, identifier_id: UUID) -
 async def find_holders(reader: Reader, partitions: Sequence[int], blind_indexes: Sequence[bytes]) -> list[Holder]:
     """Who holds values now."""
     return [Holder(*row) for row in await reader.fetch(FIND_HOLDERS, partitions, blind_indexes)]
+
+
+async def outdated(reader: Reader, partition: int, version: int, limit: int) -> list[asyncpg.Record]:
+    """At most `limit` identifiers of a partition that are found by an older version of the keys, each with the wrapped
+    data key of who keeps it."""
+    return list(await reader.fetch(OUTDATED, partition, version, limit))
+
+
+async def versions_missed(reader: Reader, partitions: int, known: Collection[int], highest: int) -> list[int]:
+    """The versions of the keys, up to the highest there can be, by which identifiers are found and that are unknown."""
+    return [row[0] for row in await reader.fetch(_VERSIONS_MISSED, partitions, list(known), highest)]
+
+
+async def forget_removed(pool: asyncpg.Pool, partition: int) -> None:
+    """Drop the hashes of values that nobody holds; nothing reads them."""
+    await pool.execute(_FORGET_REMOVED, partition)
 
 
 async def keep_lookup(

@@ -1,11 +1,12 @@
 """Identifiers as a batch loads and changes them."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.identity.identifiers.commands import value_routing
-from services.identity.identifiers.values import Holder, Identifier
+from services.identity.identifiers.values import NOWHERE, Holder, Identifier
 
 Change = Callable[[int, str, Any, tuple[Any, ...]], None]
 """Takes a row that is new or changed: its partition, its table, its key there, and what it is."""
@@ -34,10 +35,17 @@ class IdentifierState:
         """The identifiers that were added to members, removed ones too."""
         return [one for member_id in member_ids for one in self._of_members.get(member_id, {}).values()]
 
-    def put(self, identifier: Identifier, partition_of: PartitionOf) -> None:
-        """An identifier is new or changed, and with it who holds its value."""
+    def put(self, identifier: Identifier, at: datetime, partition_of: PartitionOf) -> None:
+        """An identifier is new or changed, and with it who holds its value; nobody under a hash that it had before."""
+        before = self._identifiers.get(identifier.identifier_id)
         self._keep(identifier)
         self._change(identifier.partition, "identifiers", identifier.identifier_id, identifier[1:])
+        if before is not None and before.blind_index not in (NOWHERE, identifier.blind_index):
+            self._put_holder(before._replace(removed_at=before.removed_at or at), partition_of)
+        if identifier.blind_index != NOWHERE:
+            self._put_holder(identifier, partition_of)
+
+    def _put_holder(self, identifier: Identifier, partition_of: PartitionOf) -> None:
         place = partition_of(value_routing(identifier.blind_index))
         holder = Holder(
             place,

@@ -13,6 +13,8 @@ Form = Literal["phone", "email", "device", "address", "payment", "real-name"]
 """The forms of values, as documents spell them."""
 
 MASK = "…"
+NOWHERE = b""
+"""The blind index of what was removed and cannot be hashed any more, since its value is destroyed."""
 
 
 class Strength(IntEnum):

@@ -50,3 +50,10 @@ def upgrade() -> None:
     )
     distribute_tables("identifiers", "identifier_holders", "lookups")
     op.create_index("identifiers_of_member", "identifiers", ["partition", "member_id"])
+    op.create_index("identifiers_by_key", "identifiers", ["partition", "key_version"])
+    op.create_index(
+        "identifier_holders_removed",
+        "identifier_holders",
+        ["partition"],
+        postgresql_where=sa.text("removed_at IS NOT NULL"),
+    )
