@@ -1,5 +1,5 @@
-"""The documents of identity: programmes, the domains whose accounts are known, kinds of groups, purposes that need
-consent, and what is remembered of who was erased; checked when they are published."""
+"""The documents of identity: programmes, the domains whose accounts are known, kinds of groups, types of identifiers,
+purposes that need consent, and what is remembered of who was erased; checked when they are published."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -10,6 +10,7 @@ from pydantic import Field
 from services.chassis.documents import Code, Document, Mistakes, Spec, parse_specs
 from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.identity.groups.documents import GroupKindSpec, check_kind, group_kind
+from services.identity.identifiers.documents import IdentifierTypeSpec, check_type, identifier_type
 from services.identity.privacy.documents import ErasureSpec, PurposeSpec, purpose, remembrances
 from services.identity.values import Config, Domain
 
@@ -31,6 +32,7 @@ MODELS: Mapping[str, type[Spec]] = {
     "group-kind": GroupKindSpec,
     "purpose": PurposeSpec,
     "erasure": ErasureSpec,
+    "identifier-type": IdentifierTypeSpec,
 }
 
 
@@ -45,6 +47,10 @@ def compile_documents(documents: Sequence[Document]) -> Config:
     }
     for document, spec in given["group-kind"].values():
         check_kind(document, spec, mistakes)
+    for document in documents:
+        if document.kind == "identifier-type" and document.code in specs["identifier-type"]:
+            check_type(document, specs["identifier-type"][document.code], mistakes)
+    mistakes.check()
     zones = {code: ZoneInfo(programme.time_zone) for code, programme in specs["programme"].items()}
     purposes = {code: purpose(document, spec, mistakes) for code, (document, spec) in given["purpose"].items()}
     remembered = remembrances(given["erasure"], zones, mistakes)
@@ -58,6 +64,7 @@ def compile_documents(documents: Sequence[Document]) -> Config:
         purposes=purposes,
         remembrances=remembered,
         zones=frozenset(zones.values()),
+        identifier_types={code: identifier_type(code, spec) for code, spec in specs["identifier-type"].items()},
     )
 
 

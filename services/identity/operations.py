@@ -25,6 +25,9 @@ from services.identity.groups import belonging
 from services.identity.groups import operations as groups
 from services.identity.groups.changes import Changed
 from services.identity.groups.commands import GroupCommand, meaning
+from services.identity.identifiers import operations as identifiers
+from services.identity.identifiers.changes import Known
+from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier, Reindex
 from services.identity.merges import operations as merges
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeCommand, MergeMembers, UnmergeMember
@@ -67,13 +70,14 @@ async def load(
     merging = {one for command in commands if isinstance(command, OfMerged) for one in command.member_ids}
     deciding = {command.member_id for command in commands if isinstance(command, SetConsent)}
     in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
+    known = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
     unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
     holders = list(with_accounts | merging)
-    member_ids = list(with_accounts | merging | in_groups | deciding)
+    member_ids = list(with_accounts | merging | in_groups | deciding | known)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
-    if merging:
-        members += await queries.load_merged(connection, partition, list(merging))
+    if merging or known:
+        members += await queries.load_merged(connection, partition, list(merging | known))
     accounts = await queries.load_accounts(connection, partition, holders) if holders else []
     if unlinked:
         accounts += await queries.load_linked(connection, partition, unlinked)
@@ -81,6 +85,7 @@ async def load(
     await groups.load(connection, partition, commands, state)
     await merges.load(connection, partition, commands, state)
     await privacy.load(connection, partition, commands, state)
+    await identifiers.load(connection, partition, commands, state)
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
@@ -100,7 +105,9 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return merges.decide(state, command, moment)
         case SetConsent() | EraseMember() | ForgetPersons():
             return privacy.decide(state, command, moment)
-        case Homes():
+        case AddIdentifier() | OfIdentifier() | Reindex():
+            return identifiers.decide(state, command, moment)
+        case Homes() | Around():
             raise TypeError("it is there to be locked, not to be decided")
         case _:
             return _in_groups(state, command, moment)
@@ -113,7 +120,9 @@ def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
     return () if isinstance(command, ResolveAccount | ForgetPersons) else command.member_ids
 
 
-def apply(state: State, change: Change | Changed | Rearranged | PrivacyChange | None, moment: Moment[Config]) -> None:
+def apply(
+    state: State, change: Change | Changed | Rearranged | PrivacyChange | Known | None, moment: Moment[Config]
+) -> None:
     """Fold a change into the state."""
     if change is None:
         return

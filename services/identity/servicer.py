@@ -19,6 +19,9 @@ from services.identity import commands, errors, queries, wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
 from services.identity.groups.servicer import GroupMethods
+from services.identity.identifiers import wire as identifier_wire
+from services.identity.identifiers.keys import IndexKeys
+from services.identity.identifiers.servicer import IdentifierMethods
 from services.identity.merges.servicer import MergeMethods
 from services.identity.neighbours import Neighbours
 from services.identity.people import People
@@ -31,18 +34,21 @@ from services.identity.vault import Box, Vault, new_nonce, normalised
 from tessera.identity.v1 import identity_service_pb2 as pb
 
 DEFAULT_PAGE = 100
+READ_IDENTIFIERS = "identity.identifiers.read"
+"""What a caller needs to see values of identifiers in full."""
 NO_ID = UUID(int=0)
 """Before every ID."""
 
 
-class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods):
+class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMethods):
     """The methods of the contract."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, neighbours: Neighbours) -> None:
+    def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, neighbours: Neighbours) -> None:
         GroupMethods.__init__(self, platform, vault)
         self._people = People(platform.pool, platform.settings.partitions)
         MergeMethods.__init__(self, platform, self._people, neighbours)
         PrivacyMethods.__init__(self, platform, vault, self._people, neighbours)
+        IdentifierMethods.__init__(self, platform, vault, keys, self._people)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
@@ -137,6 +143,14 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods):
         )
         seats = await group_queries.seats_taken(self._platform.pool, member.partition, member.member_id)
         message.seats.extend(map(group_wire.seat_message, seats))
+        _, config = await self._platform.configurations.current(self._platform.pool)
+        now, in_full = await self._platform.clock.now(), call.caller.has_permission(READ_IDENTIFIERS)
+        message.identifiers.extend(
+            identifier_wire.shown_message(
+                one, config.identifier_types.get(one.type), now, boxes[one.member_id], in_full=in_full
+            )
+            for one in await self._people.identifiers(member, merged)
+        )
         return pb.GetMemberResponse(member=message)
 
     async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> pb.ListMembersResponse:

@@ -190,3 +190,52 @@ UNMERGES = sa.Table(
     sa.Column("unmerged_at", _TIME, nullable=False),
     sa.Index("unmerges_of_merge", "partition", "owner_id", "merge_id"),
 )
+# What members are known by beside accounts. The row stays with the member that it was added to, whose key seals it. A
+# value is one row of a member, whatever is done to it; one that was removed keeps no value.
+IDENTIFIERS = sa.Table(
+    "identifiers",
+    METADATA,
+    _partition(),
+    sa.Column("identifier_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    # The version of the keys under which the blind index was made.
+    sa.Column("key_version", sa.SmallInteger, nullable=False),
+    sa.Column("blind_index", sa.LargeBinary, nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("is_demoted", sa.Boolean, nullable=False),
+    sa.Column("verified_at", _TIME),
+    sa.Column("first_seen_at", _TIME, nullable=False),
+    sa.Column("last_seen_at", _TIME, nullable=False),
+    sa.Column("removed_at", _TIME),
+    sa.Index("identifiers_of_member", "partition", "member_id"),
+    sa.Index("identifiers_by_key", "partition", "key_version"),
+    info=UPSERT,
+)
+# Who holds a value. Its partition follows from the blind index, like that of a route; the rest follows from the
+# identifier, and is written with it.
+IDENTIFIER_HOLDERS = sa.Table(
+    "identifier_holders",
+    METADATA,
+    _partition(),
+    sa.Column("blind_index", sa.LargeBinary, primary_key=True),
+    sa.Column("identifier_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("is_demoted", sa.Boolean, nullable=False),
+    sa.Column("verified_at", _TIME),
+    sa.Column("removed_at", _TIME),
+    sa.Index("identifier_holders_removed", "partition", postgresql_where=sa.text("removed_at IS NOT NULL")),
+    info=UPSERT,
+)
+# Who looked for the holder of an identifier of a type, and whom it led to; null when nobody was found.
+LOOKUPS = sa.Table(
+    "lookups",
+    METADATA,
+    _partition(),
+    sa.Column("lookup_id", sa.Uuid, primary_key=True),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("member_id", sa.Uuid),
+    sa.Column("looked_up_at", _TIME, nullable=False),
+)

@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.identity.groups.values import GroupKind
+from services.identity.identifiers.values import IdentifierType
 from services.identity.privacy.values import Purpose, Remembrance
 
 MEMBER = "member"
@@ -47,6 +48,7 @@ class Config:
     """By programme."""
     zones: frozenset[ZoneInfo] = frozenset()
     """Those of all programmes."""
+    identifier_types: Mapping[str, IdentifierType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

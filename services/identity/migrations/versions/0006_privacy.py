@@ -6,7 +6,7 @@ from alembic import op
 from services.chassis.migrations import distribute_tables
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 _TIME = sa.DateTime(timezone=True)
 
