@@ -8,19 +8,16 @@ from services.benefits.servicer import BenefitsServicer
 from services.benefits.state import State
 from services.benefits.tables import METADATA
 from services.benefits.values import BenefitsConfig
-from services.chassis.apart import States, apart
 from services.chassis.app import Definition
-from services.chassis.member_records import DESCRIPTOR, MemberRecords
 from tessera.benefits.v1 import benefits_service_pb2
 
-DEFINITION: Definition[States[State], BenefitsConfig] = Definition(
+DEFINITION: Definition[State, BenefitsConfig] = Definition(
     name="benefits",
     metadata=METADATA,
-    operations=apart(OPERATIONS),
+    operations=OPERATIONS,
     compile_documents=compile_documents,
     contract=benefits_service_pb2.DESCRIPTOR.services_by_name["BenefitsService"],
     servicer=BenefitsServicer,
     follows={"identity": parse_identity_event, "tiers": parse_tiers_event},
     jobs=jobs,
-    further=lambda platform: [(DESCRIPTOR, MemberRecords(platform, METADATA, "benefits"))],
 )

@@ -1,8 +1,6 @@
 """The tiers service, as the chassis starts it."""
 
-from services.chassis.apart import States, apart
 from services.chassis.app import Definition
-from services.chassis.member_records import DESCRIPTOR, MemberRecords
 from services.tiers.documents import compile_documents
 from services.tiers.events import parse_identity, parse_points
 from services.tiers.jobs import jobs
@@ -13,14 +11,13 @@ from services.tiers.tables import METADATA
 from services.tiers.values import Config
 from tessera.tiers.v1 import tiers_service_pb2
 
-DEFINITION: Definition[States[TiersState], Config] = Definition(
+DEFINITION: Definition[TiersState, Config] = Definition(
     name="tiers",
     metadata=METADATA,
-    operations=apart(OPERATIONS),
+    operations=OPERATIONS,
     compile_documents=compile_documents,
     contract=tiers_service_pb2.DESCRIPTOR.services_by_name["TiersService"],
     servicer=TiersServicer,
     follows={"identity": parse_identity, "points": parse_points},
     jobs=jobs,
-    further=lambda platform: [(DESCRIPTOR, MemberRecords(platform, METADATA, "tiers"))],
 )

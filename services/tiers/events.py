@@ -69,22 +69,11 @@ class TakenBack:
     activity_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What others of a member's person scored counts for it from an instant on, or does not any more."""
-
-    member_id: UUID
-    unit: str
-    at: datetime
-    parts: tuple[tuple[datetime, int], ...]
-    """When it was scored, and how much."""
-
-
 _SCORING = (points_pb.ENTRY_KIND_EARN, points_pb.ENTRY_KIND_ADJUST_SCORE)
 """Entries by which scores alone move: what counts from its activity's completion on, and what is corrected by hand."""
 
 HeardOfIdentity = Enrolled | StatusChanged
-HeardOfPoints = Scored | Reversed | TakenBack | Moved
+HeardOfPoints = Scored | Reversed | TakenBack
 
 
 def parse_identity(raw: bytes) -> HeardOfIdentity | None:
@@ -123,10 +112,6 @@ def parse_points(raw: bytes) -> HeardOfPoints | None:
         case "activity_reversed":
             reversal = event.activity_reversed
             return Reversed(reversal.activity_id, _instant(reversal.effective_at_us))
-        case "score_moved":
-            moved = event.score_moved
-            parts = tuple((_instant(part.at_us), part.amount) for part in moved.parts)
-            return Moved(from_bytes(moved.member_id), moved.unit, _instant(moved.moved_at_us), parts)
         case "activity_refunded":
             refund = event.activity_refunded
             return Reversed(

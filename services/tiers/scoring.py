@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from services.chassis.civil import civil_day
 from services.tiers import rules
-from services.tiers.events import HeardOfPoints, Moved, Reversed, Scored, TakenBack
+from services.tiers.events import HeardOfPoints, Reversed, Scored, TakenBack
 from services.tiers.state import Changes, MemberUnit, Score, Tally, rank_of
 from services.tiers.values import Config, Entry, Evaluated, Ladder, Standing, Step
 
@@ -28,27 +28,12 @@ def scores_in(heard: Iterable[HeardOfPoints], config: Config) -> list[Score]:
                 for unit, amount in amounts:
                     entry = Entry(at, civil_day(at, config.zone_of(unit)), amount)
                     scores.append(Score(member_id, unit, entry, takes_back=False))
-            case Moved():
-                scores += _moved(event, config)
             case TakenBack(member_id, unit, amount, at, activity_id):
                 given = counted.get(activity_id)
                 counted_at = given.counted(unit) if given is not None else at
                 day = civil_day(counted_at, config.zone_of(unit))
                 scores.append(Score(member_id, unit, Entry(at, day, amount), takes_back=True))
     return scores
-
-
-def _moved(moved: Moved, config: Config) -> list[Score]:
-    """What acts from the instant of a merge or unmerge on counts on the days on which it was scored."""
-    days: dict[date, int] = {}
-    for at, amount in moved.parts:
-        day = civil_day(at, config.zone_of(moved.unit))
-        days[day] = days.get(day, 0) + amount
-    return [
-        Score(moved.member_id, moved.unit, Entry(moved.at, day, amount), takes_back=amount < 0)
-        for day, amount in sorted(days.items())
-        if amount
-    ]
 
 
 def score(changes: Changes, heard: Score) -> None:
