@@ -20,11 +20,13 @@ class IssueEntitlement:
     benefit: str
     reference: str
     validate_only: bool
+    sent_to: int | None = None
+    """The routing of the ID that the request was sent to, where that leads to the member."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
+        """The member; before it whom the request was sent to."""
+        return (routing_of(self.member_id),) if self.sent_to is None else (self.sent_to, routing_of(self.member_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class Redeem:
     entitlement_id: UUID | None
     reference: str
     validate_only: bool
+    sent_to: int | None = None
+    """The routing of the ID that the request was sent to, where that leads to the member."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
+        """The member; before it whom the request was sent to."""
+        return (routing_of(self.member_id),) if self.sent_to is None else (self.sent_to, routing_of(self.member_id))
 
 
 @dataclass(frozen=True, slots=True)

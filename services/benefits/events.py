@@ -1,5 +1,6 @@
 """What benefits tells the others, and what it hears of identity and tiers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -8,10 +9,12 @@ from services.benefits.values import (
     AccountUnlinked,
     Entitlement,
     MemberEnrolled,
+    Merged,
     Redemption,
     StandingChanged,
     StatusChanged,
     Told,
+    Unmerged,
 )
 from services.chassis.clock import EPOCH, from_microseconds, to_microseconds
 from services.chassis.ids import from_bytes
@@ -69,6 +72,29 @@ def entitlement_expired(entitlement: Entitlement) -> bytes:
     return pb.Event(entitlement_expired=event).SerializeToString()
 
 
+def entitlement_revoked(entitlement: Entitlement, at: datetime) -> bytes:
+    """An entitlement was taken back."""
+    event = pb.EntitlementRevoked(
+        entitlement_id=entitlement.entitlement_id.bytes,
+        member_id=entitlement.member_id.bytes,
+        benefit=entitlement.benefit,
+        merge_id=_bytes(entitlement.revoked_by),
+        revoked_at_us=to_microseconds(at),
+    )
+    return pb.Event(entitlement_revoked=event).SerializeToString()
+
+
+def entitlement_restored(entitlement: Entitlement, at: datetime) -> bytes:
+    """An entitlement that a merge had taken is there again."""
+    event = pb.EntitlementRestored(
+        entitlement_id=entitlement.entitlement_id.bytes,
+        member_id=entitlement.member_id.bytes,
+        benefit=entitlement.benefit,
+        restored_at_us=to_microseconds(at),
+    )
+    return pb.Event(entitlement_restored=event).SerializeToString()
+
+
 def _bytes(value: UUID | None) -> bytes:
     return b"" if value is None else value.bytes
 
@@ -89,8 +115,30 @@ def parse_identity_event(raw: bytes) -> Told | None:
         case "account_unlinked":
             unlinked = event.account_unlinked
             return AccountUnlinked(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id))
+        case "member_merged":
+            merged = event.member_merged
+            return Merged(
+                merge_id=from_bytes(merged.merge_id),
+                survivor_id=from_bytes(merged.survivor_id),
+                merged_ids=tuple(map(from_bytes, (merged.merged_id, *merged.absorbed_ids))),
+                accounts=_moved(merged.accounts),
+            )
+        case "member_unmerged":
+            unmerged = event.member_unmerged
+            return Unmerged(
+                merge_id=from_bytes(unmerged.merge_id),
+                holder_id=from_bytes(unmerged.holder_id),
+                member_id=from_bytes(unmerged.member_id),
+                absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),
+                accounts=_moved(unmerged.accounts),
+                whole=unmerged.whole,
+            )
         case _:
             return None
+
+
+def _moved(accounts: Iterable[identity_pb.MovedAccount]) -> tuple[tuple[UUID, str], ...]:
+    return tuple((from_bytes(account.account_id), account.domain) for account in accounts)
 
 
 def parse_tiers_event(raw: bytes) -> Told | None:

@@ -26,7 +26,7 @@ Rows = Sequence[Sequence[Any]]
 # What a batch loads, of its partition
 
 _MEMBERS = """
-    SELECT member_id, status, enrolled_at, standing, upcoming
+    SELECT member_id, status, enrolled_at, standing, upcoming, is_linked
     FROM members
     WHERE partition = $1
       AND member_id = ANY($2)
@@ -43,17 +43,18 @@ _INTERVALS = """
     WHERE partition = $1
       AND member_id = ANY($2)
 """
-_REDEMPTIONS = """
-    SELECT redemption_id, fingerprint, member_id, benefit, domain, account_id, reference, entitlement_id, period_start,
-        uses_left, redeemed_at, position, config_version, reversed_at
+REDEMPTION_COLUMNS = """redemption_id, fingerprint, member_id, benefit, domain, account_id, reference, entitlement_id,
+        period_start, uses_left, redeemed_at, position, config_version, reversed_at"""
+_REDEMPTIONS = f"""
+    SELECT {REDEMPTION_COLUMNS}
     FROM redemptions
     WHERE partition = $1
       AND redemption_id = ANY($2)
 """
-_ENTITLEMENT_COLUMNS = """e.entitlement_id, e.member_id, e.benefit, e.state, e.valid_from, e.valid_until, e.uses_left,
-        e.issued_at, e.cause, e.reference, e.config_version"""
+ENTITLEMENT_COLUMNS = """e.entitlement_id, e.member_id, e.benefit, e.state, e.valid_from, e.valid_until, e.uses_left,
+        e.issued_at, e.cause, e.reference, e.config_version, e.revoked_by"""
 _ENTITLEMENTS = f"""
-    SELECT {_ENTITLEMENT_COLUMNS}
+    SELECT {ENTITLEMENT_COLUMNS}
     FROM entitlements AS e
     WHERE e.partition = $1
       AND e.entitlement_id = ANY($2)
@@ -61,7 +62,7 @@ _ENTITLEMENTS = f"""
     SELECT found.*
     FROM unnest($3::uuid[], $4::text[]) AS wanted (member_id, benefit)
     CROSS JOIN LATERAL (
-        SELECT {_ENTITLEMENT_COLUMNS}
+        SELECT {ENTITLEMENT_COLUMNS}
         FROM entitlements AS e
         WHERE e.partition = $1
           AND e.member_id = wanted.member_id
@@ -73,7 +74,7 @@ _ENTITLEMENTS = f"""
     SELECT found.*
     FROM unnest($5::uuid[], $6::text[]) AS wanted (member_id, benefit)
     CROSS JOIN LATERAL (
-        SELECT {_ENTITLEMENT_COLUMNS}
+        SELECT {ENTITLEMENT_COLUMNS}
         FROM entitlements AS e
         WHERE e.partition = $1
           AND e.member_id = wanted.member_id
@@ -110,11 +111,11 @@ def read_members(reading: Reading, member_ids: Iterable[UUID], state: State) -> 
     reading.add(_MEMBERS, list(member_ids), take=take)
 
 
-def read_accounts(reading: Reading, account_ids: Iterable[UUID], state: State) -> None:
-    """The accounts of these IDs."""
+def read_accounts(reading: Reading, partition: int, account_ids: Iterable[UUID], state: State) -> None:
+    """The accounts of these IDs, as the partition has them."""
 
     def take(rows: Rows) -> None:
-        state.accounts.update((row[0], Account._make(row)) for row in rows)
+        state.accounts.update(((partition, row[0]), Account._make(row)) for row in rows)
 
     reading.add(_ACCOUNTS, list(account_ids), take=take)
 
@@ -157,11 +158,11 @@ def read_quota_uses(reading: Reading, pairs: Iterable[tuple[UUID, str]], state: 
     reading.add(_QUOTA_USES, *_columns(pairs, 2), take=take)
 
 
-def read_counts(reading: Reading, benefits: Iterable[str], state: State) -> None:
+def read_counts(reading: Reading, partition: int, benefits: Iterable[str], state: State) -> None:
     """The partition's counts of these benefits."""
 
     def take(rows: Rows) -> None:
-        state.counts.update((row[0], Counts._make(row)) for row in rows)
+        state.counts.update(((partition, row[0]), Counts._make(row)) for row in rows)
 
     reading.add(_COUNTS, list(benefits), take=take)
 
@@ -184,7 +185,10 @@ _CHECKS = """
         m.status, m.standing, m.upcoming,
         q.period_start, q.used,
         e.entitlement_id, e.uses_left,
-        CASE WHEN e.valid_from > time.now THEN e.valid_from END
+        CASE WHEN e.valid_from > time.now THEN e.valid_from END,
+        coalesce(m.is_linked, false),
+        CASE WHEN m.is_linked THEN e.valid_until END,
+        CASE WHEN m.is_linked THEN e.issued_at END
     FROM (
         SELECT (get_byte(uuid_send(member_id), 14) << 8 | get_byte(uuid_send(member_id), 15)) & $1::int,
             member_id, benefit, number
@@ -194,7 +198,7 @@ _CHECKS = """
     ) AS asked (partition, member_id, benefit, number)
     CROSS JOIN (SELECT coalesce((SELECT now FROM clock), $4)) AS time (now)
     LEFT JOIN LATERAL (
-        SELECT status, standing, upcoming
+        SELECT status, standing, upcoming, is_linked
         FROM members
         WHERE partition = asked.partition
           AND member_id = asked.member_id
@@ -227,14 +231,20 @@ _ENROLMENTS = """
       AND member_id = ANY($2)
 """
 _LIST = f"""
-    SELECT {_ENTITLEMENT_COLUMNS}
-    FROM entitlements AS e
-    WHERE e.partition = $1
-      AND e.member_id = $2
-      AND ($3 = '' OR e.benefit = $3)
-      AND ($4 OR (e.state = 1 AND (e.valid_until IS NULL OR e.valid_until > $5)))
-      AND (e.issued_at, e.entitlement_id) < ($6, $7)
-    ORDER BY e.issued_at DESC, e.entitlement_id DESC
+    SELECT found.*
+    FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
+    CROSS JOIN LATERAL (
+        SELECT {ENTITLEMENT_COLUMNS}
+        FROM entitlements AS e
+        WHERE e.partition = wanted.partition
+          AND e.member_id = wanted.member_id
+          AND ($3 = '' OR e.benefit = $3)
+          AND ($4 OR (e.state = 1 AND (e.valid_until IS NULL OR e.valid_until > $5)))
+          AND (e.issued_at, e.entitlement_id) < ($6, $7)
+        ORDER BY e.issued_at DESC, e.entitlement_id DESC
+        LIMIT $8
+    ) AS found
+    ORDER BY issued_at DESC, entitlement_id DESC
     LIMIT $8
 """
 _SUMMARY = """
@@ -258,8 +268,9 @@ class Checked:
     """What bears on some questions, all of one instant.
 
     A row has a question's number (from 1), two columns that concern nobody else, the member's status, standing and
-    upcoming, the period and use of the quota, and one of the member's rights. They come in the order of the questions,
-    and of each the first to end first, as `rules.rights_of` has them.
+    upcoming, the period and use of the quota, one of the member's rights, whether the member is linked, and where it
+    is, when the right ends and was issued. They come in the order of the questions, and of each the first to end first,
+    as `rules.rights_of` has them.
     """
 
     rows: Sequence[asyncpg.Record]
@@ -294,16 +305,16 @@ async def enrolments(
 
 async def list_entitlements(
     connection: Connection,
-    partition: int,
-    member_id: UUID,
+    partitions: Sequence[int],
+    member_ids: Sequence[UUID],
     benefit: str,
     include_closed: bool,
     now: datetime,
     before: tuple[datetime, UUID],
     limit: int,
 ) -> list[Entitlement]:
-    """A member's entitlements issued before a place, newest first; "" means all benefits."""
-    rows = await connection.fetch(_LIST, partition, member_id, benefit, include_closed, now, *before, limit)
+    """The entitlements of a person's members issued before a place, newest first; "" means all benefits."""
+    rows = await connection.fetch(_LIST, partitions, member_ids, benefit, include_closed, now, *before, limit)
     return [Entitlement(*row) for row in rows]
 
 
@@ -325,6 +336,16 @@ _MONTHLY_CANDIDATES = """
     WHERE m.partition = $1
       AND m.status = $2
       AND m.member_id > $3
+      AND NOT (
+          m.is_linked
+          AND EXISTS (
+              SELECT 1
+              FROM links AS l
+              WHERE l.partition = m.partition
+                AND l.member_id = m.member_id
+                AND l.leads_to IS NOT NULL
+          )
+      )
       AND (
           m.standing = ANY($4)
           OR m.upcoming IS NOT NULL

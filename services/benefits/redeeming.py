@@ -24,7 +24,7 @@ def redeem(state: State, command: Redeem, moment: Moment[BenefitsConfig]) -> Dec
     if benefit is None:
         return errors.benefit_unknown(command.benefit)
     if command.account_id is not None:
-        account = state.accounts.get(command.account_id)
+        account = state.account(command.member_id, command.account_id)
         refusal = rules.account_refusal(account, command.member_id, command.domain)
         if refusal is not None:
             return refusal
@@ -34,15 +34,18 @@ def redeem(state: State, command: Redeem, moment: Moment[BenefitsConfig]) -> Dec
 def _again(made: Redemption, command: Redeem, moment: Moment[BenefitsConfig]) -> Decided:
     if made.fingerprint != command.request.fingerprint:
         return refused(idempotency.REUSED, wire.ERROR_DOMAIN)
-    partition, _ = wire.place_of(moment)
-    return accepted(wire.redeem_answer(made, partition))
+    return accepted(wire.redeem_answer(made, moment.partition_of(made.member_id.int)))
 
 
 def _use(
     state: State, command: Redeem, moment: Moment[BenefitsConfig], member: Member, benefit: Benefit
 ) -> Decision | Rejection:
-    held = state.held(command.member_id, benefit.code)
-    use = state.quota_uses.get((command.member_id, benefit.code))
+    draft = Draft(state)
+    person = draft.person(command.member_id)
+    held = [entitlement for each in person for entitlement in state.held(each, benefit.code)]
+    own_use = state.quota_uses.get((command.member_id, benefit.code))
+    uses = [use for each in person if (use := state.quota_uses.get((each, benefit.code))) is not None]
+    use = rules.united(uses)
     if command.entitlement_id is not None:
         judged = rules.benefit_refusal(benefit, member, command.domain, moment.at) or rules.judge_wanted(
             benefit, held, command.entitlement_id, moment.at
@@ -52,15 +55,14 @@ def _use(
         judged = rules.judge(benefit, member, command.domain, moment.at, rights, use)
     if isinstance(judged, rules.No):
         return judged.rejection
-    draft = Draft(state)
     entitlement = state.entitlements[judged.entitlement_id] if judged.entitlement_id is not None else None
     period = None
     if benefit.quota is not None:
         period = rules.quota_period(benefit, benefit.quota, moment.at)
-        draft.quota_uses.append(rules.use_quota(use, command.member_id, benefit.code, period))
+        draft.quota_uses.append(rules.use_quota(own_use, command.member_id, benefit.code, period))
     if entitlement is not None and entitlement.uses_left is not None:
         draft.entitlements[entitlement.entitlement_id] = rules.use_entitlement(entitlement, entitlement.uses_left)
-    partition, position = wire.place_of(moment)
+    partition, position = wire.place_of(moment.within(state.partition_of(command.member_id)))
     redemption = Redemption(
         redemption_id=command.redemption_id,
         fingerprint=command.request.fingerprint,
@@ -78,9 +80,11 @@ def _use(
         reversed_at=None,
     )
     draft.redemptions.append(redemption)
-    draft.counted.append((benefit.code, "redeemed"))
-    draft.events.append(events.benefit_redeemed(redemption))
-    return Decision(draft, answer=lambda: wire.redeem_answer(redemption, partition), keeps_itself=True)
+    draft.counted.append((redemption.member_id, benefit.code, "redeemed"))
+    draft.events.append((redemption.member_id, events.benefit_redeemed(redemption)))
+    # One that was sent to another ID is looked for there when it is repeated, wherever that leads by then.
+    is_found = command.sent_to is None
+    return Decision(draft, answer=lambda: wire.redeem_answer(redemption, partition), keeps_itself=is_found)
 
 
 def reverse(state: State, command: ReverseRedemption, moment: Moment[BenefitsConfig]) -> Decided:
@@ -99,12 +103,14 @@ def reverse(state: State, command: ReverseRedemption, moment: Moment[BenefitsCon
         if entitlement.uses_left is not None:
             draft.entitlements[made.entitlement_id] = rules.return_entitlement(entitlement, entitlement.uses_left)
     elif made.period_start is not None:
-        use = rules.return_quota(state.quota_uses.get((made.member_id, made.benefit)), made.period_start)
-        if use is not None:
-            draft.quota_uses.append(use)
+        for each in draft.counting(made):
+            use = rules.return_quota(state.quota_uses.get((each, made.benefit)), made.period_start)
+            if use is not None:
+                draft.quota_uses.append(use)
+                break
     redemption = made._replace(reversed_at=moment.at)
     draft.redemptions.append(redemption)
-    draft.counted.append((made.benefit, "reversed"))
-    draft.events.append(events.redemption_reversed(redemption))
-    place = wire.place_of(moment)
+    draft.counted.append((made.member_id, made.benefit, "reversed"))
+    draft.events.append((made.member_id, events.redemption_reversed(redemption)))
+    place = wire.place_of(moment.within(state.partition_of(made.member_id)))
     return Decision(draft, answer=lambda: wire.reverse_answer(redemption, place))

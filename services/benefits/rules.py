@@ -228,10 +228,18 @@ def use_quota(use: QuotaUse | None, member_id: UUID, benefit: str, period: date)
 
 
 def return_quota(use: QuotaUse | None, period: date) -> QuotaUse | None:
-    """A quota of which a use was taken back in the period it was taken from; None when that period is past."""
-    if use is None or use.period_start != period:
+    """A quota of which a use was taken back in the period it was taken from; None when that is past, or has none."""
+    if use is None or use.period_start != period or not use.used:
         return None
     return use._replace(used=use.used - 1)
+
+
+def united(uses: Sequence[QuotaUse]) -> QuotaUse | None:
+    """What a person used of a quota, of what its members used: the sum of the last period that any of them used."""
+    if len(uses) < 2:
+        return uses[0] if uses else None
+    last = max(use.period_start for use in uses)
+    return uses[0]._replace(period_start=last, used=sum(use.used for use in uses if use.period_start == last))
 
 
 # Issue

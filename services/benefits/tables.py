@@ -29,6 +29,20 @@ MEMBERS = sa.Table(
     # check reads one row.
     sa.Column("standing", sa.Text, nullable=False),
     sa.Column("upcoming", sa.Text),
+    # Whether there is a row of links, so that a check knows from this one that there is none.
+    sa.Column("is_linked", sa.Boolean, nullable=False),
+    info=UPSERT,
+)
+# Whom IDs lead to since merges, and which lead to them (`merged`, 16 bytes each); of members that were merged alone.
+LINKS = sa.Table(
+    "links",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("leads_to", sa.Uuid),
+    sa.Column("merged", sa.LargeBinary, nullable=False),
+    # Accounts that left, each with the member to which they belong since: pairs.
+    sa.Column("gone", sa.LargeBinary, nullable=False),
     info=UPSERT,
 )
 ACCOUNTS = sa.Table(
@@ -74,6 +88,8 @@ ENTITLEMENTS = sa.Table(
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("config_version", sa.BigInteger, nullable=False),
+    # The merge that took it, because the person had it twice.
+    sa.Column("revoked_by", sa.Uuid),
     sa.CheckConstraint("uses_left >= 0", "entitlements_uses"),
     sa.Index("entitlements_granted", "partition", "member_id", "benefit", postgresql_where=_GRANTED),
     # Not the words of the one above, or a young table's plan would look for a member's among all that a partition has.

@@ -42,6 +42,8 @@ class Member(NamedTuple):
     enrolled_at: datetime | None
     standing: str
     upcoming: str | None
+    is_linked: bool = False
+    """Whether it was ever merged, or somebody into it."""
 
 
 class Account(NamedTuple):
@@ -79,6 +81,8 @@ class Entitlement(NamedTuple):
     cause: str
     reference: str
     config_version: int
+    revoked_by: UUID | None = None
+    """The merge that took it, because the person had it twice."""
 
 
 class Right(NamedTuple):
@@ -171,7 +175,32 @@ class StandingChanged:
     effective_from: datetime
 
 
-Told = MemberEnrolled | StatusChanged | AccountLinked | AccountUnlinked | StandingChanged
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Identity told: a member was merged into another, and with it those that had been merged into it before."""
+
+    merge_id: UUID
+    survivor_id: UUID
+    merged_ids: tuple[UUID, ...]
+    """The merged one first."""
+    accounts: tuple[tuple[UUID, str], ...]
+    """What came along: accounts and their domains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerged:
+    """Identity told: a member takes back what came through some accounts, or (`whole`) all that it had brought."""
+
+    merge_id: UUID
+    holder_id: UUID
+    member_id: UUID
+    absorbed_ids: tuple[UUID, ...]
+    """Members that had been merged into it; with `whole` they are so again."""
+    accounts: tuple[tuple[UUID, str], ...]
+    whole: bool
+
+
+Told = MemberEnrolled | StatusChanged | AccountLinked | AccountUnlinked | StandingChanged | Merged | Unmerged
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +229,9 @@ class Listed:
 
 
 Way = LevelUp | Monthly | Listed
+
+AtMerge = Literal["keep-all", "one-of-each", "one"]
+"""Which entitlements stay when members are merged who have some: all; one of each cause and reference; one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +276,7 @@ class Benefit:
     lifetime: Lifetime
     uses: int | None
     quota: Quota | None
+    at_merge: AtMerge = "keep-all"
 
     @property
     def is_listed(self) -> bool:
@@ -266,6 +299,8 @@ class BenefitsConfig:
     monthly: tuple[Benefit, ...]
     zones: tuple[ZoneInfo, ...]
     """The zones of all programmes that have benefits."""
+    once: tuple[Benefit, ...] = ()
+    """Of which not all entitlements stay at a merge."""
 
     def asks_for_enrolment(self, code: str) -> bool:
         """Whether the condition of a benefit looks at when a member was enrolled."""

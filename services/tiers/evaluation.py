@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from services.chassis.civil import civil_day
-from services.chassis.operations import Decision
 from services.tiers import rules
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
 from services.tiers.scoring import due_of, known_until
@@ -17,14 +16,16 @@ def is_anew(ladder: Ladder, evaluated: Evaluated | None) -> bool:
     return evaluated is None or evaluated.fingerprint != ladder.fingerprint
 
 
-def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> Decision:
-    """Evaluate those who might change, and those whom this very batch has changed."""
+def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> bytes:
+    """Evaluate those who might change, and those whom this very batch has changed. The last ID when more may follow."""
     ladder = changes.config.ladders.get(command.ladder)
     if ladder is None:
-        return Decision(changes, lambda: b"")
+        return b""
     evaluated = changes.evaluation(ladder.code)
     found = state.candidates[ladder.code, command.at, command.after]
-    touched = [member_id for member_id, code in state.standings if code == ladder.code]
+    touched = [
+        member_id for member_id, code in state.standings if code == ladder.code and changes.leads_to(member_id) is None
+    ]
     for member_id in sorted({*found, *touched}):
         _make_up(changes, ladder, member_id, command.at)
         if is_anew(ladder, evaluated) and _is_concerned(changes, ladder, member_id, command.at):
@@ -32,7 +33,7 @@ def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> Decision
     last = found[-1].bytes if len(found) >= EVALUATED_AT_ONCE else b""
     if not last:
         _note(changes, ladder, command.at, evaluated)
-    return Decision(changes, lambda: last)
+    return last
 
 
 def _make_up(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) -> None:
@@ -83,6 +84,20 @@ def _look_anew(
         changes.extend(ladder, member_id, (Step(rank, at, history[-1].score, due),), due)
     elif history:
         changes.extend(ladder, member_id, (), due)
+
+
+def look_anew_at(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) -> None:
+    """Let a member stand where its score is enough for from an instant on, or from after what is known already."""
+    history = changes.history((member_id, ladder.code))
+    tally = changes.known((member_id, ladder.unit))
+    since = max(at, known_until(history, tally) or at)
+    rank = rank_of(ladder, history[-1] if history else None)
+    day = civil_day(since, ladder.zone)
+    step = rules.look_anew(ladder, rank, tally.scores, since, day, may_fall=True)
+    if step is not None:
+        changes.extend(ladder, member_id, (step,), step.due)
+    elif history:
+        changes.extend(ladder, member_id, (), rules.due_after(ladder, rank, tally.scores, since))
 
 
 def _note(changes: Changes, ladder: Ladder, at: datetime, before: Evaluated | None) -> None:

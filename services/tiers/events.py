@@ -41,6 +41,7 @@ class Scored(NamedTuple):
     member_id: UUID
     at: datetime
     amounts: tuple[tuple[str, int], ...]
+    account_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,37 @@ class TakenBack:
     amount: int
     at: datetime
     activity_id: bytes
+    account_id: UUID | None = None
 
 
 _SCORING = (points_pb.ENTRY_KIND_EARN, points_pb.ENTRY_KIND_ADJUST_SCORE)
 """Entries by which scores alone move: what counts from its activity's completion on, and what is corrected by hand."""
 
-HeardOfIdentity = Enrolled | StatusChanged
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A member was merged into another, and with it those that had been merged into it before."""
+
+    survivor_id: UUID
+    merged_ids: tuple[UUID, ...]
+    """The merged one first: what the others scored it has already."""
+    merged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerged:
+    """A member takes back what came through some accounts, or (`whole`) all that it had brought."""
+
+    holder_id: UUID
+    member_id: UUID
+    absorbed_ids: tuple[UUID, ...]
+    """Members that had been merged into it; with `whole` they are so again."""
+    account_ids: tuple[UUID, ...]
+    whole: bool
+    unmerged_at: datetime
+
+
+HeardOfIdentity = Enrolled | StatusChanged | Merged | Unmerged
 HeardOfPoints = Scored | Reversed | TakenBack
 
 
@@ -86,6 +112,20 @@ def parse_identity(raw: bytes) -> HeardOfIdentity | None:
         case "member_status_changed":
             changed = event.member_status_changed
             return StatusChanged(from_bytes(changed.member_id), int(changed.status))
+        case "member_merged":
+            merged = event.member_merged
+            merged_ids = tuple(map(from_bytes, (merged.merged_id, *merged.absorbed_ids)))
+            return Merged(from_bytes(merged.survivor_id), merged_ids, _instant(merged.merged_at_us))
+        case "member_unmerged":
+            unmerged = event.member_unmerged
+            return Unmerged(
+                holder_id=from_bytes(unmerged.holder_id),
+                member_id=from_bytes(unmerged.member_id),
+                absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),
+                account_ids=tuple(from_bytes(account.account_id) for account in unmerged.accounts),
+                whole=unmerged.whole,
+                unmerged_at=_instant(unmerged.unmerged_at_us),
+            )
         case _:
             return None
 
@@ -104,11 +144,14 @@ def parse_points(raw: bytes) -> HeardOfPoints | None:
                 booked.amount,
                 _instant(booked.effective_at_us),
                 booked.source_id,
+                _account(booked.account_id),
             )
         case "entry_booked" if event.entry_booked.kind in _SCORING:
             booked = event.entry_booked
             score = (booked.unit, booked.amount)
-            return Scored(from_bytes(booked.member_id), _instant(booked.effective_at_us), (score,))
+            return Scored(
+                from_bytes(booked.member_id), _instant(booked.effective_at_us), (score,), _account(booked.account_id)
+            )
         case "activity_reversed":
             reversal = event.activity_reversed
             return Reversed(reversal.activity_id, _instant(reversal.effective_at_us))
@@ -130,7 +173,12 @@ def _scored(recorded: points_pb.ActivityRecorded) -> Scored | None:
         return None
     if len(found) > 1:
         found = list(_summed(found).items())
-    return Scored(from_bytes(recorded.member_id), _instant(recorded.effective_at_us), tuple(found))
+    at = _instant(recorded.effective_at_us)
+    return Scored(from_bytes(recorded.member_id), at, tuple(found), _account(recorded.account_id))
+
+
+def _account(raw: bytes) -> UUID | None:
+    return from_bytes(raw) if raw else None
 
 
 def _summed(amounts: list[tuple[str, int]]) -> dict[str, int]:

@@ -11,24 +11,32 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.reading import Reading
 from services.tiers import evaluation, events, queries, scoring
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
-from services.tiers.state import MemberUnit, Score, TiersState
+from services.tiers.merges.commands import LoadMembers
+from services.tiers.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
+from services.tiers.merges.queries import load_all_of, load_links
+from services.tiers.state import MemberUnit, Score, StateByPartition, TiersState
 from services.tiers.values import Entry, Ladder
 
-TiersCommand = FeedBatch | Evaluate
+TiersCommand = FeedBatch | Evaluate | LoadMembers | PreviewMerge | PreviewUnmerge | PreviewErasure
 
 
 async def load(
-    connection: asyncpg.Connection, partition: int, commands: Sequence[TiersCommand], state: TiersState
+    connection: asyncpg.Connection, partition: int, commands: Sequence[TiersCommand], states: StateByPartition
 ) -> None:
     """Read what the commands concern in one partition."""
+    state = states.of(partition)
     evaluations = [command for command in commands if isinstance(command, Evaluate)]
-    batches = [command for command in commands if isinstance(command, FeedBatch)]
+    batches = [command for command in commands if isinstance(command, FeedBatch) and command.partition == partition]
     await _load_members(connection, partition, [batch for batch in batches if batch.source == "identity"], state)
     if evaluations:
         await _load_candidates(connection, partition, evaluations, state)
     scores = _hear([batch for batch in batches if batch.source == "points"], state)
     if scores:
         await _load_scored(connection, partition, scores, evaluations, state)
+        await load_links(connection, partition, {score.member_id for score in scores}, state)
+    whole = {each for command in commands if isinstance(command, LoadMembers) for each in command.member_ids}
+    if whole:
+        await load_all_of(connection, partition, whole, state)
 
 
 async def _load_members(

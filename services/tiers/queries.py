@@ -113,6 +113,13 @@ _STANDINGS_DUE = _standings_of("""
           AND valid_until <= $3
           AND effective_to IS NULL
           AND superseded_at IS NULL
+          AND NOT EXISTS (
+              SELECT 1
+              FROM links
+              WHERE links.partition = standings.partition
+                AND links.member_id = standings.member_id
+                AND links.leads_to IS NOT NULL
+          )
         ORDER BY valid_until
         LIMIT $4
 """)
@@ -137,6 +144,13 @@ _STANDINGS_ANEW = _standings_of("""
             GROUP BY member_id
             HAVING sum(amount) >= $8::bigint
         ) AS found
+        WHERE NOT EXISTS (
+            SELECT 1
+            FROM links
+            WHERE links.partition = $1
+              AND links.member_id = found.member_id
+              AND links.leads_to IS NOT NULL
+        )
         ORDER BY member_id
         LIMIT $5
 """)
@@ -298,7 +312,10 @@ def read_evaluations(reading: Reading, evaluated: dict[str, Evaluated]) -> None:
 
 def entries_of(day: date, text: str) -> list[Entry]:
     """The entries of a row of scores."""
-    return [Entry(from_microseconds(at_us) or EPOCH, day, amount) for at_us, amount in json.loads(text)]
+    return [
+        Entry(from_microseconds(at_us) or EPOCH, day, amount, UUID(source[0]) if source else None)
+        for at_us, amount, *source in json.loads(text)
+    ]
 
 
 def standing_of(row: Any) -> Standing:

@@ -6,10 +6,12 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.chassis import ids
 from services.chassis.clock import to_microseconds
 from services.chassis.operations import Moment
 from services.chassis.store import Rows
 from services.tiers import events
+from services.tiers.merges.values import Link
 from services.tiers.values import Config, DayScore, Entry, Evaluated, Ladder, Member, Standing, Step
 
 MemberUnit = tuple[UUID, str]
@@ -48,11 +50,13 @@ class Tally:
     def add(self, entry: Entry) -> DayScore:
         """Add an entry; returns the row of its day."""
         at_us = to_microseconds(entry.at)
+        source = "" if entry.source_id is None else f',"{entry.source_id.hex}"'
+        part = f"[{at_us},{entry.amount}{source}]"
         before = self.rows.get(entry.day)
         if before is None:
-            row = DayScore(entry.amount, entry.at, f"[[{at_us},{entry.amount}]]")
+            row = DayScore(entry.amount, entry.at, f"[{part}]")
         else:
-            entries = f"{before.entries[:-1]},[{at_us},{entry.amount}]]"
+            entries = f"{before.entries[:-1]},{part}]"
             row = DayScore(before.amount + entry.amount, max(before.last_at, entry.at), entries)
         self.rows[entry.day] = row
         self.scores[entry.day] = self.scores.get(entry.day, 0) + entry.amount
@@ -68,6 +72,9 @@ class TiersState:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.members: dict[UUID, Member] = {}
+        self.links: dict[UUID, Link] = {}
+        self.loaded: set[UUID] = set()
+        """Members of whom all is loaded that they scored and where they stood."""
         self.heard: dict[int, Sequence[Score]] = {}
         """The scores in each record of the points feed, by its position."""
         self.tallies: dict[MemberUnit, Tally] = {}
@@ -92,6 +99,7 @@ class TiersState:
     def merge(self, changes: "Changes") -> None:
         """Take over what was decided."""
         self.members |= changes.members
+        self.links |= changes.links
         self.tallies |= changes.tallies
         self.standings |= changes.standings
         self.evaluated |= changes.evaluated
@@ -100,13 +108,36 @@ class TiersState:
             self._rows.setdefault(table, {}).update(rows)
         self._events += changes.events
 
-    def rows(self, partition: int) -> Mapping[str, Rows]:
+    def rows(self) -> Mapping[str, Rows]:
         """What changed, by table."""
         return {table: list(rows.values()) for table, rows in self._rows.items()}
 
-    def events(self, partition: int) -> Sequence[bytes]:
+    def events(self) -> Sequence[bytes]:
         """What happened, in order."""
         return self._events
+
+
+class StateByPartition:
+    """The state of each partition that a batch concerns: one, unless members of several are merged or parted."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._states: dict[int, TiersState] = {}
+
+    def of(self, partition: int) -> TiersState:
+        """The state of a partition."""
+        state = self._states.get(partition)
+        if state is None:
+            state = self._states[partition] = TiersState(self.config)
+        return state
+
+    def rows(self, partition: int) -> Mapping[str, Rows]:
+        """What changed in a partition, by table."""
+        return self.of(partition).rows()
+
+    def events(self, partition: int) -> Sequence[bytes]:
+        """What happened in a partition, in order."""
+        return self.of(partition).events()
 
 
 class Changes:
@@ -119,6 +150,7 @@ class Changes:
         self.config = moment.config
         self.now = moment.at
         self.members: dict[UUID, Member] = {}
+        self.links: dict[UUID, Link] = {}
         self.tallies: dict[MemberUnit, Tally] = {}
         self.standings: dict[MemberLadder, tuple[Standing, ...]] = {}
         self.evaluated: dict[str, Evaluated] = {}
@@ -134,6 +166,29 @@ class Changes:
     def member(self, member_id: UUID) -> Member | None:
         """A member as it is by now."""
         return self.members.get(member_id) or self._state.members.get(member_id)
+
+    def link(self, member_id: UUID) -> Link:
+        """Whom an ID leads to, and which lead to it."""
+        return self.links.get(member_id) or self._state.links.get(member_id) or Link(member_id)
+
+    def leads_to(self, member_id: UUID) -> UUID | None:
+        """Whom an ID leads to; None while it stands on its own."""
+        link = self.links.get(member_id) or self._state.links.get(member_id)
+        return None if link is None else link.leads_to
+
+    def put_link(self, link: Link) -> None:
+        """A link as it becomes."""
+        self.links[link.member_id] = link
+        self._put("links", link.member_id, (link.member_id, link.leads_to, ids.joined(link.merged)))
+
+    def is_loaded(self, member_id: UUID) -> bool:
+        """Whether all is loaded that a member scored and where it stood."""
+        return member_id in self._state.loaded
+
+    def entries_of(self, member_id: UUID) -> list[tuple[str, Sequence[Entry]]]:
+        """All that a member scored by now, by unit, of one of whom all is loaded."""
+        units = {unit for owner_id, unit in {*self._state.tallies, *self.tallies} if owner_id == member_id}
+        return [(unit, self.known((member_id, unit)).entries or ()) for unit in sorted(units)]
 
     def known(self, key: MemberUnit) -> Tally:
         """What a member scored in a unit by now, to be looked at only."""
@@ -230,6 +285,37 @@ class Changes:
 
     def _put(self, table: str, key: Any, row: tuple[Any, ...]) -> None:
         self.rows.setdefault(table, {})[key] = row
+
+
+class ChangesByPartition:
+    """What one command changes in each partition that it concerns."""
+
+    def __init__(self, states: StateByPartition, moment: Moment[Config]) -> None:
+        self.config = moment.config
+        self._states = states
+        self._moment = moment
+        self._changes: dict[int, Changes] = {}
+
+    def of(self, partition: int) -> Changes:
+        """What changes in a partition, which is locked."""
+        changes = self._changes.get(partition)
+        if changes is None:
+            changes = Changes(self._states.of(partition), self._moment.within(partition))
+            self._changes[partition] = changes
+        return changes
+
+    def of_member(self, member_id: UUID) -> Changes:
+        """What changes in the partition of a member."""
+        return self.of(self._moment.partition_of(member_id.int))
+
+    def is_loaded(self, member_id: UUID) -> bool:
+        """Whether all is loaded of a member, whose partition then is locked."""
+        return member_id in self._states.of(self._moment.partition_of(member_id.int)).loaded
+
+    def merge(self) -> None:
+        """Fold all of it into the states."""
+        for partition, changes in self._changes.items():
+            self._states.of(partition).merge(changes)
 
 
 def rank_of(ladder: Ladder, standing: Standing | None) -> int:

@@ -26,8 +26,20 @@ MEMBERS = sa.Table(
     info=UPSERT,
 )
 
-# What a member scored in a unit on a civil day. `entries` are its parts, [[acts from, in microseconds; amount], …]:
-# they are read when something is learnt late, and when somebody asks about the past.
+# Whom IDs lead to since merges, and which lead to them (`merged`, 16 bytes each); of members that were merged alone.
+LINKS = sa.Table(
+    "links",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("leads_to", sa.Uuid),
+    sa.Column("merged", sa.LargeBinary, nullable=False),
+    info=UPSERT,
+)
+
+# What a member scored in a unit on a civil day. `entries` are its parts, [[acts from, in microseconds; amount; where it
+# came from: the account, or after a merge the member that had it through none; none of that here and before], …]: they
+# are read when something is learnt late, and when somebody asks about the past.
 SCORES = sa.Table(
     "scores",
     METADATA,

@@ -128,6 +128,8 @@ class Entry(NamedTuple):
     at: datetime
     day: date
     amount: int
+    source_id: UUID | None = None
+    """The account that it came through; after a merge, of what came through none, the member that had it first."""
 
 
 class Step(NamedTuple):
@@ -173,7 +175,7 @@ class DayScore(NamedTuple):
     last_at: datetime
     """From when on its last part acts."""
     entries: str
-    """Its parts, as JSON: [[acts from, in microseconds; amount], …]."""
+    """Its parts, as JSON: [[acts from, in microseconds; amount; where it came from, if it is known], …]."""
 
 
 class Evaluated(NamedTuple):

@@ -103,13 +103,17 @@ class Benefits:
             records.setdefault(partition, []).append(event)
         batches = []
         for partition, events in records.items():
-            position = self._positions.get((source, partition), 0) + 1
-            self._positions[source, partition] = position
+            position = self.next_position(source, partition)
             parsed = [_PARSERS[source](event) for event in events]
             batches.append(FeedBatch(source, partition, [FollowedRecord(position, parsed)]))
         for outcome in await self.platform.lanes.submit(batches):
             assert isinstance(outcome, Verdict), outcome
             assert outcome.code == 0, outcome.status()
+
+    def next_position(self, source: str, partition: int) -> int:
+        """Where the next record of a partition of a source stands."""
+        position = self._positions[source, partition] = self._positions.get((source, partition), 0) + 1
+        return position
 
     async def enrol(self, count: int = 1, at: datetime = datetime(2025, 1, 1, tzinfo=UTC)) -> list[str]:
         """New members, of whom identity has told."""

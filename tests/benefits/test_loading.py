@@ -51,7 +51,7 @@ async def test_what_commands_name_is_read_in_one_statement(benefits: Benefits) -
     assert [m.standing for m in state.members.values()] == ['[["shopper","gold",2]]']
     assert len(state.intervals[raw(member)]) == 1
     assert len(state.held(raw(member), "coffee")) == 1
-    assert state.counts["coffee"].issued == 1
+    assert state.counts[partition, "coffee"].issued == 1
 
 
 async def test_what_that_concerns_is_read_in_a_second_one(benefits: Benefits) -> None:
@@ -65,7 +65,7 @@ async def test_what_that_concerns_is_read_in_a_second_one(benefits: Benefits) ->
     assert count == 2
     (entitlement,) = state.entitlements.values()
     assert entitlement.entitlement_id == state.redemptions[redemption_id].entitlement_id
-    assert state.counts["coffee"].redeemed == 1
+    assert state.counts[partition, "coffee"].redeemed == 1
     expire = ExpireEntitlements(partition, [entitlement.entitlement_id])
     count, state = await statements_of(benefits, partition, [expire])
-    assert (count, state.counts["coffee"].issued) == (2, 1)
+    assert (count, state.counts[partition, "coffee"].issued) == (2, 1)

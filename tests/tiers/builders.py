@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from services.chassis import ids
 from services.chassis.clock import to_microseconds
 from services.chassis.documents import Document
-from services.chassis.feed_batch import FeedBatch, FollowedRecord
+from services.chassis.feed_batch import FeedBatch, FeedGroup, FollowedRecord
 from services.chassis.instants import timestamp
 from services.tiers.documents import compile_documents
 from services.tiers.events import parse_identity, parse_points
@@ -77,12 +77,19 @@ def suspended(member_id: UUID, changed_at: datetime) -> bytes:
 
 
 def activity(
-    member_id: UUID, effective_at: datetime, amount: int, *, unit: str = "score", activity_id: UUID | None = None
+    member_id: UUID,
+    effective_at: datetime,
+    amount: int,
+    *,
+    unit: str = "score",
+    activity_id: UUID | None = None,
+    account_id: UUID | None = None,
 ) -> bytes:
     """Points' event of an activity that earned a score, and some points that can be spent."""
     event = points_pb.ActivityRecorded(
         activity_id=(activity_id or ids.derived(member_id, 1)).bytes,
         member_id=member_id.bytes,
+        account_id=b"" if account_id is None else account_id.bytes,
         effective_at_us=to_microseconds(effective_at),
         earned=[
             points_pb.ActivityRecorded.Earned(
@@ -144,9 +151,56 @@ class Feeds:
         await self.identity(routing, [enrolled(member_id, enrolled_at)])
         return member_id
 
-    async def score(self, member_id: UUID, effective_at: datetime, amount: int) -> None:
+    async def score(self, member_id: UUID, effective_at: datetime, amount: int, account_id: UUID | None = None) -> None:
         """A member scores."""
-        await self.points(ids.routing_of(member_id), [activity(member_id, effective_at, amount)])
+        scored = activity(member_id, effective_at, amount, account_id=account_id)
+        await self.points(ids.routing_of(member_id), [scored])
+
+    async def merge(self, survivor: UUID, merged: UUID, *absorbed: UUID, merged_at: datetime) -> None:
+        """Identity tells that a member was merged into another one, with those that had been merged into it."""
+        event = identity_pb.MemberMerged(
+            merge_id=ids.new_id(ids.routing_of(survivor)).bytes,
+            survivor_id=survivor.bytes,
+            merged_id=merged.bytes,
+            absorbed_ids=[each.bytes for each in absorbed],
+            merged_at_us=to_microseconds(merged_at),
+        )
+        await self._tell_together(survivor, identity_pb.Event(member_merged=event), (merged, *absorbed))
+
+    async def unmerge(
+        self,
+        holder: UUID,
+        member: UUID,
+        *absorbed: UUID,
+        unmerged_at: datetime,
+        accounts: Sequence[UUID] = (),
+        whole: bool = True,
+    ) -> None:
+        """Identity tells that a member takes back what is its own, or what came through some accounts."""
+        event = identity_pb.MemberUnmerged(
+            holder_id=holder.bytes,
+            member_id=member.bytes,
+            absorbed_ids=[each.bytes for each in absorbed],
+            accounts=[identity_pb.MovedAccount(account_id=account.bytes) for account in accounts],
+            whole=whole,
+            unmerged_at_us=to_microseconds(unmerged_at),
+        )
+        await self._tell_together(holder, identity_pb.Event(member_unmerged=event), (member, *absorbed))
+
+    async def _tell_together(self, told_in: UUID, event: identity_pb.Event, others: Sequence[UUID]) -> None:
+        """All halves arrive: the event in one partition, where IDs lead in those of the others."""
+        home, *further = (ids.routing_of(each) & self._mask for each in (told_in, *others))
+        parsed = parse_identity(event.SerializeToString())
+        parts = []
+        for partition in sorted({home, *further}):
+            position = self._positions["identity", partition] = self._positions.get(("identity", partition), 0) + 1
+            events = [parsed] if partition == home else []
+            parts.append(FeedBatch("identity", partition, [FollowedRecord(position, events)]))
+        command = FeedGroup(tuple(parts)) if len(parts) > 1 else parts[0]
+        (outcome,) = await self._suite.lanes("tiers").submit([command])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        assert outcome.code == 0, outcome.status()
 
     async def _follow(self, source: str, routing: int, parse: Any, records: Sequence[Sequence[bytes]]) -> None:
         partition = routing & self._mask

@@ -1,0 +1,1 @@
+"""Members that were merged: each keeps its entitlements and its use of quotas, and a person has all of them."""
