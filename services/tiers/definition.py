@@ -4,14 +4,16 @@ from services.chassis.app import Definition
 from services.tiers.documents import compile_documents
 from services.tiers.events import parse_identity, parse_points
 from services.tiers.jobs import jobs
+from services.tiers.merges.servicer import MemberRecords
 from services.tiers.operations import OPERATIONS
 from services.tiers.servicer import TiersServicer
-from services.tiers.state import TiersState
+from services.tiers.states import States
 from services.tiers.tables import METADATA
 from services.tiers.values import Config
+from tessera.records.v1 import member_records_pb2
 from tessera.tiers.v1 import tiers_service_pb2
 
-DEFINITION: Definition[TiersState, Config] = Definition(
+DEFINITION: Definition[States, Config] = Definition(
     name="tiers",
     metadata=METADATA,
     operations=OPERATIONS,
@@ -20,4 +22,7 @@ DEFINITION: Definition[TiersState, Config] = Definition(
     servicer=TiersServicer,
     follows={"identity": parse_identity, "points": parse_points},
     jobs=jobs,
+    further=lambda platform: [
+        (member_records_pb2.DESCRIPTOR.services_by_name["MemberRecordsService"], MemberRecords(platform))
+    ],
 )

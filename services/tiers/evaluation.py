@@ -4,11 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 from services.chassis.civil import civil_day
-from services.chassis.operations import Decision
 from services.tiers import rules
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
 from services.tiers.scoring import due_of, known_until
-from services.tiers.state import Changes, TiersState, rank_of
+from services.tiers.state import Changes, TiersState, has_ended, rank_of
 from services.tiers.values import Evaluated, Ladder, Step
 
 
@@ -17,22 +16,24 @@ def is_anew(ladder: Ladder, evaluated: Evaluated | None) -> bool:
     return evaluated is None or evaluated.fingerprint != ladder.fingerprint
 
 
-def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> Decision:
-    """Evaluate those who might change, and those whom this very batch has changed."""
+def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> bytes:
+    """Evaluate those who might change, and those whom this very batch has changed; returns the command's answer."""
     ladder = changes.config.ladders.get(command.ladder)
     if ladder is None:
-        return Decision(changes, lambda: b"")
+        return b""
     evaluated = changes.evaluation(ladder.code)
     found = state.candidates[ladder.code, command.at, command.after]
     touched = [member_id for member_id, code in state.standings if code == ladder.code]
     for member_id in sorted({*found, *touched}):
+        if has_ended(changes.history((member_id, ladder.code))):
+            continue
         _make_up(changes, ladder, member_id, command.at)
         if is_anew(ladder, evaluated) and _is_concerned(changes, ladder, member_id, command.at):
             _look_anew(changes, ladder, member_id, command.at, evaluated)
     last = found[-1].bytes if len(found) >= EVALUATED_AT_ONCE else b""
     if not last:
         _note(changes, ladder, command.at, evaluated)
-    return Decision(changes, lambda: last)
+    return last
 
 
 def _make_up(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) -> None:

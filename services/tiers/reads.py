@@ -1,28 +1,36 @@
 """Every SQL statement with which standings are read. Each serves any number of members at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from services.chassis.clock import to_microseconds
+from services.chassis.partitions import partition_of
 from services.tiers.queries import STANDING_COLUMNS, standing_of
 from services.tiers.values import Standing
 
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 """The instant by which everything is wanted that is known."""
 
-_ENROLMENTS = """
+_MEANT = """
     SELECT found.*
     FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
     CROSS JOIN LATERAL (
-        SELECT member_id, enrolled_at
-        FROM members
-        WHERE partition = wanted.partition
-          AND member_id = wanted.member_id
+        SELECT m.member_id, m.enrolled_at, l.leads_to
+        FROM members AS m
+        LEFT JOIN LATERAL (
+            SELECT leads_to
+            FROM links
+            WHERE partition = m.partition
+              AND member_id = m.member_id
+            OFFSET 0
+        ) AS l ON true
+        WHERE m.partition = wanted.partition
+          AND m.member_id = wanted.member_id
         OFFSET 0
     ) AS found
 """
@@ -81,8 +89,9 @@ _PAGE = f"""
     LIMIT $6
 """
 _MEMBERS = """
-    SELECT count(*)
-    FROM members
+    SELECT
+        (SELECT count(*) FROM members)
+        - (SELECT count(*) FROM links JOIN members USING (partition, member_id) WHERE leads_to IS NOT NULL OR is_erased)
 """
 _LEVELS = """
     SELECT s.ladder, s.level, s.rank, count(*) AS members
@@ -123,6 +132,13 @@ _DUE = f"""
 """
 
 
+class Meant(NamedTuple):
+    """Whom an ID means: the member itself, or the one that it was merged into."""
+
+    member_id: UUID
+    enrolled_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A member's standing on a ladder at an instant, with the scores from a day on that act by then."""
@@ -159,10 +175,19 @@ class Counts:
     """Standings with an evaluation that has not run yet."""
 
 
-async def enrolments(pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """When members were enrolled; one that was not heard of is missing."""
-    rows = await pool.fetch(_ENROLMENTS, partitions, member_ids)
-    return {row["member_id"]: row["enrolled_at"] for row in rows}
+async def meant(pool: asyncpg.Pool, partitions: int, member_ids: Iterable[UUID]) -> dict[UUID, Meant]:
+    """Whom IDs mean; one that was not heard of is missing."""
+    found = await _find_members(pool, partitions, sorted(set(member_ids)))
+    survivors = await _find_members(pool, partitions, sorted({row[2] for row in found.values() if row[2] is not None}))
+    rows = {member_id: survivors.get(row[2]) if row[2] is not None else row for member_id, row in found.items()}
+    return {member_id: Meant(row[0], row[1]) for member_id, row in rows.items() if row is not None}
+
+
+async def _find_members(pool: asyncpg.Pool, partitions: int, member_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    if not member_ids:
+        return {}
+    rows = await pool.fetch(_MEANT, [partition_of(each, partitions) for each in member_ids], member_ids)
+    return {row[0]: row for row in rows}
 
 
 async def standings(pool: asyncpg.Pool, wanted: Sequence[Wanted]) -> list[Found]:

@@ -24,15 +24,15 @@ def scores_in(heard: Iterable[HeardOfPoints], config: Config) -> list[Score]:
     scores = []
     for event in events:
         match event:
-            case Scored(member_id, at, amounts):
+            case Scored(member_id, at, amounts, account_id):
                 for unit, amount in amounts:
-                    entry = Entry(at, civil_day(at, config.zone_of(unit)), amount)
+                    entry = Entry(at, civil_day(at, config.zone_of(unit)), amount, account_id)
                     scores.append(Score(member_id, unit, entry, takes_back=False))
-            case TakenBack(member_id, unit, amount, at, activity_id):
+            case TakenBack(member_id, unit, amount, at, activity_id, account_id):
                 given = counted.get(activity_id)
                 counted_at = given.counted(unit) if given is not None else at
                 day = civil_day(counted_at, config.zone_of(unit))
-                scores.append(Score(member_id, unit, Entry(at, day, amount), takes_back=True))
+                scores.append(Score(member_id, unit, Entry(at, day, amount, account_id), takes_back=True))
     return scores
 
 
@@ -42,7 +42,9 @@ def score(changes: Changes, heard: Score) -> None:
     tally = changes.tally(key)
     if heard.takes_back and heard.entry.day not in tally.rows:
         return
-    entry = heard.entry
+    link = changes.link(heard.member_id)
+    # What is learnt after a merge or an unmerge about the time before acts from then on.
+    entry = heard.entry if link is None else _no_earlier(heard.entry, link.since)
     ladders = changes.config.by_unit.get(heard.unit, ())
     if entry.amount < 0:
         # What lowers a score acts after all that is known: it takes no standing back that was reached.
@@ -66,7 +68,7 @@ def _act(changes: Changes, ladder: Ladder, key: MemberUnit, tally: Tally, entry:
 
 
 def _no_earlier(entry: Entry, at: datetime | None) -> Entry:
-    return entry if at is None or entry.at >= at else Entry(at, entry.day, entry.amount)
+    return entry if at is None or entry.at >= at else entry._replace(at=at)
 
 
 def known_until(history: Sequence[Standing], tally: Tally) -> datetime | None:

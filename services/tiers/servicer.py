@@ -65,10 +65,11 @@ class TiersServicer:
         await self._platform.at_least.wait(request.at_least, call)
         config = await self._config()
         ladder = _ladder(config, request.ladder)
-        member_id = wire.member_of(request.member_id)
-        enrolled_at = (await self._enrolments((member_id,))).get(member_id)
-        if enrolled_at is None:
+        sent_id = wire.member_of(request.member_id)
+        meant = (await self._meant((sent_id,))).get(sent_id)
+        if meant is None:
             raise Refused(errors.member_unknown(request.member_id))
+        member_id, enrolled_at = meant
         tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
         place, ended_at_us = ((int(cursor[0]), int(cursor[1])), int(cursor[2])) if cursor else (_NEWEST, 0)
@@ -104,10 +105,8 @@ class TiersServicer:
         _, config = await self._platform.configurations.current(self._platform.pool)
         return config
 
-    async def _enrolments(self, member_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
-        unique = sorted(set(member_ids))
-        partitions = [partition_of(member_id, self._partitions) for member_id in unique]
-        return await reads.enrolments(self._platform.pool, partitions, unique)
+    async def _meant(self, member_ids: Sequence[UUID]) -> Mapping[UUID, reads.Meant]:
+        return await reads.meant(self._platform.pool, self._partitions, member_ids)
 
     async def _standings(self, requests: Sequence[pb.GetStandingRequest]) -> list[pb.GetStandingResponse | Rejection]:
         """An answer to each request, all read together."""
@@ -115,30 +114,33 @@ class TiersServicer:
         now = await self._platform.clock.now()
         items = [_item(request, config) for request in requests]
         asked = [item for item in items if isinstance(item, Item)]
-        enrolments = await self._enrolments([item.member_id for item in asked])
+        meant = await self._meant([item.member_id for item in asked])
         wanted = [
-            self._wanted(item, ladder, now) for item in asked if item.member_id in enrolments for ladder in item.ladders
+            self._wanted(item, meant[item.member_id].member_id, ladder, now)
+            for item in asked
+            if item.member_id in meant
+            for ladder in item.ladders
         ]
         found = iter(await reads.standings(self._platform.pool, wanted) if wanted else ())
         answers: list[pb.GetStandingResponse | Rejection] = []
         for request, item in zip(requests, items, strict=True):
             if isinstance(item, Rejection):
                 answers.append(item)
-            elif (enrolled_at := enrolments.get(item.member_id)) is None:
+            elif (member := meant.get(item.member_id)) is None:
                 answers.append(errors.member_unknown(request.member_id))
             else:
                 response = pb.GetStandingResponse()
                 for ladder in item.ladders:
-                    view = _view(ladder, next(found), enrolled_at, item.effective_at, now)
+                    view = _view(ladder, next(found), member.enrolled_at, item.effective_at, now)
                     wire.fill_standing(response.standings.add(), view)
                 answers.append(response)
         return answers
 
-    def _wanted(self, item: Item, ladder: Ladder, now: datetime) -> reads.Wanted:
+    def _wanted(self, item: Item, member_id: UUID, ladder: Ladder, now: datetime) -> reads.Wanted:
         day = civil_day(item.effective_at or now, ladder.zone)
         return reads.Wanted(
-            partition=partition_of(item.member_id, self._partitions),
-            member_id=item.member_id,
+            partition=partition_of(member_id, self._partitions),
+            member_id=member_id,
             ladder=ladder.code,
             unit=ladder.unit,
             at=item.effective_at or reads.LATEST,

@@ -10,6 +10,7 @@ from services.chassis.clock import to_microseconds
 from services.chassis.operations import Moment
 from services.chassis.store import Rows
 from services.tiers import events
+from services.tiers.merges.values import Link
 from services.tiers.values import Config, DayScore, Entry, Evaluated, Ladder, Member, Standing, Step
 
 MemberUnit = tuple[UUID, str]
@@ -47,12 +48,14 @@ class Tally:
 
     def add(self, entry: Entry) -> DayScore:
         """Add an entry; returns the row of its day."""
-        at_us = to_microseconds(entry.at)
+        part = f"[{to_microseconds(entry.at)},{entry.amount}]"
+        if entry.source is not None:
+            part = f'{part[:-1]},"{entry.source.hex}"]'
         before = self.rows.get(entry.day)
         if before is None:
-            row = DayScore(entry.amount, entry.at, f"[[{at_us},{entry.amount}]]")
+            row = DayScore(entry.amount, entry.at, f"[{part}]")
         else:
-            entries = f"{before.entries[:-1]},[{at_us},{entry.amount}]]"
+            entries = f"{before.entries[:-1]},{part}]"
             row = DayScore(before.amount + entry.amount, max(before.last_at, entry.at), entries)
         self.rows[entry.day] = row
         self.scores[entry.day] = self.scores.get(entry.day, 0) + entry.amount
@@ -77,6 +80,12 @@ class TiersState:
         self.evaluated: dict[str, Evaluated] = {}
         self.candidates: dict[tuple[str, datetime, UUID], Sequence[UUID]] = {}
         """Who might change at an evaluation, for each command."""
+        self.links: dict[UUID, Link] = {}
+        """What is special of members since merges; of most, nothing."""
+        self.at_hand: set[Score] = set()
+        """Scores that were sent to other IDs and are for members of this partition, of whom all is loaded for them."""
+        self.whole: set[UUID] = set()
+        """Members of whom all there is was looked for."""
         self.recorded = 0
         """How many standings the batch has recorded."""
         self._rows: dict[str, dict[Any, tuple[Any, ...]]] = {}
@@ -92,6 +101,7 @@ class TiersState:
     def merge(self, changes: "Changes") -> None:
         """Take over what was decided."""
         self.members |= changes.members
+        self.links |= changes.links
         self.tallies |= changes.tallies
         self.standings |= changes.standings
         self.evaluated |= changes.evaluated
@@ -119,6 +129,7 @@ class Changes:
         self.config = moment.config
         self.now = moment.at
         self.members: dict[UUID, Member] = {}
+        self.links: dict[UUID, Link] = {}
         self.tallies: dict[MemberUnit, Tally] = {}
         self.standings: dict[MemberLadder, tuple[Standing, ...]] = {}
         self.evaluated: dict[str, Evaluated] = {}
@@ -134,6 +145,19 @@ class Changes:
     def member(self, member_id: UUID) -> Member | None:
         """A member as it is by now."""
         return self.members.get(member_id) or self._state.members.get(member_id)
+
+    def link(self, member_id: UUID) -> Link | None:
+        """What is special of a member since merges; None of most."""
+        return self.links.get(member_id) or self._state.links.get(member_id)
+
+    def put_link(self, link: Link) -> None:
+        """A link as it becomes."""
+        self.links[link.member_id] = link
+        self._put("links", link.member_id, link)
+
+    def units_of(self, member_id: UUID) -> list[str]:
+        """The units in which a member scored, as far as is known."""
+        return sorted({unit for owner_id, unit in (*self._state.tallies, *self.tallies) if owner_id == member_id})
 
     def known(self, key: MemberUnit) -> Tally:
         """What a member scored in a unit by now, to be looked at only."""
@@ -173,7 +197,7 @@ class Changes:
         for step in steps:
             self.recorded += 1
             standing = self._standing(ladder, member_id, step, history[-1] if history else None)
-            if history:
+            if history and history[-1].effective_to is None:
                 history[-1] = self.put_standing(history[-1]._replace(effective_to=step.effective_from))
             history.append(self.put_standing(standing))
             self.events.append(events.standing_changed(standing))
@@ -182,6 +206,14 @@ class Changes:
             if history[-1].valid_until != valid_until or history[-1].scores_from != scores_from:
                 history[-1] = self.put_standing(history[-1]._replace(valid_until=valid_until, scores_from=scores_from))
         self.standings[key] = tuple(history)
+
+    def end(self, ladder: Ladder, member_id: UUID, at: datetime) -> None:
+        """End the last standing, with nothing after it: the member is another one, or nobody, from an instant on."""
+        key = (member_id, ladder.code)
+        history = self.history(key)
+        if history and history[-1].effective_to is None:
+            ended = history[-1]._replace(effective_to=at, valid_until=None, scores_from=None)
+            self.standings[key] = (*history[:-1], self.put_standing(ended))
 
     def take_back(self, ladder: Ladder, member_id: UUID, kept: int) -> None:
         """Take back all standings after the first `kept` of the history; the last one kept lasts again."""
@@ -235,6 +267,11 @@ class Changes:
 def rank_of(ladder: Ladder, standing: Standing | None) -> int:
     """The rank of a standing on the ladder as it is now; without one, a member stands on the lowest level."""
     return 0 if standing is None else ladder.rank_of_level(standing.level, standing.rank)
+
+
+def has_ended(history: Sequence[Standing]) -> bool:
+    """Whether nobody stands there any more, since the member is another one or nobody."""
+    return bool(history) and history[-1].effective_to is not None
 
 
 def _validity(ladder: Ladder, due: date | None) -> tuple[datetime | None, date | None]:

@@ -26,8 +26,24 @@ MEMBERS = sa.Table(
     info=UPSERT,
 )
 
-# What a member scored in a unit on a civil day. `entries` are its parts, [[acts from, in microseconds; amount], …]:
-# they are read when something is learnt late, and when somebody asks about the past.
+# What is special of an ID since a merge, an unmerge or an erasure; most have no row. `merged` and `elsewhere` are IDs
+# of 16 bytes each: those that lead to it, and pairs of an account and whose it is now.
+LINKS = sa.Table(
+    "links",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("leads_to", sa.Uuid),
+    sa.Column("merged", sa.LargeBinary, nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("is_erased", sa.Boolean, nullable=False),
+    sa.Column("elsewhere", sa.LargeBinary, nullable=False),
+    info=UPSERT,
+)
+
+# What a member scored in a unit on a civil day. `entries` are its parts, [[acts from, in microseconds; amount; what it
+# came through, if known], …]: they are read when something is learnt late, when somebody asks about the past, and when
+# members are merged or unmerged.
 SCORES = sa.Table(
     "scores",
     METADATA,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from services.chassis import ids
 from services.chassis.clock import to_microseconds
 from services.chassis.documents import Document
-from services.chassis.feed_batch import FeedBatch, FollowedRecord
+from services.chassis.feed_batch import FeedBatch, FeedGroup, FollowedRecord
 from services.chassis.instants import timestamp
 from services.tiers.documents import compile_documents
 from services.tiers.events import parse_identity, parse_points
@@ -77,12 +77,19 @@ def suspended(member_id: UUID, changed_at: datetime) -> bytes:
 
 
 def activity(
-    member_id: UUID, effective_at: datetime, amount: int, *, unit: str = "score", activity_id: UUID | None = None
+    member_id: UUID,
+    effective_at: datetime,
+    amount: int,
+    *,
+    unit: str = "score",
+    activity_id: UUID | None = None,
+    account_id: UUID | None = None,
 ) -> bytes:
     """Points' event of an activity that earned a score, and some points that can be spent."""
     event = points_pb.ActivityRecorded(
         activity_id=(activity_id or ids.derived(member_id, 1)).bytes,
         member_id=member_id.bytes,
+        account_id=b"" if account_id is None else account_id.bytes,
         effective_at_us=to_microseconds(effective_at),
         earned=[
             points_pb.ActivityRecorded.Earned(
@@ -95,7 +102,13 @@ def activity(
 
 
 def reversal(
-    member_id: UUID, activity_id: UUID, effective_at: datetime, reversed_at: datetime, amount: int
+    member_id: UUID,
+    activity_id: UUID,
+    effective_at: datetime,
+    reversed_at: datetime,
+    amount: int,
+    *,
+    account_id: UUID | None = None,
 ) -> list[bytes]:
     """Points' events of the reversal of an activity that earned `amount`, and points."""
     booked = [
@@ -107,6 +120,7 @@ def reversal(
             amount=-taken,
             effective_at_us=to_microseconds(reversed_at),
             source_id=activity_id.bytes,
+            account_id=b"" if account_id is None else account_id.bytes,
         )
         for number, (unit, taken) in enumerate((("points", 5), ("score", amount)), 1)
     ]
@@ -148,6 +162,18 @@ class Feeds:
         """A member scores."""
         await self.points(ids.routing_of(member_id), [activity(member_id, effective_at, amount)])
 
+    async def identity_group(self, halves: Mapping[UUID, Sequence[bytes]]) -> None:
+        """Events of identity that are one transaction over the partitions of some members, by whose events they are."""
+        by_partition: dict[int, list[bytes]] = {}
+        for member_id, events in halves.items():
+            by_partition.setdefault(ids.routing_of(member_id) & self._mask, []).extend(events)
+        parts = []
+        for partition, events in by_partition.items():
+            position = self._positions["identity", partition] = self._positions.get(("identity", partition), 0) + 1
+            parsed = [event for raw in events if (event := parse_identity(raw)) is not None]
+            parts.append(FeedBatch("identity", partition, [FollowedRecord(position, parsed)]))
+        await self._submit(parts[0] if len(parts) == 1 else FeedGroup(tuple(parts)))
+
     async def _follow(self, source: str, routing: int, parse: Any, records: Sequence[Sequence[bytes]]) -> None:
         partition = routing & self._mask
         followed = []
@@ -155,7 +181,10 @@ class Feeds:
             position = self._positions[source, partition] = self._positions.get((source, partition), 0) + 1
             parsed = [event for raw in events if (event := parse(raw)) is not None]
             followed.append(FollowedRecord(position, parsed))
-        (outcome,) = await self._suite.lanes("tiers").submit([FeedBatch(source, partition, followed)])
+        await self._submit(FeedBatch(source, partition, followed))
+
+    async def _submit(self, command: FeedBatch | FeedGroup) -> None:
+        (outcome,) = await self._suite.lanes("tiers").submit([command])
         if isinstance(outcome, BaseException):
             raise outcome
         assert outcome.code == 0, outcome.status()

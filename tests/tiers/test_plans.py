@@ -9,7 +9,7 @@ from tests.support.plans import BEFORE, check_looks_up, plan_of
 
 QUERIES = {
     **{f"queries.{name}": getattr(queries, name) for name in ("_MEMBERS", "_DAYS", "_HISTORIES", "_ENTRIES")},
-    **{f"reads.{name}": getattr(reads, name) for name in ("_ENROLMENTS", "_STANDINGS")},
+    **{f"reads.{name}": getattr(reads, name) for name in ("_MEANT", "_STANDINGS")},
 }
 
 
