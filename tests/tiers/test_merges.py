@@ -78,7 +78,7 @@ async def test_scores_are_united_by_the_day(suite: Suite, feeds: Feeds, first: i
     await survivor.scores(at(date(2026, 1, 10)), 60)
     await other.scores(at(date(2026, 1, 10)), 70)
     await other.scores(at(date(2026, 1, 20)), 180)
-    await suite.advance(at(date(2026, 2, 2)))
+    await suite.advance(MERGED_AT)
     await feeds.identity_group(merged(survivor.member_id, other.member_id, MERGED_AT, [other.account_id]))
     for each in (survivor, other):
         now = await standing(suite, each.member_id)
@@ -298,7 +298,7 @@ async def test_a_preview_tells_what_then_happens(suite: Suite, feeds: Feeds) -> 
         whole=True,
     )
     given = (await stub.PreviewUnmerge(unmerge)).effects
-    assert [effect.code for effect in given] == ["SCORE_GIVEN_BACK", "LEVEL_CHANGED", "LEVEL_CHANGED"]
+    assert [effect.code for effect in given] == ["SCORE_GIVEN_BACK", "LEVEL_CHANGED", "LEVEL_KEPT"]
     assert [effect.details["level"] for effect in given[1:]] == ["bronze", "silver"]
     assert (await standing(suite, survivor.member_id)).level == "gold"
 
