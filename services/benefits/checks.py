@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.benefits import errors, queries, rules, wire
-from services.benefits.values import BenefitsConfig, Member, QuotaUse, Right
+from services.benefits.values import BenefitsConfig, Member, MemberStatus, QuotaUse, Right
 from services.chassis import ids
 from services.chassis.app import Platform
 from services.chassis.errors import Refused, Rejection
@@ -23,6 +23,8 @@ from services.chassis.validation import item_rejection
 from tessera.benefits.v1 import benefits_service_pb2 as pb
 
 _NUMBER = itemgetter(0)
+_MERGED = Rejection("MEMBER_UNKNOWN", "the member was merged into another this very moment", retry_after=errors.SOON)
+"""What becomes of a question about a member that was merged; it is asked again about whom its ID means."""
 
 
 class Question(NamedTuple):
@@ -68,6 +70,21 @@ class Checks:
         """Answer questions, all at one instant and by one configuration."""
         if not questions:
             return []
+        answers = await self._answer_as_asked(questions)
+        moved = [index for index, answer in enumerate(answers) if answer is _MERGED]
+        if not moved:
+            return answers
+        # Their IDs lead to others by now; whoever they lead to leads nowhere else.
+        asked = [questions[index] for index in moved]
+        member_ids = [question.member_id for question in asked]
+        partitions = [partition_of(member_id, self._partitions) for member_id in member_ids]
+        meant = await queries.leads_to(self._platform.pool, partitions, member_ids)
+        again = [question._replace(member_id=meant.get(question.member_id, question.member_id)) for question in asked]
+        given = dict(zip(moved, await self._answer_as_asked(again), strict=True))
+        return [given.get(index, answer) for index, answer in enumerate(answers)]
+
+    async def _answer_as_asked(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """Answer questions about members who are not merged; of those who are, say so."""
         pool = self._platform.pool
         member_ids, benefits, _ = zip(*questions, strict=True)
         checked = await queries.checks(pool, self._partitions, member_ids, benefits, datetime.now(UTC))
@@ -121,6 +138,8 @@ class Case:
             return errors.benefit_unknown(question.benefit), None
         if status is None:
             return errors.MEMBER_UNKNOWN, None
+        if status == MemberStatus.MERGED:
+            return _MERGED, None
         enrolled_at = self.enrolments.get(question.member_id)
         member = Member(question.member_id, status, enrolled_at, standing, upcoming)
         refusal = rules.member_refusal(member)

@@ -20,11 +20,14 @@ class IssueEntitlement:
     benefit: str
     reference: str
     validate_only: bool
+    sent_to: int | None = None
+    """The routing of the ID that it was sent to, where that leads to the member."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
+        """The member; before it the ID that it was sent to, which knows the request."""
+        own = routing_of(self.member_id)
+        return (own,) if self.sent_to is None else (self.sent_to, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,14 @@ class Redeem:
     entitlement_id: UUID | None
     reference: str
     validate_only: bool
+    sent_to: int | None = None
+    """The routing of the ID that it was sent to, where that leads to the member."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
+        """The member; before it the ID that it was sent to, which knows the request."""
+        own = routing_of(self.member_id)
+        return (own,) if self.sent_to is None else (self.sent_to, own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,9 @@ class ValueSpec(Spec):
 class BenefitSpec(Spec):
     """What members may use: a coupon (they have entitlements to it) or a quota (it is counted).
 
-    `judged` says whether a coupon's condition is judged again when it is used; a quota's is judged then.
+    `judged` says whether a coupon's condition is judged again when it is used; a quota's is judged then. `merged` says
+    what stays when two members who are merged both have it: all, or one, which is none when one was used. Left out, one
+    stays of level gifts that are given once in a life, and all of everything else.
     """
 
     name: str
@@ -159,6 +161,7 @@ class BenefitSpec(Spec):
     uses: Annotated[int, Field(ge=1, le=MAX_USES)] | Literal["unlimited"] = 1
     quota: QuotaSpec | None = None
     value: ValueSpec | None = None
+    merged: Literal["keep-all", "keep-one"] | None = None
 
     @model_validator(mode="after")
     def _fits_kind(self) -> "BenefitSpec":
@@ -170,7 +173,7 @@ class BenefitSpec(Spec):
             return self
         if self.quota is None:
             raise ValueError("a quota says how many uses there are in which period")
-        extra = {"issue", "validity", "uses", "judged"} & self.model_fields_set
+        extra = {"issue", "validity", "uses", "judged", "merged"} & self.model_fields_set
         if extra:
             raise ValueError(f"a quota is counted, not issued: leave {', '.join(sorted(extra))} out")
         return self
@@ -256,6 +259,7 @@ def _benefit(
         lifetime=_lifetime(spec.validity, zone),
         uses=None if spec.uses == "unlimited" else spec.uses,
         quota=Quota(spec.quota.uses, spec.quota.period) if spec.quota is not None else None,
+        once_per_person=None if spec.merged is None else spec.merged == "keep-one",
     )
 
 

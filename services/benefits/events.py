@@ -1,8 +1,10 @@
 """What benefits tells the others, and what it hears of identity and tiers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, UnmergeHeard
 from services.benefits.values import (
     AccountLinked,
     AccountUnlinked,
@@ -18,6 +20,9 @@ from services.chassis.ids import from_bytes
 from tessera.benefits.v1 import event_pb2 as pb
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.tiers.v1 import event_pb2 as tiers_pb
+
+MERGED, ERASED = "merged", "erased"
+"""Why an entitlement was taken away."""
 
 
 def entitlement_issued(entitlement: Entitlement) -> bytes:
@@ -69,6 +74,29 @@ def entitlement_expired(entitlement: Entitlement) -> bytes:
     return pb.Event(entitlement_expired=event).SerializeToString()
 
 
+def entitlement_revoked(entitlement: Entitlement, revoked_at: datetime, cause: str) -> bytes:
+    """An entitlement was taken away."""
+    event = pb.EntitlementRevoked(
+        entitlement_id=entitlement.entitlement_id.bytes,
+        member_id=entitlement.member_id.bytes,
+        benefit=entitlement.benefit,
+        revoked_at_us=to_microseconds(revoked_at),
+        cause=cause,
+    )
+    return pb.Event(entitlement_revoked=event).SerializeToString()
+
+
+def entitlement_restored(entitlement: Entitlement, restored_at: datetime) -> bytes:
+    """An entitlement that had been taken away was given back."""
+    event = pb.EntitlementRestored(
+        entitlement_id=entitlement.entitlement_id.bytes,
+        member_id=entitlement.member_id.bytes,
+        benefit=entitlement.benefit,
+        restored_at_us=to_microseconds(restored_at),
+    )
+    return pb.Event(entitlement_restored=event).SerializeToString()
+
+
 def _bytes(value: UUID | None) -> bytes:
     return b"" if value is None else value.bytes
 
@@ -89,8 +117,36 @@ def parse_identity_event(raw: bytes) -> Told | None:
         case "account_unlinked":
             unlinked = event.account_unlinked
             return AccountUnlinked(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id))
+        case "member_merged" | "member_unmerged" | "member_erased":
+            return _rearranged(event)
         case _:
             return None
+
+
+def _rearranged(event: identity_pb.Event) -> MergeHeard | UnmergeHeard | ErasureHeard:
+    """That IDs mean somebody else, or nobody. Where each of them leads follows, so it need not be heard beside it."""
+    if event.HasField("member_merged"):
+        merged = event.member_merged
+        return MergeHeard(
+            survivor_id=from_bytes(merged.survivor_id),
+            merged_id=from_bytes(merged.merged_id),
+            absorbed_ids=tuple(map(from_bytes, merged.absorbed_ids)),
+            accounts=_moved(merged.accounts),
+        )
+    if event.HasField("member_unmerged"):
+        unmerged = event.member_unmerged
+        return UnmergeHeard(
+            holder_id=from_bytes(unmerged.holder_id),
+            member_id=from_bytes(unmerged.member_id),
+            absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),
+            accounts=_moved(unmerged.accounts),
+            whole=unmerged.whole,
+        )
+    return ErasureHeard(from_bytes(event.member_erased.member_id))
+
+
+def _moved(accounts: Iterable[identity_pb.MovedAccount]) -> tuple[MovedAccount, ...]:
+    return tuple(MovedAccount(from_bytes(account.account_id), account.domain) for account in accounts)
 
 
 def parse_tiers_event(raw: bytes) -> Told | None:

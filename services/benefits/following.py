@@ -2,7 +2,10 @@
 
 from services.benefits import rules, standings
 from services.benefits.issuing import issue_grant
-from services.benefits.state import Draft, State
+from services.benefits.merges import following as merges
+from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
+from services.benefits.state import Draft
+from services.benefits.states import States, Work
 from services.benefits.values import (
     MONTHLY,
     Account,
@@ -19,13 +22,21 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decision, Moment
 
 
-def follow(state: State, batch: FeedBatch, moment: Moment[BenefitsConfig]) -> Decision:
+def follow(states: States, batch: FeedBatch, moment: Moment[BenefitsConfig]) -> Decision:
     """Apply a stretch of a feed, event by event."""
-    draft = Draft(state)
+    work = Work(states, moment)
     for record in batch.records:
         for told in record.events:
-            _apply(draft, told, moment)
-    return Decision(draft, answer=bytes)
+            match told:
+                case MergeHeard():
+                    merges.merged(work, told)
+                case UnmergeHeard():
+                    merges.unmerged(work, told)
+                case ErasureHeard():
+                    merges.erased(work, told)
+                case _:
+                    _apply(work.at(batch.partition), told, moment)
+    return Decision(tuple(work.drafts.values()), answer=bytes)
 
 
 def _apply(draft: Draft, told: Told, moment: Moment[BenefitsConfig]) -> None:

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from services.benefits import errors, events, rules, standings, wire
+from services.benefits import errors, events, naming, rules, standings, wire
 from services.benefits.commands import ExpireEntitlements, IssueEntitlement, IssueMonthly
+from services.benefits.merges.commands import meaning
 from services.benefits.state import Draft, State
 from services.benefits.values import (
     LIST,
@@ -15,20 +16,23 @@ from services.benefits.values import (
 )
 from services.chassis import ids
 from services.chassis.errors import Rejection
-from services.chassis.operations import Decision, Moment
+from services.chassis.operations import Decided, Decision, Forwarded, Moment
 
 
-def issue_listed(state: State, command: IssueEntitlement, moment: Moment[BenefitsConfig]) -> Decision | Rejection:
+def issue_listed(state: State, command: IssueEntitlement, moment: Moment[BenefitsConfig]) -> Decided:
     """Issue a benefit to a member who is named, once for each reference."""
     member = state.members.get(command.member_id)
+    if member is not None and member.leads_to is not None:
+        return Forwarded(meaning(command, member.leads_to))
     refusal = rules.member_refusal(member)
     if refusal is not None or member is None:
         return refusal or errors.MEMBER_UNKNOWN
     benefit = moment.config.benefits.get(command.benefit)
     if benefit is None:
         return errors.benefit_unknown(command.benefit)
-    if command.entitlement_id in state.entitlements:
-        return errors.already_issued(ids.encode(wire.ENTITLEMENT, command.entitlement_id))
+    for each in naming.entitlement_ids(member, command.benefit, LIST, command.reference):
+        if each in state.entitlements:
+            return errors.already_issued(ids.encode(wire.ENTITLEMENT, each))
     refusal = rules.issue_refusal(benefit, member, moment.at)
     if refusal is not None:
         return refusal
@@ -38,8 +42,8 @@ def issue_listed(state: State, command: IssueEntitlement, moment: Moment[Benefit
         return entitlement
     draft = Draft(state)
     put_issued(draft, entitlement)
-    place = wire.place_of(moment)
-    return Decision(draft, answer=lambda: wire.issue_answer(entitlement, place))
+    place = wire.place_of(moment, command.member_id)
+    return Decision((draft,), answer=lambda: wire.issue_answer(entitlement, place))
 
 
 def issue_monthly(state: State, command: IssueMonthly, moment: Moment[BenefitsConfig]) -> Decision:
@@ -58,7 +62,7 @@ def issue_monthly(state: State, command: IssueMonthly, moment: Moment[BenefitsCo
         for grant in grants:
             if rules.is_due(grant, member, around, start):
                 issue_grant(draft, grant, member, start, moment)
-    return Decision(draft, answer=bytes)
+    return Decision((draft,), answer=bytes)
 
 
 def issue_grant(
@@ -66,7 +70,7 @@ def issue_grant(
 ) -> None:
     """Issue what falls to a member as of an instant, unless it has it or its time is over."""
     entitlement = rules.issue(grant, member.member_id, issued_at, moment.at, moment.config_version)
-    if isinstance(entitlement, Entitlement) and not draft.has_entitlement(entitlement.entitlement_id):
+    if isinstance(entitlement, Entitlement) and not draft.has_entitlement(entitlement):
         put_issued(draft, entitlement)
 
 
@@ -88,4 +92,4 @@ def expire(state: State, command: ExpireEntitlements, moment: Moment[BenefitsCon
             draft.entitlements[entitlement_id] = entitlement._replace(state=EntitlementState.EXPIRED)
             draft.counted.append((entitlement.benefit, "expired"))
             draft.events.append(events.entitlement_expired(entitlement))
-    return Decision(draft, answer=bytes)
+    return Decision((draft,), answer=bytes)

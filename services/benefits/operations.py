@@ -11,10 +11,15 @@ from services.benefits import queries, rules
 from services.benefits.commands import ExpireEntitlements, IssueEntitlement, IssueMonthly, Redeem, ReverseRedemption
 from services.benefits.following import follow
 from services.benefits.issuing import expire, issue_listed, issue_monthly
-from services.benefits.naming import entitlement_id
+from services.benefits.merges import previews
+from services.benefits.merges.commands import LoadPersons, LoadReturn, Preview
+from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
+from services.benefits.naming import entitlement_id, entitlement_ids
 from services.benefits.redeeming import redeem, reverse
 from services.benefits.state import Draft, State
+from services.benefits.states import States, Work
 from services.benefits.values import (
+    LIST,
     AccountLinked,
     AccountUnlinked,
     BenefitsConfig,
@@ -37,13 +42,18 @@ class _Keys:
     pairs: set[tuple[UUID, str]] = field(default_factory=set)
     issued: set[tuple[UUID, str]] = field(default_factory=set)
     benefits: set[str] = field(default_factory=set)
+    persons: set[UUID] = field(default_factory=set)
+    """Members of whom all is concerned that they have and used."""
 
 
-async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Any], state: State) -> None:
+async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Any], states: States) -> None:
     """Read what the commands concern: two statements at most, one when it is named by the commands themselves."""
+    state = states.at(partition)
     keys = _Keys()
     for command in commands:
-        _collect(keys, command, state.config)
+        _collect(keys, command, states.config)
+        if isinstance(command, LoadReturn):
+            state.at_hand.add(command)
     reading = Reading(connection, partition)
     if keys.members:
         queries.read_members(reading, keys.members, state)
@@ -54,8 +64,16 @@ async def load(connection: asyncpg.Connection, partition: int, commands: Sequenc
     if keys.redemptions:
         queries.read_redemptions(reading, keys.redemptions, state)
     _read_rights(reading, keys, state)
+    if keys.persons:
+        queries.read_persons(reading, keys.persons, state)
+        state.whole |= keys.persons
     await reading.run()
-    _read_rights(reading, _concerned_too(keys, state), state)
+    further = _concerned_too(keys, commands, state)
+    if further.members:
+        queries.read_members(reading, further.members, state)
+    if further.accounts:
+        queries.read_accounts(reading, further.accounts, state)
+    _read_rights(reading, further, state)
     await reading.run()
 
 
@@ -69,18 +87,30 @@ def _read_rights(reading: Reading, keys: _Keys, state: State) -> None:
         queries.read_counts(reading, keys.benefits, state)
 
 
-def _concerned_too(read: _Keys, state: State) -> _Keys:
-    """What else is concerned by what was read: redemptions may be taken back, and all that is there is counted."""
+def _concerned_too(read: _Keys, commands: Sequence[Any], state: State) -> _Keys:
+    """What else is concerned by what was read: redemptions may be taken back, and all that is there is counted.
+
+    A reference may have been used for a member that was merged since.
+    """
     keys = _Keys()
+    for command in commands:
+        member = state.members.get(command.member_id) if isinstance(command, IssueEntitlement) else None
+        if member is not None and member.merged is not None:
+            keys.entitlements.update(entitlement_ids(member, command.benefit, LIST, command.reference))
     for redemption in state.redemptions.values():
         keys.benefits.add(redemption.benefit)
         if redemption.entitlement_id is not None:
             keys.entitlements.add(redemption.entitlement_id)
         else:
             keys.pairs.add((redemption.member_id, redemption.benefit))
+            keys.members.add(redemption.member_id)
+            if redemption.account_id is not None:
+                keys.accounts.add(redemption.account_id)
     keys.benefits.update(entitlement.benefit for entitlement in state.entitlements.values())
     keys.entitlements -= state.entitlements.keys()
     keys.pairs -= read.pairs
+    keys.members -= read.members
+    keys.accounts -= read.accounts
     keys.benefits -= read.benefits
     return keys
 
@@ -106,6 +136,16 @@ def _collect(keys: _Keys, command: Any, config: BenefitsConfig) -> None:
             _collect_monthly(keys, command, config)
         case ExpireEntitlements():
             keys.entitlements.update(command.entitlement_ids)
+        case LoadReturn():
+            keys.members.add(command.member_id)
+            keys.pairs.add((command.member_id, command.benefit))
+            if command.account_id is not None:
+                keys.accounts.add(command.account_id)
+            if command.entitlement_id is not None:
+                keys.entitlements.add(command.entitlement_id)
+        case _ if isinstance(command, LoadPersons | Preview):
+            keys.members.update(command.member_ids)
+            keys.persons.update(command.member_ids)
         case FeedBatch():
             for record in command.records:
                 for told in record.events:
@@ -129,6 +169,9 @@ def _collect_told(keys: _Keys, told: Any, config: BenefitsConfig) -> None:
             keys.accounts.add(told.account_id)
         case AccountLinked():
             pass
+        case MergeHeard() | UnmergeHeard() | ErasureHeard():
+            keys.members.update(told.member_ids)
+            keys.persons.update(told.member_ids)
         case StandingChanged():
             keys.members.add(told.member_id)
             keys.standings.add(told.member_id)
@@ -141,28 +184,31 @@ def _collect_told(keys: _Keys, told: Any, config: BenefitsConfig) -> None:
             keys.members.add(told.member_id)
 
 
-def decide(state: State, command: Any, moment: Moment[BenefitsConfig]) -> Decided:
+def decide(states: States, command: Any, moment: Moment[BenefitsConfig]) -> Decided:
     """What a command comes to."""
     match command:
         case Redeem():
-            return redeem(state, command, moment)
+            return redeem(states.at(moment.partition_of(command.redemption_id.int)), command, moment)
         case ReverseRedemption():
-            return reverse(state, command, moment)
+            return reverse(states, command, moment)
         case IssueEntitlement():
-            return issue_listed(state, command, moment)
+            return issue_listed(states.at(moment.partition_of(command.entitlement_id.int)), command, moment)
         case IssueMonthly():
-            return issue_monthly(state, command, moment)
+            return issue_monthly(states.at(command.partition), command, moment)
         case ExpireEntitlements():
-            return expire(state, command, moment)
+            return expire(states.at(command.partition), command, moment)
         case FeedBatch():
-            return follow(state, command, moment)
+            return follow(states, command, moment)
+        case _ if isinstance(command, Preview):
+            return previews.decide(Work(states, moment), command)
         case _:
             raise TypeError(f"benefits knows no command {type(command).__name__}")
 
 
-def apply(state: State, outcome: Draft, moment: Moment[BenefitsConfig]) -> None:
+def apply(states: States, outcome: Sequence[Draft], moment: Moment[BenefitsConfig]) -> None:
     """Fold in what a command came to."""
-    state.take(outcome)
+    for draft in outcome:
+        draft.state.take(draft)
 
 
-OPERATIONS: Operations[State, BenefitsConfig] = Operations(State, load, decide, apply)
+OPERATIONS: Operations[States, BenefitsConfig] = Operations(States, load, decide, apply)

@@ -26,7 +26,7 @@ Rows = Sequence[Sequence[Any]]
 # What a batch loads, of its partition
 
 _MEMBERS = """
-    SELECT member_id, status, enrolled_at, standing, upcoming
+    SELECT member_id, status, enrolled_at, standing, upcoming, leads_to, merged
     FROM members
     WHERE partition = $1
       AND member_id = ANY($2)
@@ -51,7 +51,7 @@ _REDEMPTIONS = """
       AND redemption_id = ANY($2)
 """
 _ENTITLEMENT_COLUMNS = """e.entitlement_id, e.member_id, e.benefit, e.state, e.valid_from, e.valid_until, e.uses_left,
-        e.issued_at, e.cause, e.reference, e.config_version"""
+        e.issued_at, e.cause, e.reference, e.config_version, e.origin_id"""
 _ENTITLEMENTS = f"""
     SELECT {_ENTITLEMENT_COLUMNS}
     FROM entitlements AS e
@@ -85,7 +85,7 @@ _QUOTA_USES = """
     SELECT found.*
     FROM unnest($2::uuid[], $3::text[]) AS wanted (member_id, benefit)
     CROSS JOIN LATERAL (
-        SELECT member_id, benefit, period_start, used
+        SELECT member_id, benefit, period_start, used, sources
         FROM quota_uses
         WHERE partition = $1
           AND member_id = wanted.member_id
@@ -98,6 +98,30 @@ _COUNTS = """
     FROM benefit_counts
     WHERE partition = $1
       AND benefit = ANY($2)
+"""
+
+
+_ENTITLEMENTS_OF_MEMBERS = f"""
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (member_id)
+    CROSS JOIN LATERAL (
+        SELECT {_ENTITLEMENT_COLUMNS}
+        FROM entitlements AS e
+        WHERE e.partition = $1
+          AND e.member_id = wanted.member_id
+        ORDER BY e.issued_at, e.entitlement_id
+    ) AS found
+"""
+_QUOTA_USES_OF_MEMBERS = """
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (member_id)
+    CROSS JOIN LATERAL (
+        SELECT member_id, benefit, period_start, used, sources
+        FROM quota_uses
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+        ORDER BY benefit
+    ) AS found
 """
 
 
@@ -155,6 +179,19 @@ def read_quota_uses(reading: Reading, pairs: Iterable[tuple[UUID, str]], state: 
         state.quota_uses.update(((row[0], row[1]), QuotaUse._make(row)) for row in rows)
 
     reading.add(_QUOTA_USES, *_columns(pairs, 2), take=take)
+
+
+def read_persons(reading: Reading, member_ids: Iterable[UUID], state: State) -> None:
+    """All entitlements that these members ever had, and all quotas that they used."""
+    wanted = list(member_ids)
+
+    def take_quota_uses(rows: Rows) -> None:
+        state.quota_uses.update(((row[0], row[1]), QuotaUse._make(row)) for row in rows)
+
+    reading.add_many(
+        _ENTITLEMENTS_OF_MEMBERS, wanted, take=lambda rows: state.fill_entitlements(map(Entitlement._make, rows))
+    )
+    reading.add_many(_QUOTA_USES_OF_MEMBERS, wanted, take=take_quota_uses)
 
 
 def read_counts(reading: Reading, benefits: Iterable[str], state: State) -> None:
@@ -220,6 +257,13 @@ _CHECKS = """
     ) AS e ON true
     ORDER BY asked.number, e.valid_until, e.issued_at, e.entitlement_id
 """
+_LEADS_TO = """
+    SELECT member_id, leads_to
+    FROM members
+    WHERE partition = ANY($1)
+      AND member_id = ANY($2)
+      AND leads_to IS NOT NULL
+"""
 _ENROLMENTS = """
     SELECT member_id, enrolled_at
     FROM members
@@ -283,6 +327,13 @@ async def member(connection: Connection, partition: int, member_id: UUID) -> Mem
     """The member of this ID; None when nothing is known of it."""
     row = await connection.fetchrow(_MEMBERS, partition, [member_id])
     return None if row is None else Member._make(row)
+
+
+async def leads_to(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]
+) -> Mapping[UUID, UUID]:
+    """Whom IDs mean of members that were merged."""
+    return {row[0]: row[1] for row in await connection.fetch(_LEADS_TO, partitions, member_ids)}
 
 
 async def enrolments(

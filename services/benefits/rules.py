@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.benefits import errors
+from services.benefits.merges.rules import with_source
 from services.benefits.naming import entitlement_id
 from services.benefits.standings import Rise, standing_at
 from services.benefits.values import (
@@ -220,18 +221,25 @@ def return_entitlement(entitlement: Entitlement, uses_left: int) -> Entitlement:
     return entitlement._replace(uses_left=uses_left + 1, state=state)
 
 
-def use_quota(use: QuotaUse | None, member_id: UUID, benefit: str, period: date) -> QuotaUse:
-    """A quota used once more; a new period begins at nothing."""
+def use_quota(
+    use: QuotaUse | None, member_id: UUID, benefit: str, period: date, account_id: UUID | None = None
+) -> QuotaUse:
+    """A quota used once more, through an account or none; a new period begins at nothing."""
     if use is None or use.period_start != period:
-        return QuotaUse(member_id, benefit, period, 1)
-    return use._replace(used=use.used + 1)
+        use = QuotaUse(member_id, benefit, period, 0)
+    use = use._replace(used=use.used + 1)
+    return use if account_id is None else with_source(use, account_id, 1)
 
 
-def return_quota(use: QuotaUse | None, period: date) -> QuotaUse | None:
-    """A quota of which a use was taken back in the period it was taken from; None when that period is past."""
+def return_quota(use: QuotaUse | None, period: date, source: UUID | None = None) -> QuotaUse | None:
+    """A quota of which a use was taken back in the period it was taken from; None when that period is past.
+
+    `source` is the account that it came through, or the member that was merged.
+    """
     if use is None or use.period_start != period:
         return None
-    return use._replace(used=use.used - 1)
+    use = use._replace(used=use.used - 1)
+    return use if source is None else with_source(use, source, -1)
 
 
 # Issue

@@ -65,6 +65,9 @@ class BenefitsServicer:
         member_id = ids.decode(wire.MEMBER, request.member_id)
         partition = partition_of(member_id, self._platform.settings.partitions)
         member = await queries.member(self._platform.pool, partition, member_id)
+        if member is not None and member.leads_to is not None:
+            member_id = member.leads_to
+            partition = partition_of(member_id, self._platform.settings.partitions)
         if rules.member_refusal(member) is errors.MEMBER_UNKNOWN:
             raise Refused(errors.MEMBER_UNKNOWN)
         size = request.page_size or DEFAULT_PAGE

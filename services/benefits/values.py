@@ -9,6 +9,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.benefits.eligibility import Eligibility
+from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
+from services.chassis import ids
 
 LEVEL_UP = "level-up"
 MONTHLY = "monthly"
@@ -17,31 +19,43 @@ LIST = "list"
 
 
 class MemberStatus(IntEnum):
-    """The numbers of `tessera.identity.v1.MemberStatus`; 0 is a member of whom only tiers has told."""
+    """The numbers of `tessera.identity.v1.MemberStatus`, and of our own: 0 is a member of whom only tiers has told."""
 
     UNHEARD = 0
     ACTIVE = 1
     SUSPENDED = 2
     CLOSED = 3
+    MERGED = 4
+    ERASED = 5
 
 
 class EntitlementState(IntEnum):
-    """The numbers of `tessera.benefits.v1.EntitlementState`."""
+    """The numbers of `tessera.benefits.v1.EntitlementState`, and MOVED: another partition has it, with its member."""
 
     GRANTED = 1
     REDEEMED = 2
     EXPIRED = 3
     REVOKED = 4
+    MOVED = 99
 
 
 class Member(NamedTuple):
-    """A member as told by identity and tiers. `standing` and `upcoming`: see standings.py."""
+    """A member as told by identity and tiers. `standing` and `upcoming`: see standings.py.
+
+    `leads_to` is whom its ID means since it was merged, `merged` the IDs that lead to it, joined.
+    """
 
     member_id: UUID
     status: int
     enrolled_at: datetime | None
     standing: str
     upcoming: str | None
+    leads_to: UUID | None = None
+    merged: bytes | None = None
+
+    def merged_ids(self) -> list[UUID]:
+        """The IDs that lead to it."""
+        return ids.split(self.merged or b"")
 
 
 class Account(NamedTuple):
@@ -66,7 +80,10 @@ class Interval(NamedTuple):
 
 
 class Entitlement(NamedTuple):
-    """A member's right to use a benefit in [valid_from, valid_until). `uses_left` None is without limit."""
+    """A member's right to use a benefit in [valid_from, valid_until). `uses_left` None is without limit.
+
+    `origin_id` is the member to whom it was issued, where that is another one that was merged.
+    """
 
     entitlement_id: UUID
     member_id: UUID
@@ -79,6 +96,7 @@ class Entitlement(NamedTuple):
     cause: str
     reference: str
     config_version: int
+    origin_id: UUID | None = None
 
 
 class Right(NamedTuple):
@@ -109,12 +127,16 @@ class Redemption(NamedTuple):
 
 
 class QuotaUse(NamedTuple):
-    """What a member used of a quota in the period it used last."""
+    """What a member used of a quota in the period it used last.
+
+    `sources`, JSON: how much of it came through accounts, or members that were merged, by their ID; None for nothing.
+    """
 
     member_id: UUID
     benefit: str
     period_start: date
     used: int
+    sources: str | None = None
 
 
 class Counts(NamedTuple):
@@ -171,7 +193,16 @@ class StandingChanged:
     effective_from: datetime
 
 
-Told = MemberEnrolled | StatusChanged | AccountLinked | AccountUnlinked | StandingChanged
+Told = (
+    MemberEnrolled
+    | StatusChanged
+    | AccountLinked
+    | AccountUnlinked
+    | StandingChanged
+    | MergeHeard
+    | UnmergeHeard
+    | ErasureHeard
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +275,8 @@ class Benefit:
     lifetime: Lifetime
     uses: int | None
     quota: Quota | None
+    once_per_person: bool | None = None
+    """Whether of entitlements that two members have who are merged only one stays; None: of gifts for life."""
 
     @property
     def is_listed(self) -> bool:

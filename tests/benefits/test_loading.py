@@ -10,6 +10,7 @@ from services.benefits import operations
 from services.benefits.commands import ExpireEntitlements, ReverseRedemption
 from services.benefits.events import parse_tiers_event
 from services.benefits.state import State
+from services.benefits.states import States
 from services.chassis.access import ALL, Caller
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.idempotency import Request
@@ -24,14 +25,14 @@ async def statements_of(benefits: Benefits, partition: int, commands: Sequence[A
     asked: list[str] = []
     async with benefits.platform.pool.acquire() as connection:
         version = await connection.fetchval("SELECT max(config_version) FROM head")
-        state = State(await benefits.platform.configurations.at(connection, version))
+        states = States(await benefits.platform.configurations.at(connection, version))
 
         def note(record: asyncpg.connection.LoggedQuery) -> None:
             asked.append(record.query)
 
         with connection.query_logger(note):
-            await operations.load(connection, partition, commands, state)
-    return len(asked), state
+            await operations.load(connection, partition, commands, states)
+    return len(asked), states.at(partition)
 
 
 @pytest.fixture
