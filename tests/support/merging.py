@@ -12,8 +12,8 @@ Halves = Mapping[UUID, Sequence[bytes]]
 """What one transaction tells, by the member in whose partition it does."""
 
 
-def _accounts(account_ids: Sequence[UUID]) -> list[pb.MovedAccount]:
-    return [pb.MovedAccount(account_id=each.bytes, domain="grocery") for each in account_ids]
+def _accounts(account_ids: Sequence[UUID], domain: str) -> list[pb.MovedAccount]:
+    return [pb.MovedAccount(account_id=each.bytes, domain=domain) for each in account_ids]
 
 
 def _redirected(member_id: UUID, leads_to: UUID) -> bytes:
@@ -22,7 +22,13 @@ def _redirected(member_id: UUID, leads_to: UUID) -> bytes:
 
 
 def merged(
-    survivor_id: UUID, merged_id: UUID, at: datetime, account_ids: Sequence[UUID] = (), absorbed: Sequence[UUID] = ()
+    survivor_id: UUID,
+    merged_id: UUID,
+    at: datetime,
+    account_ids: Sequence[UUID] = (),
+    absorbed: Sequence[UUID] = (),
+    *,
+    domain: str = "grocery",
 ) -> Halves:
     """A member is merged into another, with those that had been merged into it."""
     event = pb.MemberMerged(
@@ -30,7 +36,7 @@ def merged(
         survivor_id=survivor_id.bytes,
         merged_id=merged_id.bytes,
         absorbed_ids=[each.bytes for each in absorbed],
-        accounts=_accounts(account_ids),
+        accounts=_accounts(account_ids, domain),
         merged_at_us=to_microseconds(at),
     )
     return {each: [_redirected(each, survivor_id)] for each in (merged_id, *absorbed)} | {
@@ -46,6 +52,7 @@ def unmerged(
     absorbed: Sequence[UUID] = (),
     *,
     whole: bool = True,
+    domain: str = "grocery",
 ) -> Halves:
     """A member takes back what came through some accounts; if whole, all that it had brought."""
     event = pb.MemberUnmerged(
@@ -54,7 +61,7 @@ def unmerged(
         holder_id=holder_id.bytes,
         member_id=member_id.bytes,
         absorbed_ids=[each.bytes for each in absorbed],
-        accounts=_accounts(account_ids),
+        accounts=_accounts(account_ids, domain),
         whole=whole,
         unmerged_at_us=to_microseconds(at),
     )
