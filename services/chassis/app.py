@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
@@ -94,6 +94,8 @@ class Definition(Generic[State, Config]):
     jobs: Callable[[Platform[Config]], Sequence[Job[Config]]]
     background: Callable[[Platform[Config]], Coroutine[Any, Any, None]] | None = None
     """What runs beside the calls in real time, from when everything is wired until the service closes."""
+    check: Callable[[ServiceSettings, asyncpg.Pool], Awaitable[None]] | None = None
+    """Raises UnfitDatabase when the service cannot serve this database as it is told to."""
     settings_class: type[ServiceSettings] = ServiceSettings
     """What it is told by its environment."""
     further: Callable[[Platform[Config]], Sequence[Service]] = lambda platform: ()
@@ -129,6 +131,8 @@ async def start(
         pool = await open_pool(settings.database_dsn.get_secret_value(), f"{definition.name}-reads", READ_CONNECTIONS)
         opened.push_async_callback(pool.close)
         await _prepare_database(pool, settings)
+        if definition.check is not None:
+            await definition.check(settings, pool)
         running = await _wire(settings, definition, telemetry, pool, opened)
         return replace(running, close=opened.pop_all().aclose)
 

@@ -26,6 +26,7 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy l
 
 
 _NEW = "new "
+_GONE = "gone "
 
 
 def new(table: str) -> str:
@@ -33,8 +34,23 @@ def new(table: str) -> str:
     return _NEW + table
 
 
+def gone(table: str) -> str:
+    """What keys go by whose rows are to be deleted: the primary key without the partition. Facts never are."""
+    return _GONE + table
+
+
+def opposite(name: str) -> str:
+    """What the same rows go by when they are deleted rather than written, and the other way round."""
+    return name.removeprefix(_GONE) if name.startswith(_GONE) else gone(_table_of(name))
+
+
+def _table_of(name: str) -> str:
+    return name.removeprefix(_NEW).removeprefix(_GONE)
+
+
 class Store:
-    """Writes rows of a service's tables, which go by the table's name: one that exists is replaced; or by `new` of it.
+    """Writes rows of a service's tables, which go by the table's name: one that exists is replaced; or by `new` or
+    `gone` of it.
 
     Facts are never written twice, and no row twice in a batch.
     """
@@ -60,15 +76,19 @@ class Store:
         await connection.execute(self._statement(names, link is not None), *arguments)
 
     def _place(self, name: str) -> tuple[int, str]:
-        return self._order[name.removeprefix(_NEW)], name
+        return self._order[_table_of(name)], name
 
     def _build(self, names: tuple[str, ...], with_journal: bool) -> str:
         parts = []
         next_parameter = 2 + len(_LINK_COLUMNS) if with_journal else 2
         for name in names:
-            table = self._tables[name.removeprefix(_NEW)]
-            parts.append(_insert(table, next_parameter, are_new=name.startswith(_NEW)))
-            next_parameter += len(_columns_of_rows(table))
+            table = self._tables[_table_of(name)]
+            if name.startswith(_GONE):
+                parts.append(_delete(table, next_parameter))
+                next_parameter += len(_key_of_rows(table))
+            else:
+                parts.append(_insert(table, next_parameter, are_new=name.startswith(_NEW)))
+                next_parameter += len(_columns_of_rows(table))
         main = _INSERT_JOURNAL if with_journal else parts.pop()
         if not parts:
             return main
@@ -91,6 +111,14 @@ def _insert(table: sa.Table, first_parameter: int, *, are_new: bool) -> str:
     ).rstrip()
 
 
+def _delete(table: sa.Table, first_parameter: int) -> str:
+    key = _key_of_rows(table)
+    arrays = ", ".join(f"${first_parameter + number}::{array_type(column)}" for number, column in enumerate(key))
+    names = ", ".join(column.name for column in key)
+    same = "".join(f"\n  AND t.{column.name} = u.{column.name}" for column in key)
+    return f"DELETE FROM {table.name} AS t\nUSING unnest({arrays}) AS u ({names})\nWHERE t.partition = $1{same}"
+
+
 def _conflict(table: sa.Table) -> str:
     if not table.info.get("upsert"):
         return ""
@@ -103,6 +131,10 @@ def _conflict(table: sa.Table) -> str:
 
 def _columns_of_rows(table: sa.Table) -> list[sa.Column[Any]]:
     return [c for c in table.columns if c.name != "partition" and not c.info.get("of_batch")]
+
+
+def _key_of_rows(table: sa.Table) -> list[sa.Column[Any]]:
+    return [c for c in table.primary_key.columns if c.name != "partition"]
 
 
 def array_type(column: sa.Column[Any]) -> str:

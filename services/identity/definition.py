@@ -1,13 +1,19 @@
 """The identity service, as the chassis starts it."""
 
+import asyncpg
+
 from services.chassis.app import Definition, Platform
 from services.chassis.certificates import certificates_of
+from services.chassis.jobs import Job
+from services.chassis.settings import ServiceSettings
 from services.identity.documents import compile_documents
-from services.identity.groups.jobs import jobs
+from services.identity.groups import jobs as groups
+from services.identity.identifiers.rotating import check_versions, rotate_always
 from services.identity.neighbours import Neighbours
 from services.identity.operations import OPERATIONS
+from services.identity.privacy import jobs as privacy
 from services.identity.servicer import IdentityServicer
-from services.identity.settings import IdentitySettings, key_bytes
+from services.identity.settings import IdentitySettings, index_keys, key_bytes
 from services.identity.state import State
 from services.identity.tables import METADATA
 from services.identity.values import Config
@@ -18,10 +24,28 @@ from tessera.identity.v1 import identity_service_pb2
 def _servicer(platform: Platform[Config]) -> IdentityServicer:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
-    vault = Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
-    return IdentityServicer(
-        platform, vault, Neighbours(settings.neighbours, settings.feed_token_file, certificates_of(settings))
-    )
+    vault = _vault(settings)
+    neighbours = Neighbours(settings.neighbours, settings.feed_token_file, certificates_of(settings))
+    return IdentityServicer(platform, vault, index_keys(settings), neighbours)
+
+
+def _vault(settings: IdentitySettings) -> Vault:
+    return Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
+
+
+async def _check(settings: ServiceSettings, pool: asyncpg.Pool) -> None:
+    assert isinstance(settings, IdentitySettings)
+    await check_versions(pool, settings.partitions, index_keys(settings))
+
+
+async def _background(platform: Platform[Config]) -> None:
+    settings = platform.settings
+    assert isinstance(settings, IdentitySettings)
+    await rotate_always(platform, _vault(settings), index_keys(settings))
+
+
+def _jobs(platform: Platform[Config]) -> list[Job[Config]]:
+    return [*groups.jobs(platform), *privacy.jobs(platform)]
 
 
 DEFINITION: Definition[State, Config] = Definition(
@@ -32,6 +56,9 @@ DEFINITION: Definition[State, Config] = Definition(
     contract=identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
     servicer=_servicer,
     follows={},
-    jobs=jobs,
+    jobs=_jobs,
+    background=_background,
+    check=_check,
     settings_class=IdentitySettings,
+    fixed_fields={"identifier-type": "normaliser"},
 )

@@ -9,6 +9,7 @@ from services.chassis.errors import Rejection
 MEMBER_UNKNOWN = Rejection("MEMBER_UNKNOWN", "no member has this ID", code=StatusCode.NOT_FOUND)
 MEMBER_SUSPENDED = Rejection("MEMBER_SUSPENDED", "the member is suspended")
 MEMBER_CLOSED = Rejection("MEMBER_CLOSED", "the member is closed")
+MEMBER_ERASED = Rejection("MEMBER_ERASED", "the member is erased")
 MEMBER_NOT_SUSPENDED = Rejection("MEMBER_NOT_SUSPENDED", "the member is not suspended")
 ACCOUNT_UNKNOWN = Rejection("ACCOUNT_UNKNOWN", "no such account is linked to a member", code=StatusCode.NOT_FOUND)
 ACCOUNT_LINKED_ELSEWHERE = Rejection(

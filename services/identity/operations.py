@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -24,9 +25,17 @@ from services.identity.groups import belonging
 from services.identity.groups import operations as groups
 from services.identity.groups.changes import Changed
 from services.identity.groups.commands import GroupCommand, meaning
+from services.identity.identifiers import operations as identifiers
+from services.identity.identifiers.changes import Known
+from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier, Reindex
 from services.identity.merges import operations as merges
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeCommand, MergeMembers, UnmergeMember
+from services.identity.privacy import erasing
+from services.identity.privacy import operations as privacy
+from services.identity.privacy import rules as privacy_rules
+from services.identity.privacy.changes import PrivacyChange
+from services.identity.privacy.commands import EraseMember, ForgetPersons, SetConsent
 from services.identity.state import State
 from services.identity.values import Account, Config, Member, Route, Status
 
@@ -46,32 +55,43 @@ class Change:
 
 NO_CHANGE = Change(0)
 
+WithRoutes = OfAccounts | EraseMember
+"""Commands that concern names."""
+OfMerged = MergeCommand | EraseMember
+"""Commands that concern members together with those that were merged into them."""
+
 
 async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
 ) -> None:
     """Read the names and members that commands concern in one partition; those of other partitions are not found."""
-    blind_indexes = {r.blind_index for command in commands if isinstance(command, OfAccounts) for r in command.routes}
+    blind_indexes = {r.blind_index for command in commands if isinstance(command, WithRoutes) for r in command.routes}
     with_accounts = {command.member_id for command in commands if isinstance(command, OfMember)}
-    merging = {one for command in commands if isinstance(command, MergeCommand) for one in command.member_ids}
+    merging = {one for command in commands if isinstance(command, OfMerged) for one in command.member_ids}
+    deciding = {command.member_id for command in commands if isinstance(command, SetConsent)}
     in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
+    known = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
     unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
     holders = list(with_accounts | merging)
-    member_ids = list(with_accounts | merging | in_groups)
+    member_ids = list(with_accounts | merging | in_groups | deciding | known)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
-    if merging:
-        members += await queries.load_merged(connection, partition, list(merging))
+    if merging or known:
+        members += await queries.load_merged(connection, partition, list(merging | known))
     accounts = await queries.load_accounts(connection, partition, holders) if holders else []
     if unlinked:
         accounts += await queries.load_linked(connection, partition, unlinked)
     state.fill(members, accounts, routes)
     await groups.load(connection, partition, commands, state)
     await merges.load(connection, partition, commands, state)
+    await privacy.load(connection, partition, commands, state)
+    await identifiers.load(connection, partition, commands, state)
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
-    """Decide one command."""
+    """Decide one command. Whatever is asked of a member that was erased is refused."""
+    if erasing.is_erased(state, _concerned(command)):
+        return errors.MEMBER_ERASED
     match command:
         case ResolveAccount():
             return _resolve(state, command, moment)
@@ -83,17 +103,30 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _change_status(state, command, moment)
         case MergeMembers() | UnmergeMember():
             return merges.decide(state, command, moment)
-        case Homes():
+        case SetConsent() | EraseMember() | ForgetPersons():
+            return privacy.decide(state, command, moment)
+        case AddIdentifier() | OfIdentifier() | Reindex():
+            return identifiers.decide(state, command, moment)
+        case Homes() | Around():
             raise TypeError("it is there to be locked, not to be decided")
         case _:
             return _in_groups(state, command, moment)
 
 
-def apply(state: State, change: Change | Changed | Rearranged | None, moment: Moment[Config]) -> None:
+def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
+    """The members that a command names."""
+    if isinstance(command, OfMember | SetConsent):
+        return (command.member_id,)
+    return () if isinstance(command, ResolveAccount | ForgetPersons) else command.member_ids
+
+
+def apply(
+    state: State, change: Change | Changed | Rearranged | PrivacyChange | Known | None, moment: Moment[Config]
+) -> None:
     """Fold a change into the state."""
     if change is None:
         return
-    if isinstance(change, Changed | Rearranged):
+    if not isinstance(change, Change):
         change.apply(state, moment)
         return
     if change.member is not None:
@@ -176,6 +209,10 @@ def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided
         return refusal or errors.MEMBER_UNKNOWN
     if route is not None and route.account_id is not None:
         return _link_again(command, accounts[route.account_id])
+    domains = {command.domain, *(account.domain for account in accounts.values())}
+    refusal = privacy_rules.stitching_refusal(state.config, domains, state.privacy.decisions(command.member_id))
+    if refusal is not None:
+        return refusal
     account = Account(
         partition=member.partition,
         account_id=command.account_id,

@@ -8,6 +8,8 @@ import asyncpg
 from services.chassis.partitions import partition_of
 from services.identity import queries
 from services.identity.groups import queries as group_queries
+from services.identity.identifiers import queries as identifier_queries
+from services.identity.identifiers.values import Identifier
 from services.identity.values import Account, Member
 
 
@@ -37,6 +39,11 @@ class People:
     async def merged_into(self, member: Member) -> list[Member]:
         """The members whose IDs lead to it, by ID."""
         return await queries.find_merged(self._pool, self._places_of(member), [member.member_id])
+
+    async def identifiers(self, member: Member, merged: Iterable[Member]) -> list[Identifier]:
+        """The identifiers that it holds, with those of members merged into it, by ID."""
+        keepers = [member.member_id, *(one.member_id for one in merged)]
+        return await identifier_queries.find_identifiers(self._pool, list(self._places(keepers)), keepers)
 
     async def group_ids(self, member_id: UUID) -> list[UUID]:
         """The groups in which it has a seat, or is asked for."""

@@ -64,6 +64,8 @@ def status_refusal(member: Member | None, change: StatusChange) -> Rejection | N
     """Why a member's status cannot be changed. Closing is for good, from any other status."""
     if member is None:
         return errors.MEMBER_UNKNOWN
+    if member.status is Status.ERASED:
+        return errors.MEMBER_ERASED
     if member.status is Status.CLOSED:
         return errors.MEMBER_CLOSED
     if change is StatusChange.SUSPEND and member.status is Status.SUSPENDED:
@@ -77,4 +79,6 @@ def not_active(status: Status) -> Rejection | None:
     """Why a member that is not active is not served."""
     if status is Status.SUSPENDED:
         return errors.MEMBER_SUSPENDED
+    if status is Status.ERASED:
+        return errors.MEMBER_ERASED
     return errors.MEMBER_CLOSED if status is Status.CLOSED else None

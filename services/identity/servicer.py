@@ -1,5 +1,6 @@
 """Serves `tessera.identity.v1.IdentityService`: message → command → lane → reply."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -18,9 +19,14 @@ from services.identity import commands, errors, queries, wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
 from services.identity.groups.servicer import GroupMethods
+from services.identity.identifiers import wire as identifier_wire
+from services.identity.identifiers.keys import IndexKeys
+from services.identity.identifiers.servicer import IdentifierMethods
 from services.identity.merges.servicer import MergeMethods
 from services.identity.neighbours import Neighbours
 from services.identity.people import People
+from services.identity.privacy.servicer import PrivacyMethods
+from services.identity.privacy.sight import Sight, sight_of
 from services.identity.resolution import ERROR_DOMAIN, Resolver
 from services.identity.rules import StatusChange
 from services.identity.values import ACCOUNT, MEMBER, Config, Member, Status, route_key
@@ -28,17 +34,21 @@ from services.identity.vault import Box, Vault, new_nonce, normalised
 from tessera.identity.v1 import identity_service_pb2 as pb
 
 DEFAULT_PAGE = 100
+READ_IDENTIFIERS = "identity.identifiers.read"
+"""What a caller needs to see values of identifiers in full."""
 NO_ID = UUID(int=0)
 """Before every ID."""
 
 
-class IdentityServicer(GroupMethods, MergeMethods):
+class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMethods):
     """The methods of the contract."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, neighbours: Neighbours) -> None:
+    def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, neighbours: Neighbours) -> None:
         GroupMethods.__init__(self, platform, vault)
         self._people = People(platform.pool, platform.settings.partitions)
         MergeMethods.__init__(self, platform, self._people, neighbours)
+        PrivacyMethods.__init__(self, platform, vault, self._people, neighbours)
+        IdentifierMethods.__init__(self, platform, vault, keys, self._people)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
@@ -84,6 +94,8 @@ class IdentityServicer(GroupMethods, MergeMethods):
         if account is None:
             raise Refused(errors.ACCOUNT_UNKNOWN)
         require_domain(call.caller, account.domain)
+        if not account.blind_index:
+            raise Refused(errors.MEMBER_ERASED)
         validate_only = request.validate_only
         command = commands.UnlinkAccount(
             request=self._identified(call, "identity.UnlinkAccount", request),
@@ -107,23 +119,38 @@ class IdentityServicer(GroupMethods, MergeMethods):
         return await self._change_status(StatusChange.CLOSE, request, "", call)
 
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> pb.GetMemberResponse:
-        """A member with its accounts; external ids only of domains that are open to the caller."""
+        """A member with its accounts, as far as the caller may read them."""
         await self._platform.at_least.wait(request.at_least, call)
         member = await self._people.meant(ids.decode(MEMBER, request.member_id))
         if member is None:
             raise Refused(errors.MEMBER_UNKNOWN)
-        homes = {member.member_id: member} | await self._people.find(member.homes)
-        boxes = {home.member_id: self._box(home) for home in homes.values()}
+        if member.status is Status.ERASED:
+            raise Refused(errors.MEMBER_ERASED)
+        member_id = member.member_id
+        homes = {member_id: member} | await self._people.find(member.homes)
+        boxes = {home.member_id: self._box(home) for home in homes.values() if home.status is not Status.ERASED}
         merged = await self._people.merged_into(member)
-        message = wire.member_message(member, boxes[member.member_id])
+        sight = await self._sight([member, *merged], call)
+        message = wire.member_message(member, boxes[member.member_id] if sight.reads_attributes(member_id) else None)
         message.merged_ids.extend(ids.encode(MEMBER, one.member_id) for one in merged)
-        wire.add_attributes(message, [wire.attributes_of(one, boxes[one.member_id]) for one in merged])
+        shown = [one for one in merged if sight.reads_attributes(one.member_id)]
+        wire.add_attributes(message, [wire.attributes_of(one, boxes[one.member_id]) for one in shown])
         message.accounts.extend(
-            wire.account_message(account, boxes[account.member_id] if call.caller.may_act_in(account.domain) else None)
+            wire.account_message(
+                account, boxes[account.member_id] if sight.reads_external_ids(member_id, account.domain) else None
+            )
             for account in await self._people.accounts(member)
         )
         seats = await group_queries.seats_taken(self._platform.pool, member.partition, member.member_id)
         message.seats.extend(map(group_wire.seat_message, seats))
+        _, config = await self._platform.configurations.current(self._platform.pool)
+        now, in_full = await self._platform.clock.now(), call.caller.has_permission(READ_IDENTIFIERS)
+        message.identifiers.extend(
+            identifier_wire.shown_message(
+                one, config.identifier_types.get(one.type), now, boxes[one.member_id], in_full=in_full
+            )
+            for one in await self._people.identifiers(member, merged)
+        )
         return pb.GetMemberResponse(member=message)
 
     async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> pb.ListMembersResponse:
@@ -141,7 +168,8 @@ class IdentityServicer(GroupMethods, MergeMethods):
                 break
             after = NO_ID
         page = members[:size]
-        response = pb.ListMembersResponse(members=[wire.member_message(member, self._box(member)) for member in page])
+        boxes = self._boxes(page, await self._sight(page, call))
+        response = pb.ListMembersResponse(members=[wire.member_message(one, boxes[one.member_id]) for one in page])
         if len(members) > size:
             place = (page[-1].partition, str(page[-1].member_id))
             response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
@@ -197,6 +225,18 @@ class IdentityServicer(GroupMethods, MergeMethods):
             )
 
         return await self._until_it_stands_still(command, call)
+
+    async def _sight(self, members: Sequence[Member], call: Call) -> Sight:
+        return await sight_of(call.caller, self._platform.pool, self._platform.configurations, members)
+
+    def _boxes(self, members: Sequence[Member], sight: Sight) -> dict[UUID, Box | None]:
+        """What opens the attributes of members; of those that were erased, or may not be read, nothing does."""
+        return {
+            member.member_id: self._box(member)
+            if member.status is not Status.ERASED and sight.reads_attributes(member.member_id)
+            else None
+            for member in members
+        }
 
     def _box(self, member: Member) -> Box:
         return self._vault.member_box(member.data_key, member.member_id.bytes)

@@ -5,10 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from services.chassis import ids
-from services.chassis.store import Rows
+from services.chassis.store import Rows, gone, opposite
 from services.identity import wire
 from services.identity.groups.state import GroupState
+from services.identity.identifiers.state import IdentifierState
 from services.identity.merges.state import MergeState
+from services.identity.privacy.state import PrivacyState
 from services.identity.values import Account, Config, Member, Route
 
 
@@ -27,6 +29,8 @@ class State:
         """Partitions in which something was told that makes no sense without what was told in the others."""
         self.groups = GroupState(self._change)
         self.merges = MergeState(self._change)
+        self.privacy = PrivacyState(self._change)
+        self.identifiers = IdentifierState(self._change)
 
     def fill(self, members: Sequence[Member], accounts: Sequence[Account], routes: Sequence[Route]) -> None:
         """Take over what was read."""
@@ -83,6 +87,7 @@ class State:
         before = self._holders.pop(account.account_id, None)
         if before is not None:
             del self._accounts[before][account.account_id]
+        self.privacy.fill(accounts=[account])
         if account.unlinked_at is None:
             self._hold(account)
         self._change(
@@ -119,6 +124,11 @@ class State:
             ),
         )
 
+    def drop_route(self, route: Route) -> None:
+        """A name is forgotten, as if it had never been seen."""
+        self._routes.pop(route.blind_index, None)
+        self._change(route.partition, gone("routes"), route.blind_index, (route.blind_index,))
+
     def tell(self, partition: int, event: bytes) -> None:
         """Something happened that others are to know."""
         self._events.setdefault(partition, []).append(event)
@@ -133,7 +143,9 @@ class State:
         self._holders[account.account_id] = account.holder_id
 
     def _change(self, partition: int, table: str, key: Any, row: tuple[Any, ...]) -> None:
-        self._changed.setdefault(partition, {}).setdefault(table, {})[key] = row
+        tables = self._changed.setdefault(partition, {})
+        tables.setdefault(table, {})[key] = row
+        tables.get(opposite(table), {}).pop(key, None)
 
     def rows(self, partition: int) -> Mapping[str, Rows]:
         """What changed in a partition, by table."""

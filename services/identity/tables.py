@@ -100,6 +100,31 @@ SEATS = sa.Table(
     sa.Index("seats_taken", "partition", "owner_id", "seat_id", postgresql_where=sa.text("left_at IS NULL")),
     info=UPSERT,
 )
+# What persons have decided on the data of a domain for a purpose: every decision, of which the last one holds.
+CONSENTS = sa.Table(
+    "consents",
+    METADATA,
+    _partition(),
+    sa.Column("member_id", sa.Uuid, primary_key=True),
+    sa.Column("domain", sa.Text, primary_key=True),
+    sa.Column("purpose", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("granted", sa.Boolean, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("through_domain", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("decided_at", _TIME, nullable=False),
+)
+# What programmes remember of members that were erased: of each account a keyed and salted hash, and until when.
+PERSON_KEYS = sa.Table(
+    "person_keys",
+    METADATA,
+    _partition(),
+    sa.Column("person_key", sa.LargeBinary, primary_key=True),
+    sa.Column("kept_until", _TIME, nullable=False),
+    sa.Index("person_keys_over", "partition", "kept_until"),
+    info=UPSERT,
+)
 # Who was asked to join which group: each invitation twice, like seats.
 INVITATIONS = sa.Table(
     "invitations",
@@ -164,4 +189,53 @@ UNMERGES = sa.Table(
     sa.Column("unmerged_by", sa.Text, nullable=False),
     sa.Column("unmerged_at", _TIME, nullable=False),
     sa.Index("unmerges_of_merge", "partition", "owner_id", "merge_id"),
+)
+# What members are known by beside accounts. The row stays with the member that it was added to, whose key seals it. A
+# value is one row of a member, whatever is done to it; one that was removed keeps no value.
+IDENTIFIERS = sa.Table(
+    "identifiers",
+    METADATA,
+    _partition(),
+    sa.Column("identifier_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    # The version of the keys under which the blind index was made.
+    sa.Column("key_version", sa.SmallInteger, nullable=False),
+    sa.Column("blind_index", sa.LargeBinary, nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("is_demoted", sa.Boolean, nullable=False),
+    sa.Column("verified_at", _TIME),
+    sa.Column("first_seen_at", _TIME, nullable=False),
+    sa.Column("last_seen_at", _TIME, nullable=False),
+    sa.Column("removed_at", _TIME),
+    sa.Index("identifiers_of_member", "partition", "member_id"),
+    sa.Index("identifiers_by_key", "partition", "key_version"),
+    info=UPSERT,
+)
+# Who holds a value. Its partition follows from the blind index, like that of a route; the rest follows from the
+# identifier, and is written with it.
+IDENTIFIER_HOLDERS = sa.Table(
+    "identifier_holders",
+    METADATA,
+    _partition(),
+    sa.Column("blind_index", sa.LargeBinary, primary_key=True),
+    sa.Column("identifier_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("is_demoted", sa.Boolean, nullable=False),
+    sa.Column("verified_at", _TIME),
+    sa.Column("removed_at", _TIME),
+    sa.Index("identifier_holders_removed", "partition", postgresql_where=sa.text("removed_at IS NOT NULL")),
+    info=UPSERT,
+)
+# Who looked for the holder of an identifier of a type, and whom it led to; null when nobody was found.
+LOOKUPS = sa.Table(
+    "lookups",
+    METADATA,
+    _partition(),
+    sa.Column("lookup_id", sa.Uuid, primary_key=True),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("member_id", sa.Uuid),
+    sa.Column("looked_up_at", _TIME, nullable=False),
 )

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.identity.groups.values import GroupKind
+from services.identity.identifiers.values import IdentifierType
+from services.identity.privacy.values import Purpose, Remembrance
 
 MEMBER = "member"
 """The prefix of members' IDs."""
@@ -21,6 +24,7 @@ class Status(IntEnum):
     SUSPENDED = 2
     CLOSED = 3
     MERGED = 4
+    ERASED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Domain:
     code: str
     accounts_per_member: int | None
     """How many accounts a member may have in it; None means any number."""
+    programme: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,12 @@ class Config:
 
     domains: Mapping[str, Domain]
     group_kinds: Mapping[str, GroupKind] = field(default_factory=dict)
+    purposes: Mapping[str, Purpose] = field(default_factory=dict)
+    remembrances: Mapping[str, Remembrance] = field(default_factory=dict)
+    """By programme."""
+    zones: frozenset[ZoneInfo] = frozenset()
+    """Those of all programmes."""
+    identifier_types: Mapping[str, IdentifierType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,7 @@ class Member:
     status: Status
     enrolled_at: datetime
     data_key: bytes
-    """The key of the member's personal data, wrapped by the master key."""
+    """The key of the member's personal data, wrapped by the master key; empty once the member is erased."""
     attributes: bytes
     """Attributes, sealed; empty when there are none."""
     survivor_id: UUID | None = None
@@ -104,8 +115,9 @@ class Account:
     member_id: UUID
     domain: str
     blind_index: bytes
+    """Empty once the member is erased."""
     external_id: bytes
-    """How the domain calls it, sealed."""
+    """How the domain calls it, sealed; empty once the member is erased."""
     verified: bool
     linked_at: datetime
     unlinked_at: datetime | None

@@ -15,6 +15,8 @@ from services.chassis.idempotency import Request
 
 BLIND_INDEX_BYTES = 16
 """128 bits: among 10 billion accounts two share one with a chance of 10 to the -19."""
+PERSON_KEY_BYTES = 16
+"""As long as a blind index, of which it is made."""
 NONCE_BYTES = 12
 """What AES-GCM takes; random ones may seal some billions of texts under one key, a member has a few."""
 DATA_KEY_BYTES = 32
@@ -41,6 +43,7 @@ class Vault:
         self._account_hash = blake2s(key=blind_index_key, person=b"account", digest_size=BLIND_INDEX_BYTES)
         self._request_hash = blake2s(key=blind_index_key, person=b"request")
         self._attribute_hash = blake2s(key=blind_index_key, person=b"attrib", digest_size=BLIND_INDEX_BYTES)
+        self._person_key = blake2s(key=blind_index_key, person=b"person").digest()
         self._master = AESGCM(data_key)
 
     def blind_index(self, domain: str, external_id: str) -> bytes:
@@ -54,6 +57,12 @@ class Vault:
         attribute_hash = self._attribute_hash.copy()
         attribute_hash.update(f"{attribute}\0{normalised(value)}".encode())
         return attribute_hash.digest()
+
+    def person_key(self, programme: str, year: int, blind_index: bytes) -> bytes:
+        """What a programme keeps of an account whose member is erased in a year. Its salt is of programme and year, so
+        that nobody sees that two programmes, or the same one in two years, keep the same account."""
+        salt = blake2s(f"{programme}\0{year}".encode(), digest_size=blake2s.SALT_SIZE).digest()
+        return blake2s(blind_index, key=self._person_key, salt=salt, digest_size=PERSON_KEY_BYTES).digest()
 
     def keyed(self, request: Request) -> Request:
         """A request whose fingerprint cannot be used to guess the personal data in its body."""

@@ -22,6 +22,7 @@ MEMBER_STATUSES = {
     Status.SUSPENDED: pb.MEMBER_STATUS_SUSPENDED,
     Status.CLOSED: pb.MEMBER_STATUS_CLOSED,
     Status.MERGED: pb.MEMBER_STATUS_MERGED,
+    Status.ERASED: pb.MEMBER_STATUS_ERASED,
 }
 
 StatusResponse = pb.SuspendMemberResponse | pb.ReinstateMemberResponse | pb.CloseMemberResponse
@@ -130,10 +131,11 @@ def attributes_text(attributes: Mapping[str, str]) -> bytes:
     return json.dumps(dict(attributes), sort_keys=True, ensure_ascii=False).encode() if attributes else b""
 
 
-def member_message(member: Member, box: Box) -> pb.Member:
-    """A member with its attributes in clear."""
+def member_message(member: Member, box: Box | None) -> pb.Member:
+    """A member; with its attributes in clear where there is a box to open them."""
     message = _member(member)
-    message.attributes.update(attributes_of(member, box))
+    if box is not None:
+        message.attributes.update(attributes_of(member, box))
     return message
 
 

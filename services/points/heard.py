@@ -71,12 +71,22 @@ class UnmergeHeard:
     absorbed_ids: tuple[UUID, ...]
     """Members that had been merged into it; with `whole` they are so again."""
     accounts: tuple[MovedAccount, ...]
+    staying: tuple[UUID, ...]
+    """Accounts that came along and stay where they are."""
     whole: bool
 
 
-Heard = MemberHeard | AccountHeard | StandingHeard | GroupSeat | MergeHeard | UnmergeHeard
+@dataclass(frozen=True, slots=True)
+class ErasureHeard:
+    """A member was erased: it is nobody any more."""
+
+    member_id: UUID
+
+
+Heard = ErasureHeard | MemberHeard | AccountHeard | StandingHeard | GroupSeat | MergeHeard | UnmergeHeard
 
 ACTIVE = int(identity_service_pb2.MEMBER_STATUS_ACTIVE)
+CLOSED = int(identity_service_pb2.MEMBER_STATUS_CLOSED)
 SUSPENDED = int(identity_service_pb2.MEMBER_STATUS_SUSPENDED)
 
 
@@ -97,6 +107,8 @@ def parse_identity(raw: bytes) -> Heard | None:
             return AccountHeard(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id), "", False)
         case "member_merged":
             return _merge(event.member_merged)
+        case "member_erased":
+            return ErasureHeard(from_bytes(event.member_erased.member_id))
         case "member_unmerged":
             return _unmerge(event.member_unmerged)
         case "group_member_changed":
@@ -123,6 +135,7 @@ def _unmerge(event: identity_pb.MemberUnmerged) -> UnmergeHeard:
         member_id=from_bytes(event.member_id),
         absorbed_ids=tuple(map(from_bytes, event.absorbed_ids)),
         accounts=_moved(event.accounts),
+        staying=tuple(map(from_bytes, event.staying_account_ids)),
         whole=event.whole,
     )
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.chassis.journal import link
-from services.chassis.store import Store, new
+from services.chassis.store import Store, gone, new
 from services.chassis.tables import OF_BATCH, UPSERT
 from tests.chassis.house import connection_to, ledger_database
 
@@ -95,3 +95,13 @@ async def test_rows_said_to_be_new_are_inserted_beside_those_that_change(connect
     assert await rows(connection, "states") == [(3, "a", 2), (3, "b", 1)]
     with pytest.raises(asyncpg.UniqueViolationError):
         await STORE.write(connection, 3, {new("states"): [("a", 3)]}, None)
+
+
+async def test_rows_that_are_gone_are_deleted_in_their_partition_alone(connection: asyncpg.Connection) -> None:
+    for partition in (3, 4):
+        await STORE.write(connection, partition, {"states": [("a", 1), ("b", 2), ("c", 3)]}, None)
+    made = link(3, 1, START, b"", 0, [b"event"])
+    batch = {gone("states"): [("a",), ("never there",)], "states": [("b", 5)]}
+    await STORE.write(connection, 3, batch, made)
+    await STORE.write(connection, 3, {gone("states"): [("c",)]}, None)
+    assert await rows(connection, "states") == [(3, "b", 5), (4, "a", 1), (4, "b", 2), (4, "c", 3)]

@@ -24,7 +24,7 @@ def mistakes(**spec: Any) -> list[str]:
 
 
 def test_a_member_has_one_account_in_a_domain_that_says_nothing() -> None:
-    assert compiled().domains == {"fuel": Domain("fuel", 1)}
+    assert compiled().domains == {"fuel": Domain("fuel", 1, "shop")}
 
 
 def test_a_domain_allows_a_number_of_accounts_or_any() -> None:

@@ -41,7 +41,13 @@ async def merge(
 
 
 async def unmerge(
-    shop: Shop, holder: Member, member: Member, *absorbed: Member, accounts: Sequence[Member] = (), whole: bool = True
+    shop: Shop,
+    holder: Member,
+    member: Member,
+    *absorbed: Member,
+    accounts: Sequence[Member] = (),
+    staying: Sequence[Member] = (),
+    whole: bool = True,
 ) -> None:
     """A member takes back what is its own, or what came through some accounts."""
     going = accounts or (member, *absorbed)
@@ -51,6 +57,7 @@ async def unmerge(
         member_id=member.uuid,
         absorbed_ids=tuple(one.uuid for one in absorbed),
         accounts=tuple(MovedAccount(one.account_uuid, one.domain) for one in going),
+        staying=tuple(one.account_uuid for one in staying),
         whole=whole,
     )
     await _tell(shop, holder.uuid, event, (member.uuid, *event.absorbed_ids))

@@ -217,7 +217,7 @@ async def test_an_account_goes_back_alone_with_what_came_through_it() -> None:
         await shop.earn(merged, 20)
         await shop.earn(second, 5)
         await merge(shop, survivor, merged, accounts=(merged, second))
-        await unmerge(shop, survivor, merged, accounts=(second,), whole=False)
+        await unmerge(shop, survivor, merged, accounts=(second,), staying=(merged,), whole=False)
         assert await balances(shop, survivor, merged) == [120, 5]
         assert await balances(shop, survivor, merged, of="score") == [120, 5]
         await unmerge(shop, survivor, merged)

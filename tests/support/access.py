@@ -29,6 +29,9 @@ callers:
   fuel:
     permissions: ["identity.*", "points.*", "tiers.*", "benefits.*"]
     domains: [fuel]
+  reader:
+    permissions: [identity.members.read]
+    domains: []
   nobody:
     permissions: []
     domains: []

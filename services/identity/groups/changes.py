@@ -27,11 +27,14 @@ class Changed(NamedTuple):
             state.tell(moment.partition_of(self.group.group_id.int), events.group_changed(self.group, moment.at))
         for seat, shares in self.seats:
             state.groups.put_seat(seat, moment.partition_of)
+            state.privacy.fill(seats=[(seat.group_id, seat), (seat.member_id, seat)])
             of_group, of_member = events.seat_changed(seat, shares, moment.at)
             state.tell(moment.partition_of(seat.group_id.int), of_group)
             state.tell(moment.partition_of(seat.member_id.int), of_member)
         for invitation in self.invitations:
             state.groups.put_invitation(invitation, moment.partition_of)
+            halves = [(invitation.group_id, invitation), (invitation.member_id, invitation)]
+            state.privacy.fill(invitations=halves)
             of_group, of_member = events.invitation_changed(invitation)
             state.tell(moment.partition_of(invitation.group_id.int), of_group)
             state.tell(moment.partition_of(invitation.member_id.int), of_member)

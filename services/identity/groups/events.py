@@ -1,4 +1,7 @@
-"""What groups tell the others: each half in its own partition, so that each can be followed alone."""
+"""What groups tell the others: each half in its own partition, so that each can be followed alone.
+
+Labels and cost centres may be personal and a journal is never changed, so they are not told.
+"""
 
 from datetime import datetime
 
@@ -31,8 +34,6 @@ def seat_changed(seat: Seat, shares: str, at: datetime) -> tuple[bytes, bytes]:
         kind=seat.kind,
         role=seat.role,
         role_since_us=to_microseconds(seat.role_since),
-        label=seat.label,
-        cost_centre=seat.cost_centre,
         joined_at_us=to_microseconds(seat.joined_at),
         left_at_us=to_microseconds(seat.left_at),
         changed_at_us=to_microseconds(at),
@@ -50,8 +51,6 @@ def invitation_changed(invitation: Invitation) -> tuple[bytes, bytes]:
         member_id=invitation.member_id.bytes,
         kind=invitation.kind,
         role=invitation.role,
-        label=invitation.label,
-        cost_centre=invitation.cost_centre,
         invited_by=b"" if invitation.invited_by is None else invitation.invited_by.bytes,
         status=group_pb2.InvitationStatus.ValueType(invitation.status),
         created_at_us=to_microseconds(invitation.created_at),

@@ -26,6 +26,7 @@ from services.identity.groups.commands import (
     TransferGroupOwnership,
 )
 from services.identity.merges.commands import MergeCommand
+from services.identity.privacy.commands import EraseMember
 from services.identity.rules import StatusChange
 from services.identity.state import State
 from services.identity.values import Config
@@ -42,6 +43,9 @@ async def load(
         if isinstance(command, ChangeStatus) and command.change is StatusChange.CLOSE:
             groups.update(command.group_ids)
             members.add(command.member_id)
+        if isinstance(command, EraseMember):
+            groups.update(command.group_ids)
+            members.update(command.member_ids)
         if isinstance(command, MergeCommand):
             groups.update(command.concerned.group_ids)
             members.update(command.member_ids)

@@ -18,7 +18,7 @@ from services.identity.groups import errors, queries, requests, rules, wire
 from services.identity.groups.values import Group, Invitation
 from services.identity.people import People
 from services.identity.resolution import ERROR_DOMAIN
-from services.identity.values import MEMBER, Config
+from services.identity.values import MEMBER, Config, Status
 from services.identity.vault import Vault
 from tessera.identity.v1 import group_pb2 as pb
 
@@ -36,27 +36,36 @@ class GroupMethods:
         self._of = platform
         self._keys = vault
 
-    async def CreateGroup(self, request: pb.CreateGroupRequest, call: Call) -> Serialised:
+    async def CreateGroup(self, request: pb.CreateGroupRequest, call: Call) -> pb.CreateGroupResponse:
         """Found a group."""
-        return await self._one(requests.create(request, call.caller, self._keys), call)
+        reply = await self._one(requests.create(request, call.caller, self._keys), call)
+        return wire.with_texts(pb.CreateGroupResponse(), reply, "seat", request.label, request.cost_centre)
 
-    async def InviteToGroup(self, request: pb.InviteToGroupRequest, call: Call) -> Serialised:
+    async def InviteToGroup(self, request: pb.InviteToGroupRequest, call: Call) -> pb.InviteToGroupResponse:
         """Ask a member to join."""
-        return await self._one(requests.invite(request, call.caller), call)
+        reply = await self._one(requests.invite(request, call.caller), call)
+        return wire.with_texts(pb.InviteToGroupResponse(), reply, "invitation", request.label, request.cost_centre)
 
-    async def BulkInviteToGroup(self, request: pb.BulkInviteToGroupRequest, call: Call) -> Serialised:
+    async def BulkInviteToGroup(self, request: pb.BulkInviteToGroupRequest, call: Call) -> pb.BulkInviteToGroupResponse:
         """Ask many."""
-        return await replies.bulk_reply(
+        reply = await replies.bulk_reply(
             request.requests,
             lambda item: requests.invite(item, call.caller),
             lambda commands: self._of.lanes.submit(commands, deadline=call.deadline, traceparent=current_traceparent()),
             ERROR_DOMAIN,
         )
+        response = pb.BulkInviteToGroupResponse.FromString(reply.answer)
+        for item, result in zip(request.requests, response.results, strict=True):
+            if result.HasField("response"):
+                made = result.response.invitation
+                made.label, made.cost_centre = item.label, item.cost_centre
+        return response
 
-    async def AcceptInvitation(self, request: pb.AcceptInvitationRequest, call: Call) -> Serialised:
+    async def AcceptInvitation(self, request: pb.AcceptInvitationRequest, call: Call) -> pb.AcceptInvitationResponse:
         """Join."""
         invitation = await self._invitation(request.invitation_id)
-        return await self._one(requests.accept(request, call.caller, invitation.group_id, self._keys), call)
+        reply = await self._one(requests.accept(request, call.caller, invitation.group_id, self._keys), call)
+        return wire.with_texts(pb.AcceptInvitationResponse(), reply, "seat", invitation.label, invitation.cost_centre)
 
     async def DeclineInvitation(self, request: pb.DeclineInvitationRequest, call: Call) -> Serialised:
         """Do not join."""
@@ -77,9 +86,10 @@ class GroupMethods:
         """Take a member out."""
         return await self._one(requests.remove(request, call.caller), call)
 
-    async def ChangeRole(self, request: pb.ChangeRoleRequest, call: Call) -> Serialised:
+    async def ChangeRole(self, request: pb.ChangeRoleRequest, call: Call) -> pb.ChangeRoleResponse:
         """Give another role."""
-        return await self._one(requests.change_role(request, call.caller), call)
+        reply = await self._one(requests.change_role(request, call.caller), call)
+        return wire.with_texts(pb.ChangeRoleResponse(), reply, "seat", request.label, request.cost_centre)
 
     async def TransferGroupOwnership(self, request: pb.TransferGroupOwnershipRequest, call: Call) -> Serialised:
         """Pass on ownership. The owner is read first, since its partition is concerned; again when it has changed."""
@@ -169,6 +179,8 @@ class GroupMethods:
         member = await People(self._of.pool, self._of.settings.partitions).meant(member_id)
         if member is None:
             raise Refused(identity_errors.MEMBER_UNKNOWN)
+        if member.status is Status.ERASED:
+            raise Refused(identity_errors.MEMBER_ERASED)
         return member.member_id
 
     async def _group(self, group_id: str) -> Group:

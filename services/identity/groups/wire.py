@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -10,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment
+from services.chassis.replies import Serialised
 from services.identity.groups.rules import taken
 from services.identity.groups.values import (
     GROUP,
@@ -26,6 +28,7 @@ from tessera.identity.v1 import group_pb2 as pb
 from tessera.type.v1 import position_pb2
 
 SERVICE = "identity"
+Answer = TypeVar("Answer", bound=Message)
 
 
 def group_message(group: Group) -> pb.Group:
@@ -172,11 +175,26 @@ def _halves(response: Message, of: Seat | Invitation, moment: Moment[Config], *,
 
 
 def _answer(response: Message, moment: Moment[Config], *, dry: bool, **positions: UUID) -> bytes:
-    """A response, with the position where the half of each owner was committed; a dry run is committed nowhere."""
+    """A response, with the position where the half of each owner was committed; a dry run is committed nowhere.
+
+    Answers are kept for retries, and labels and cost centres may be personal: the servicer adds those that it knows.
+    """
+    for _, value in response.ListFields():
+        for one in [value] if isinstance(value, Message) else value:
+            if isinstance(one, pb.Seat | pb.Invitation):
+                one.label = one.cost_centre = ""
     if not dry:
         for field, owner_id in positions.items():
             getattr(response, field).CopyFrom(_position(moment.partition_of(owner_id.int), moment))
     return response.SerializeToString()
+
+
+def with_texts(response: Answer, reply: Serialised, of: str, label: str, cost_centre: str) -> Answer:
+    """An answer with the texts that are not kept with it; `of` is its field that has them."""
+    response.ParseFromString(reply.answer)
+    seat = getattr(response, of)
+    seat.label, seat.cost_centre = label, cost_centre
+    return response
 
 
 def _position(partition: int, moment: Moment[Config]) -> position_pb2.Position:

@@ -22,6 +22,8 @@ class Rearranged:
     routes: tuple[Route, ...] = ()
     redirected: dict[UUID, UUID] = field(default_factory=dict)
     """Whom the IDs lead to that are told about."""
+    staying: tuple[UUID, ...] = ()
+    """Accounts that came along by the merge and are not given back yet."""
     absorbed_ids: tuple[UUID, ...] = ()
     groups: tuple[Changed, ...] = ()
 
@@ -39,7 +41,9 @@ class Rearranged:
         else:
             state.merges.put_unmerge(self.unmerge, self.merge, moment.partition_of)
             told_by = self.unmerge.holder_id
-            event = events.member_unmerged(self.unmerge, self.merge.merged_at, self.accounts, self.absorbed_ids)
+            event = events.member_unmerged(
+                self.unmerge, self.merge.merged_at, self.accounts, self.staying, self.absorbed_ids
+            )
         state.tell_undivided(moment.partition_of(told_by.int), event)
         for member_id, leads_to in self.redirected.items():
             state.tell_undivided(moment.partition_of(member_id.int), events.member_redirected(member_id, leads_to))

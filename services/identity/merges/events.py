@@ -25,7 +25,11 @@ def member_merged(merge: Merge, accounts: Iterable[Account]) -> bytes:
 
 
 def member_unmerged(
-    unmerge: Unmerge, merged_at: datetime, accounts: Iterable[Account], absorbed_ids: Iterable[UUID]
+    unmerge: Unmerge,
+    merged_at: datetime,
+    accounts: Iterable[Account],
+    staying: Iterable[UUID],
+    absorbed_ids: Iterable[UUID],
 ) -> bytes:
     """A member takes back what is its own."""
     event = pb.MemberUnmerged(
@@ -39,6 +43,7 @@ def member_unmerged(
         unmerged_at_us=to_microseconds(unmerge.unmerged_at),
         merged_at_us=to_microseconds(merged_at),
         cause=unmerge.cause,
+        staying_account_ids=[each.bytes for each in staying],
     )
     return pb.Event(member_unmerged=event).SerializeToString()
 

@@ -30,7 +30,7 @@ def unmerge(state: State, command: UnmergeMember, moment: Moment[Config]) -> Dec
     going = [one for one in left if not command.account_ids or one.account_id in command.account_ids]
     if command.account_ids and not going:
         return Decision(None, wire.nothing_to_unmerge)
-    return _give_back(state, command, merge, holder, member, absorbed, going, len(going) == len(left), moment)
+    return _give_back(state, command, merge, holder, member, absorbed, going, left, moment)
 
 
 def _holds(state: State, holder: Member, member: Member, merge: Merge) -> bool:
@@ -51,9 +51,10 @@ def _give_back(
     member: Member,
     absorbed: list[Member],
     going: list[Account],
-    whole: bool,
+    left: list[Account],
     moment: Moment[Config],
 ) -> Decided:
+    whole = len(going) == len(left)
     alone = _alone(member, holder, going, absorbed if whole else [])
     routes = moving.routes_to(state, going, alone, command.concerned.routes)
     group_ids = command.concerned.group_ids
@@ -79,6 +80,7 @@ def _give_back(
         accounts=tuple(replace(account, holder_id=member.member_id) for account in going),
         routes=routes,
         redirected={member.member_id: member.member_id} | {one.member_id: leads_to for one in absorbed},
+        staying=tuple(account.account_id for account in left if account not in going),
         absorbed_ids=tuple(one.member_id for one in absorbed),
         groups=given,
     )

@@ -47,7 +47,11 @@ def elsewhere(states: StateByPartition, command: Any, moment: Moment[PointsConfi
             return _sent(states, command) or _recorded_elsewhere(states, command)
         case RefundActivity(activity=ActivityKey()) | CompleteActivity(activity=ActivityKey()):
             return _key_of_another(states, command)
-        case ReverseActivity(activity_id=activity_id) | RefundActivity(activity=UUID() as activity_id):
+        case (
+            ReverseActivity(activity_id=activity_id)
+            | RefundActivity(activity=UUID() as activity_id)
+            | CompleteActivity(activity=UUID() as activity_id)
+        ):
             return _reversing(states, activity_id, moment)
         case CaptureHold(hold_id=used_id) | ReleaseHold(hold_id=used_id) | RefundSpend(spend_id=used_id):
             state = states.of(moment.partition_of(used_id.int))
@@ -111,9 +115,15 @@ def _to_take_back(states: StateByPartition, member_id: UUID) -> Wider | None:
 
 def _left(states: StateByPartition, member_id: UUID) -> Wider | None:
     """What has to be loaded so that what comes back can go after accounts that left."""
-    homes = {home for _, home in states.of_member(member_id).link(member_id).gone}
-    missing = sorted(home for home in homes if home not in states.with_wallets)
-    return Wider(LoadWallets(tuple(missing))) if missing else None
+    seen, known = {member_id}, [member_id]
+    while known:
+        homes = {home for each in known for _, home in states.of_member(each).link(each).gone} - seen
+        missing = sorted(home for home in homes if home not in states.with_wallets)
+        if missing:
+            return Wider(LoadWallets(tuple(missing)))
+        known = sorted(homes)
+        seen |= homes
+    return None
 
 
 def _recorded_elsewhere(states: StateByPartition, command: RecordActivity) -> Wider | Rejection | None:
@@ -148,7 +158,7 @@ def _key_of_another(states: StateByPartition, command: ByKey) -> Elsewhere | Non
     assert isinstance(key, ActivityKey)
     state = states.of_member(key.member_id)
     if key.natural_key in state.activity_by_natural_key:
-        return _to_take_back(states, key.member_id) if isinstance(command, RefundActivity) else None
+        return _to_take_back(states, key.member_id)
     link = state.link(key.member_id)
     if link.leads_to is not None:
         return Forwarded(by_key_of(command, link.leads_to))
@@ -186,7 +196,7 @@ def wallet_to_take_from(
     Where the account left, with what whoever it left with has.
     """
     wallet = state.wallet(member_id, unit)
-    home = dict(state.link(member_id).gone).get(account_id)
+    home = _homes(state, member_id).get(account_id)
     if home is not None:
         rules.lend(wallet, state.elsewhere(home).wallet(home, unit), amount, by, at)
         return wallet
@@ -197,7 +207,7 @@ def wallet_to_take_from(
 
 def send_home(state: PointsState, wallet: Wallet, by: UUID, at: datetime) -> None:
     """Let what came back to a wallet through accounts that left go after them, and what is owed because of them."""
-    gone = dict(state.link(wallet.member_id).gone)
+    gone = _homes(state, wallet.member_id)
     for home in sorted(set(gone.values())):
         lent = next((other for other in wallet.others if other.member_id == home), None)
         target = lent or state.elsewhere(home).wallet(home, wallet.unit)
@@ -207,6 +217,19 @@ def send_home(state: PointsState, wallet: Wallet, by: UUID, at: datetime) -> Non
         rules.move_debts(wallet, target, lambda account, home=home: gone.get(account) == home, by, at)  # type: ignore[misc]  # as above
         if lent is None and (target.entries or target.changed_lots):
             wallet.others += (target,)
+
+
+def _homes(state: PointsState, member_id: UUID) -> dict[UUID, UUID]:
+    """Accounts that left a member, each with who has it now: it may have gone on from there."""
+    homes = {}
+    for account_id, home in state.link(member_id).gone:
+        seen = {member_id}
+        while home not in seen:
+            seen.add(home)
+            home = dict(state.elsewhere(home).link(home).gone).get(account_id, home)
+        if home != member_id:
+            homes[account_id] = home
+    return homes
 
 
 _HOMEWARD = 1

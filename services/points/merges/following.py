@@ -4,7 +4,7 @@ A merge makes links alone: whose wallets are one person's. An unmerge gives back
 what came through its accounts to wallets of the others, and what these had brought over from it and did not use.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -38,9 +38,10 @@ def merged(states: StateByPartition, heard: MergeHeard) -> None:
         survivor.put_account(Account(account.account_id, heard.survivor_id, account.domain, True))
 
 
-def wider(states: StateByPartition, heard: UnmergeHeard) -> Wider | None:
-    """What has to be loaded before something can be given back: the wallets of the whole person."""
-    missing = [each for each in _person(states, heard) if each not in states.with_scores]
+def wider(states: StateByPartition, heard: MergeHeard | UnmergeHeard) -> Wider | None:
+    """What has to be loaded first: what merged members scored, or all that a whole person has."""
+    concerned = heard.merged_ids if isinstance(heard, MergeHeard) else _person(states, heard)
+    missing = [each for each in concerned if each not in states.with_scores]
     return Wider(LoadWallets(tuple(missing), with_scores=True)) if missing else None
 
 
@@ -56,11 +57,13 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
     leaving = {heard.member_id, *(heard.absorbed_ids if heard.whole else ())}
     others = [each for each in _person(states, heard) if each not in leaving]
     accounts = {account.account_id for account in heard.accounts}
+    stays = {account_id for each in leaving for account_id, _ in states.of_member(each).link(each).gone} - accounts
     came_from = {ids.routing_of(member_id) for member_id in leaving} if heard.whole else set()
 
     def goes(account_id: UUID | None) -> bool:
         return account_id in accounts
 
+    stays_in_part = not heard.whole and _leaves(states, heard)
     open_units = {unit for member_id in (*others, *leaving) for unit in _units(states.of_member(member_id), member_id)}
     wallets: list[Wallet] = []
     holds: list[Hold] = []
@@ -69,10 +72,10 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
         member = of_unit[heard.member_id]
         for other in others:
             brought = states.of_member(other).brought_over
-            belongs = _belongs(goes, brought, came_from)
+            belongs = _belongs(goes, brought, came_from, stays)
             _give(of_unit[other], member, belongs, goes, heard.unmerge_id, moment.at)
             holds += _holding(of_unit[other], belongs)
-        if not heard.whole:
+        if stays_in_part:
             _give(
                 member,
                 of_unit[heard.holder_id],
@@ -82,22 +85,29 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
                 moment.at,
             )
             holds += _holding(member, lambda lot: not goes(lot.account_id))
-        _move_scores(states, heard, unit, of_unit, goes, moment.at)
+        _move_scores(states, heard, unit, of_unit, goes)
         wallets += [wallet for wallet in of_unit.values() if wallet.entries or wallet.changed_lots]
     return GivenBack(tuple(wallets), tuple(holds))
 
 
+Parts = Mapping[datetime, int]
+"""What was scored, by time."""
 Goes = Callable[[UUID | None], bool]
 """Whether what came through an account goes to the member that leaves."""
 
 
-def _belongs(goes: Goes, brought_over: Collection[UUID], came_from: Collection[int]) -> Callable[[Lot], bool]:
+def _belongs(
+    goes: Goes, brought_over: Collection[UUID], came_from: Collection[int], stays: Collection[UUID]
+) -> Callable[[Lot], bool]:
     """Whether a lot in a wallet of the others goes: it came through an account that goes, or was brought over from who
-    leaves, by whatever account: accounts route like the member that they were linked to."""
+    leaves, by whatever account (they route like the member that they were linked to) but those that left before."""
     return lambda lot: (
         goes(lot.account_id)
         or (
-            lot.source_id in brought_over and lot.account_id is not None and ids.routing_of(lot.account_id) in came_from
+            lot.source_id in brought_over
+            and lot.account_id is not None
+            and lot.account_id not in stays
+            and ids.routing_of(lot.account_id) in came_from
         )
     )
 
@@ -120,25 +130,69 @@ def _holding(wallet: Wallet, belongs: Callable[[Lot], bool]) -> list[Hold]:
 
 
 def _move_scores(
-    states: StateByPartition,
-    heard: UnmergeHeard,
-    unit: str,
-    wallets: dict[UUID, Wallet],
-    goes: Goes,
-    at: datetime,
+    states: StateByPartition, heard: UnmergeHeard, unit: str, wallets: dict[UUID, Wallet], goes: Goes
 ) -> None:
     """What counted through accounts that go, whoever's score it counted for; and the other way, what stays."""
-    member = wallets[heard.member_id]
+    member, stays_in_part = wallets[heard.member_id], not heard.whole and _leaves(states, heard)
     for owner_id, wallet in wallets.items():
-        for (scored_by, scored_unit, account_id), amount in sorted(
-            states.of_member(owner_id).scores.items(), key=lambda each: str(each[0])
-        ):
-            if scored_by != owner_id or scored_unit != unit or account_id is None or not amount:
+        for part in states.of_member(owner_id).scores.get(owner_id, ()):
+            if part.unit != unit or part.account_id is None:
                 continue
-            if owner_id != heard.member_id and goes(account_id):
-                rules.move_score(wallet, member, account_id, amount, heard.unmerge_id, at)
-            elif owner_id == heard.member_id and not heard.whole and not goes(account_id):
-                rules.move_score(member, wallets[heard.holder_id], account_id, amount, heard.unmerge_id, at)
+            if owner_id != heard.member_id and goes(part.account_id):
+                rules.move_score(wallet, member, part, heard.unmerge_id)
+            elif owner_id == heard.member_id and stays_in_part and not goes(part.account_id):
+                rules.move_score(member, wallets[heard.holder_id], part, heard.unmerge_id)
+
+
+def told_of_merge(states: StateByPartition, heard: MergeHeard) -> list[tuple[UUID, str, Parts]]:
+    """What counts for the survivor from now on: all that the merged ones scored."""
+    return [(heard.survivor_id, unit, parts) for unit, parts in _scored(states, heard.merged_ids).items()]
+
+
+def told_of_unmerge(states: StateByPartition, heard: UnmergeHeard) -> list[tuple[UUID, str, Parts]]:
+    """What counts for the holder no more, and what for who leaves: by what they have scored before anything moves.
+
+    To whoever was told what a member scored once, it is told when that does not count any more.
+    """
+    accounts = {account.account_id for account in heard.accounts}
+    leaving = (heard.member_id, *(heard.absorbed_ids if heard.whole else ()))
+    others = [each for each in _person(states, heard) if each not in leaving]
+    earned_since = _scored(states, others, lambda account_id: account_id in accounts)
+    told = [*_told(heard.member_id, earned_since), *_told(heard.holder_id, earned_since, -1)]
+    own, absorbed = _scored(states, [heard.member_id]), _scored(states, heard.absorbed_ids)
+    if not _leaves(states, heard):
+        # It left before, without those that had been merged into it.
+        if heard.whole:
+            told += [*_told(heard.member_id, absorbed), *_told(heard.holder_id, absorbed, -1)]
+        return told
+    told += _told(heard.holder_id, own, -1)
+    if heard.whole:
+        return told + _told(heard.holder_id, absorbed, -1)
+    staying = _scored(states, [heard.member_id], lambda account_id: account_id not in accounts)
+    told += [*_told(heard.holder_id, staying), *_told(heard.member_id, staying, -1)]
+    return told + _told(heard.member_id, absorbed, -1)
+
+
+def _told(member_id: UUID, scored: Mapping[str, Parts], sign: int = 1) -> list[tuple[UUID, str, Parts]]:
+    return [(member_id, unit, {at: sign * amount for at, amount in parts.items()}) for unit, parts in scored.items()]
+
+
+def _leaves(states: StateByPartition, heard: UnmergeHeard) -> bool:
+    """Whether the member leaves now; else it left before, with some accounts, and others follow it."""
+    return states.of_member(heard.member_id).link(heard.member_id).leads_to is not None
+
+
+def _scored(
+    states: StateByPartition, member_ids: Iterable[UUID], counts: Goes = lambda account_id: True
+) -> Mapping[str, Parts]:
+    """What members scored, by unit and time."""
+    sums: dict[str, dict[datetime, int]] = {}
+    for member_id in member_ids:
+        for part in states.of_member(member_id).scores.get(member_id, ()):
+            if counts(part.account_id):
+                of_unit = sums.setdefault(part.unit, {})
+                of_unit[part.at] = of_unit.get(part.at, 0) + part.amount
+    return sums
 
 
 def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:
@@ -153,8 +207,10 @@ def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:
     absorbed = heard.absorbed_ids if heard.whole else ()
     back = {account.account_id for account in heard.accounts}
     own = member.link(heard.member_id)
-    gone_still = tuple(pair for pair in own.gone if pair[0] not in back)
-    member.put_link(own._replace(leads_to=None, merged=tuple(sorted(absorbed)), gone=gone_still))
+    gone_still = {account_id: home for account_id, home in own.gone if account_id not in back}
+    gone_still |= dict.fromkeys(heard.staying, heard.holder_id)
+    merged = own.merged if not heard.whole and own.leads_to is None else tuple(sorted(absorbed))
+    member.put_link(own._replace(leads_to=None, merged=merged, gone=tuple(sorted(gone_still.items()))))
     for each in absorbed:
         state = states.of_member(each)
         state.put_link(state.link(each)._replace(leads_to=heard.member_id))

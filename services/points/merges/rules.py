@@ -12,6 +12,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from services.chassis import ids
+from services.points.merges.values import ScorePart
 from services.points.piles import NEVER, expiry_of
 from services.points.values import CLEARING, EntryKind, Lot, LotUse, Movement
 from services.points.wallet import Wallet
@@ -154,8 +155,8 @@ _CLAWBACK_ORDINAL = 1 << 20
 """From which ordinal on clawbacks have IDs derived from a movement's; its lots have the ones below."""
 
 
-def move_score(source: Wallet, target: Wallet, account_id: UUID, amount: int, by: UUID, at: datetime) -> None:
-    """What counted through an account goes with it."""
+def move_score(source: Wallet, target: Wallet, part: ScorePart, by: UUID) -> None:
+    """What counted through an account goes with it, and counts when it did."""
     moved_id = _movement_id(by, source, target, target)
-    source.book(EntryKind.MERGE_OUT, -amount, CLEARING, at, moved_id, account_id)
-    target.book(EntryKind.MERGE_IN, amount, CLEARING, at, moved_id, account_id)
+    source.book(EntryKind.MERGE_OUT, -part.amount, CLEARING, part.at, moved_id, part.account_id)
+    target.book(EntryKind.MERGE_IN, part.amount, CLEARING, part.at, moved_id, part.account_id)

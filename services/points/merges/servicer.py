@@ -44,6 +44,7 @@ class MemberRecords:
             member_id=decode("member", request.member_id, "member_id"),
             absorbed_ids=tuple(decode("member", each, "absorbed_ids") for each in request.absorbed_ids),
             accounts=tuple(MovedAccount(decode("account", each, "account_ids"), "") for each in request.account_ids),
+            staying=(),
             whole=request.whole,
         )
         return pb.PreviewUnmergeResponse.FromString(await self._preview(PreviewUnmerge(heard), call))

@@ -1,5 +1,6 @@
 """What points knows of merges, as plain values."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,6 +13,15 @@ class Merge(NamedTuple):
     merged_ids: tuple[UUID, ...]
     is_checked: bool
     """Whether orders that both had reported before were looked for."""
+
+
+class ScorePart(NamedTuple):
+    """What a member scored in a unit through an account within a quarter of an hour, from `at` on."""
+
+    unit: str
+    account_id: UUID | None
+    at: datetime
+    amount: int
 
 
 class Link(NamedTuple):

@@ -1,10 +1,13 @@
-"""`tessera member show`: everything the four services know of a member, on one page."""
+"""`tessera member`: everything the four services know of a member, on one page or as lines of JSON."""
 
 import asyncio
+import json
+import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 from zoneinfo import ZoneInfo
 
 import typer
@@ -18,7 +21,7 @@ from tessera.cli.failures import dump
 from tessera.cli.running import run
 from tessera.client import Client, connect
 from tessera.config.v1 import config_service_pb2
-from tessera.identity.v1 import identity_service_pb2
+from tessera.identity.v1 import identity_service_pb2, privacy_pb2
 from tessera.points.v1 import event_pb2, points_service_pb2
 from tessera.tiers.v1 import tiers_service_pb2
 
@@ -65,6 +68,26 @@ def show(
         typer.echo(dump(_as_json(page)))
     else:
         _print(out(), page)
+
+
+@app.command()
+def export(
+    member_id: Annotated[str, typer.Argument(metavar="MEMBER_ID", help="A member, for example member_01j…")],
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; standard output when it is not given.")
+    ] = None,
+    suite: SuiteOption = None,
+) -> None:
+    """Write everything that all services hold on a member, one JSON object a line: service, kind, record."""
+    with output.open("w") if output else nullcontext(sys.stdout) as lines:
+        run(_export(member_id, lines, Path(suite) if suite else None))
+
+
+async def _export(member_id: str, lines: TextIO, suite: Path | None) -> None:
+    async with connect(suite_file=suite) as client:
+        async for found in client.identity.ExportMember(privacy_pb2.ExportMemberRequest(member_id=member_id)):
+            record = {"service": found.service, "kind": found.kind, "record": json.loads(found.record_json)}
+            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 async def _read(domain: str, external_id: str, suite: Path | None) -> Page:

@@ -1,0 +1,200 @@
+"""Identifiers' work on a batch: load what its commands concern, decide each."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.errors import Rejection
+from services.chassis.operations import Decided, Decision, Forwarded, Moment, Wider
+from services.identity.commands import IdentityCommand
+from services.identity.identifiers import errors, queries, rules, wire
+from services.identity.identifiers.changes import Known
+from services.identity.identifiers.commands import (
+    AddIdentifier,
+    Around,
+    IdentifierCommand,
+    OfIdentifier,
+    Reindex,
+    RemoveIdentifier,
+    VerifyIdentifier,
+    value_routing,
+)
+from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
+from services.identity.state import State
+from services.identity.values import Config, Member
+from services.identity.wire import Place
+
+
+async def load(
+    connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
+) -> None:
+    """Read the identifiers of the members that commands concern, and of those merged into them; after the members."""
+    asked = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
+    if not asked:
+        return
+    keepers = [one.member_id for one in state.members().values() if asked & {one.member_id, one.survivor_id}]
+    state.identifiers.fill(await queries.load_identifiers(connection, partition, keepers))
+
+
+def decide(state: State, command: IdentifierCommand, moment: Moment[Config]) -> Decided:
+    """Decide one command on identifiers."""
+    match command:
+        case AddIdentifier():
+            return _add(state, command, moment)
+        case VerifyIdentifier():
+            return _verify(state, command, moment)
+        case RemoveIdentifier():
+            return _remove(state, command, moment)
+        case Reindex():
+            return _reindex(state, command, moment)
+    raise TypeError(f"not a command to decide: {type(command).__name__}")
+
+
+def _add(state: State, command: AddIdentifier, moment: Moment[Config]) -> Decided:
+    member = state.member(command.member_id)
+    if member is not None and member.survivor_id is not None:
+        return Forwarded(command.meaning(member.survivor_id))
+    kind = state.config.identifier_types.get(command.type)
+    refusal = rules.add_refusal(member, kind, command.type, command.value)
+    if refusal is not None or member is None or kind is None:
+        return refusal or errors.identifier_type_unknown(command.type)
+    if (wider := _elsewhere(member, moment)) is not None:
+        return wider
+    had = state.identifiers.of_members([member.member_id, *_merged_into(state, member)])
+    same = next((one for one in had if one.blind_index in command.blind_indexes), None)
+    if same is not None and same.is_held:
+        return _see_again(command, kind, same, moment)
+    if same is None and len(had) >= rules.MAX_IDENTIFIERS:
+        return errors.identifier_limit(rules.MAX_IDENTIFIERS)
+    added = _new(command, member, moment) if same is None else _revived(state, command, same, moment)
+    of_type = [one for one in had if one.type == kind.code and one != same]
+    return _added(command, kind, added, of_type, moment)
+
+
+def _new(command: AddIdentifier, member: Member, moment: Moment[Config]) -> Identifier:
+    newest = command.indexes[0]
+    return Identifier(
+        partition=member.partition,
+        identifier_id=command.identifier_id,
+        member_id=member.member_id,
+        type=command.type,
+        key_version=newest.version,
+        blind_index=newest.blind_index,
+        value=command.sealed(command.identifier_id, member),
+        is_demoted=False,
+        verified_at=moment.at if command.verified else None,
+        first_seen_at=moment.at,
+        last_seen_at=moment.at,
+        removed_at=None,
+    )
+
+
+def _revived(state: State, command: AddIdentifier, removed: Identifier, moment: Moment[Config]) -> Identifier:
+    """What was removed is the member's again. It was seen before, and what was demoted stays so."""
+    keeper = state.member(removed.member_id)
+    assert keeper is not None, "its identifiers were read because it was"
+    return removed._replace(
+        value=command.sealed(removed.identifier_id, keeper),
+        verified_at=moment.at if command.verified else None,
+        last_seen_at=moment.at,
+        removed_at=None,
+    )
+
+
+def _added(
+    command: AddIdentifier,
+    kind: IdentifierType,
+    added: Identifier,
+    of_type: list[Identifier],
+    moment: Moment[Config],
+) -> Decided:
+    demoted = [one._replace(is_demoted=True) for one in rules.too_many(kind, [*of_type, added], moment.at)]
+    as_it_is = next((one for one in demoted if one.identifier_id == added.identifier_id), added)
+    others = [one for one in demoted if one is not as_it_is]
+    if (wider := _unlocked((as_it_is, *others), moment)) is not None:
+        return wider
+    ids = [one.identifier_id for one in others]
+    place = _place(command, as_it_is, moment)
+    return Decision(
+        Known(changed=(as_it_is, *others)), lambda: wire.added_answer(as_it_is, kind, ids, True, moment.at, place)
+    )
+
+
+def _see_again(command: AddIdentifier, kind: IdentifierType, held: Identifier, moment: Moment[Config]) -> Decided:
+    """The member holds it already; what is verified now is verified from now on."""
+    seen = held._replace(last_seen_at=moment.at, verified_at=moment.at if command.verified else held.verified_at)
+    if (wider := _unlocked((seen,), moment)) is not None:
+        return wider
+    place = _place(command, seen, moment)
+    change = Known(changed=(seen,)) if command.verified else Known(seen=(seen,))
+    return Decision(change, lambda: wire.added_answer(seen, kind, (), False, moment.at, place))
+
+
+def _verify(state: State, command: VerifyIdentifier, moment: Moment[Config]) -> Decided:
+    found = _found(state, command, moment)
+    if not isinstance(found, Identifier):
+        return found
+    kind = rules.known_type(state.config.identifier_types.get(found.type), found.type)
+    if isinstance(kind, Rejection):
+        return kind
+    verified = found._replace(verified_at=moment.at, last_seen_at=moment.at)
+    place = _place(command, verified, moment)
+    return Decision(Known(changed=(verified,)), lambda: wire.verified_answer(verified, kind, moment.at, place))
+
+
+def _remove(state: State, command: RemoveIdentifier, moment: Moment[Config]) -> Decided:
+    found = _found(state, command, moment)
+    if not isinstance(found, Identifier):
+        return found
+    removed = found._replace(value=b"", verified_at=None, removed_at=moment.at)
+    place = _place(command, removed, moment)
+    return Decision(Known(changed=(removed,)), lambda: wire.removed_answer(command.member_id, place))
+
+
+def _reindex(state: State, command: Reindex, moment: Moment[Config]) -> Decided:
+    """What was reindexed meanwhile stays as it is. What was removed meanwhile is found by nothing any more."""
+    identifier, index = state.identifiers.identifier(command.identifier_id), command.index
+    if identifier is None or identifier.key_version >= index.version:
+        return Decision(None, bytes)
+    blind_index = index.blind_index if identifier.is_held else NOWHERE
+    if identifier.is_held and blind_index == NOWHERE:
+        return Decision(None, bytes)  # it came back since it was read
+    reindexed = identifier._replace(key_version=index.version, blind_index=blind_index)
+    return Decision(Known(seen=(reindexed,)), bytes)
+
+
+def _found(state: State, command: OfIdentifier, moment: Moment[Config]) -> Identifier | Decided:
+    """The identifier, if its holder may be served and all that it changes is locked."""
+    identifier, keeper = state.identifiers.identifier(command.identifier_id), state.member(command.added_to)
+    holder_id = command.member_id if keeper is None else keeper.survivor_id or keeper.member_id
+    if holder_id != command.member_id:
+        return Forwarded(command.meaning(holder_id))
+    refusal = rules.change_refusal(state.member(holder_id), identifier)
+    if refusal is not None or identifier is None:
+        return refusal or errors.IDENTIFIER_UNKNOWN
+    return _unlocked((identifier,), moment) or identifier
+
+
+def _merged_into(state: State, member: Member) -> Iterable[UUID]:
+    return (one.member_id for one in state.merged_into(member.member_id))
+
+
+def _elsewhere(member: Member, moment: Moment[Config]) -> Wider | None:
+    """What else has to be read of a member: those that were merged into it."""
+    if all(moment.partition_of(home.int) in moment.positions for home in member.homes):
+        return None
+    return Wider(Around((member.member_id,), member.homes))
+
+
+def _unlocked(changed: Iterable[Identifier], moment: Moment[Config]) -> Wider | None:
+    """What has to be locked to change identifiers: where their values are looked up, beside their own partitions."""
+    routings = {value_routing(one.blind_index) for one in changed}
+    if all(moment.partition_of(routing) in moment.positions for routing in routings):
+        return None
+    return Wider(Around(routings=frozenset(routings)))
+
+
+def _place(command: AddIdentifier | OfIdentifier, identifier: Identifier, moment: Moment[Config]) -> Place:
+    """Where the change is committed; a dry run is committed nowhere."""
+    return None if command.validate_only else (identifier.partition, moment.positions[identifier.partition])

@@ -1,0 +1,118 @@
+"""Every statement on identifiers."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.identity.identifiers.values import Holder, Identifier
+
+_IDENTIFIER = """partition, identifier_id, member_id, type, key_version, blind_index, value, is_demoted, verified_at,
+        first_seen_at, last_seen_at, removed_at"""
+LOAD_IDENTIFIERS = f"""
+    SELECT {_IDENTIFIER}
+    FROM identifiers
+    WHERE partition = $1
+      AND member_id = ANY($2)
+    ORDER BY identifier_id
+"""
+FIND_IDENTIFIERS = f"""
+    SELECT {_IDENTIFIER}
+    FROM identifiers
+    WHERE partition = ANY($1)
+      AND member_id = ANY($2)
+      AND removed_at IS NULL
+    ORDER BY identifier_id
+"""
+FIND_IDENTIFIER = f"""
+    SELECT {_IDENTIFIER}
+    FROM identifiers
+    WHERE partition = $1
+      AND identifier_id = $2
+"""
+FIND_HOLDERS = """
+    SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
+    FROM identifier_holders
+    WHERE partition = ANY($1)
+      AND blind_index = ANY($2)
+      AND removed_at IS NULL
+    ORDER BY identifier_id
+"""
+OUTDATED = """
+    SELECT i.identifier_id, i.member_id, i.type, i.blind_index, i.value, m.data_key
+    FROM identifiers AS i
+    JOIN members AS m ON m.partition = i.partition AND m.member_id = i.member_id
+    WHERE i.partition = $1
+      AND i.key_version < $2
+    ORDER BY i.key_version
+    LIMIT $3
+"""
+_VERSIONS_MISSED = """
+    SELECT DISTINCT version
+    FROM generate_series(1, $3::int) AS version, generate_series(0, $1::int - 1) AS place
+    WHERE version <> ALL($2::int[])
+      AND EXISTS (SELECT FROM identifiers WHERE partition = place AND key_version = version::smallint)
+    ORDER BY version
+"""
+_FORGET_REMOVED = """
+    DELETE FROM identifier_holders
+    WHERE partition = $1
+      AND removed_at IS NOT NULL
+"""
+_KEEP_LOOKUP = """
+    INSERT INTO lookups (partition, lookup_id, caller, type, member_id, looked_up_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+Reader = asyncpg.Connection | asyncpg.Pool
+
+
+async def load_identifiers(reader: Reader, partition: int, member_ids: Sequence[UUID]) -> list[Identifier]:
+    """The identifiers that were added to members of a partition, removed ones too, by ID."""
+    return [Identifier(*row) for row in await reader.fetch(LOAD_IDENTIFIERS, partition, member_ids)]
+
+
+async def find_identifiers(reader: Reader, partitions: Sequence[int], member_ids: Sequence[UUID]) -> list[Identifier]:
+    """The identifiers that were added to members of several partitions and are held, by ID."""
+    return [Identifier(*row) for row in await reader.fetch(FIND_IDENTIFIERS, partitions, member_ids)]
+
+
+async def find_identifier(reader: Reader, partition: int, identifier_id: UUID) -> Identifier | None:
+    """An identifier, a removed one too; None when there never was one."""
+    row = await reader.fetchrow(FIND_IDENTIFIER, partition, identifier_id)
+    return None if row is None else Identifier(*row)
+
+
+async def find_holders(reader: Reader, partitions: Sequence[int], blind_indexes: Sequence[bytes]) -> list[Holder]:
+    """Who holds values now."""
+    return [Holder(*row) for row in await reader.fetch(FIND_HOLDERS, partitions, blind_indexes)]
+
+
+async def outdated(reader: Reader, partition: int, version: int, limit: int) -> list[asyncpg.Record]:
+    """At most `limit` identifiers of a partition that are found by an older version of the keys, each with the wrapped
+    data key of who keeps it."""
+    return list(await reader.fetch(OUTDATED, partition, version, limit))
+
+
+async def versions_missed(reader: Reader, partitions: int, known: Collection[int], highest: int) -> list[int]:
+    """The versions of the keys, up to the highest there can be, by which identifiers are found and that are unknown."""
+    return [row[0] for row in await reader.fetch(_VERSIONS_MISSED, partitions, list(known), highest)]
+
+
+async def forget_removed(pool: asyncpg.Pool, partition: int) -> None:
+    """Drop the hashes of values that nobody holds; nothing reads them."""
+    await pool.execute(_FORGET_REMOVED, partition)
+
+
+async def keep_lookup(
+    pool: asyncpg.Pool,
+    partition: int,
+    lookup_id: UUID,
+    caller: str,
+    code: str,
+    member_id: UUID | None,
+    at: datetime,
+) -> None:
+    """Who looked for the holder of an identifier of a type, and whom it led to; nothing of the value."""
+    await pool.execute(_KEEP_LOOKUP, partition, lookup_id, caller, code, member_id, at)

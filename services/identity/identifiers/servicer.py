@@ -1,0 +1,124 @@
+"""The methods of the contract about identifiers."""
+
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from services.chassis import idempotency, ids, replies
+from services.chassis.app import Platform
+from services.chassis.errors import Refused, Rejection
+from services.chassis.idempotency import Request
+from services.chassis.partitions import partition_of
+from services.chassis.replies import Serialised
+from services.chassis.rpc import Call
+from services.chassis.telemetry import current_traceparent
+from services.identity.identifiers import errors, finding, queries, rules, wire
+from services.identity.identifiers.commands import AddIdentifier, IdentifierCommand, RemoveIdentifier, VerifyIdentifier
+from services.identity.identifiers.keys import IndexKeys
+from services.identity.identifiers.values import IDENTIFIER, Identifier, IdentifierType
+from services.identity.people import People
+from services.identity.values import MEMBER, Config
+from services.identity.vault import Vault, new_nonce
+from tessera.identity.v1 import identifier_pb2 as pb
+
+T = TypeVar("T")
+
+
+class IdentifierMethods:
+    """The methods of the contract about identifiers."""
+
+    def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, people: People) -> None:
+        self._at = platform
+        self._sealing = vault
+        self._index_keys = keys
+        self._holders = people
+
+    async def AddIdentifier(self, request: pb.AddIdentifierRequest, call: Call) -> Serialised:
+        """One more thing that a member is known by."""
+        kind = await self._type(request.type)
+        request.value = _accepted(rules.normal_value(kind, request.value))
+        member_id = ids.decode(MEMBER, request.member_id)
+        validate_only = request.validate_only
+        command = AddIdentifier(
+            request=self._keyed(call, "identity.AddIdentifier", request),
+            home=ids.routing_of(member_id),
+            member_id=member_id,
+            identifier_id=ids.new_id(ids.routing_of(member_id)),
+            type=kind.code,
+            value=request.value,
+            indexes=self._index_keys.indexes(kind.code, request.value),
+            nonce=new_nonce(),
+            vault=self._sealing,
+            verified=request.verified,
+            validate_only=validate_only,
+        )
+        return await self._write(command, call)
+
+    async def VerifyIdentifier(self, request: pb.VerifyIdentifierRequest, call: Call) -> Serialised:
+        """It is this person's."""
+        identifier = await self._identifier(request.identifier_id)
+        validate_only = request.validate_only
+        command = VerifyIdentifier(
+            request=self._keyed(call, "identity.VerifyIdentifier", request),
+            member_id=identifier.member_id,
+            added_to=identifier.member_id,
+            identifier_id=identifier.identifier_id,
+            blind_index=identifier.blind_index,
+            validate_only=validate_only,
+        )
+        return await self._write(command, call)
+
+    async def RemoveIdentifier(self, request: pb.RemoveIdentifierRequest, call: Call) -> Serialised:
+        """Nobody's identifier."""
+        identifier = await self._identifier(request.identifier_id)
+        validate_only = request.validate_only
+        command = RemoveIdentifier(
+            request=self._keyed(call, "identity.RemoveIdentifier", request),
+            member_id=identifier.member_id,
+            added_to=identifier.member_id,
+            identifier_id=identifier.identifier_id,
+            blind_index=identifier.blind_index,
+            validate_only=validate_only,
+        )
+        return await self._write(command, call)
+
+    async def FindMember(self, request: pb.FindMemberRequest, call: Call) -> pb.FindMemberResponse:
+        """Who has an identifier. That it was asked is kept, also when nobody has it."""
+        await self._at.at_least.wait(request.at_least, call)
+        kind = await self._type(request.type)
+        if not kind.finds:
+            raise Refused(errors.identifier_not_searchable(kind.code))
+        value = _accepted(rules.normal_value(kind, request.value))
+        indexes = self._index_keys.indexes(kind.code, value)
+        at = await self._at.clock.now()
+        found = await finding.find(self._at, self._holders, kind, indexes, at)
+        member_id = None if isinstance(found, Rejection) else found[1]
+        await finding.keep(self._at, indexes[0], call.caller.name, kind.code, member_id, at)
+        if isinstance(found, Rejection):
+            raise Refused(found)
+        return wire.found_message(*found, kind, at)
+
+    async def _type(self, code: str) -> IdentifierType:
+        _, config = await self._at.configurations.current(self._at.pool)
+        return _accepted(rules.known_type(config.identifier_types.get(code), code))
+
+    async def _identifier(self, identifier_id: str) -> Identifier:
+        wanted = ids.decode(IDENTIFIER, identifier_id)
+        place = partition_of(wanted, self._at.settings.partitions)
+        found = await queries.find_identifier(self._at.pool, place, wanted)
+        if found is None:
+            raise Refused(errors.IDENTIFIER_UNKNOWN)
+        return found
+
+    async def _write(self, command: IdentifierCommand, call: Call) -> Serialised:
+        (outcome,) = await self._at.lanes.submit((command,), deadline=call.deadline, traceparent=current_traceparent())
+        return replies.unary_reply(outcome)
+
+    def _keyed(self, call: Call, method: str, message: Message) -> Request:
+        return self._sealing.keyed(idempotency.identify(call.caller.name, method, message))
+
+
+def _accepted(value: T | Rejection) -> T:
+    if isinstance(value, Rejection):
+        raise Refused(value)
+    return value

@@ -1,0 +1,1 @@
+"""What a person has agreed to, what is held on a member, and how a member is erased."""

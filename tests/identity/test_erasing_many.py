@@ -1,0 +1,54 @@
+"""After members were erased, a search of every table and every feed of all four services finds none of their values."""
+
+import asyncio
+
+import pytest
+
+from tessera.events.v1 import event_feed_pb2
+from tessera.identity.v1 import identity_service_pb2 as pb
+from tessera.identity.v1 import privacy_pb2
+from tests.identity.builders import link, publish_domains, resolve
+from tests.identity.test_personal_data import dump, traces_of
+from tests.support.suite import SERVICES, Suite, start_suite
+
+
+async def told_by(suite: Suite, service: str) -> bytes:
+    """The payloads of a whole feed."""
+    reached, payloads = dict.fromkeys(range(8), 0), b""
+    while True:
+        cursors = [event_feed_pb2.Cursor(partition=place, position=at) for place, at in reached.items()]
+        answer = await suite.feed(service).Read(event_feed_pb2.ReadRequest(cursors=cursors))
+        if not answer.records:
+            return payloads
+        for record in answer.records:
+            payloads += record.payload
+            reached[record.partition] = record.position
+
+
+async def live_and_be_erased(suite: Suite, number: int) -> list[str]:
+    """Enrol a member with three personal values and erase it; the values."""
+    values = [f"{kind}-of-person-{number:06}" for kind in ("phone", "card", "region")]
+    enrolling = resolve(values[0], create=True, request_id=f"enrol-{number}", attributes={"region": values[2]})
+    member = (await suite.identity.ResolveAccount(enrolling)).member_id
+    await suite.identity.LinkAccount(link(member, values[1], request_id=f"link-{number}"))
+    await suite.identity.GetMember(pb.GetMemberRequest(member_id=member))
+    erasing = privacy_pb2.EraseMemberRequest(request_id=f"erase-{number}", member_id=member)
+    await suite.identity.EraseMember(erasing)
+    return values
+
+
+@pytest.mark.parametrize("members", [50, pytest.param(1_000, marks=pytest.mark.reliability)])
+async def test_no_value_of_erased_members_is_found_anywhere(members: int) -> None:
+    async with start_suite() as suite:
+        await suite.stop("identity")
+        await suite.start("identity", neighbours={})
+        await publish_domains(suite)
+        lives = await asyncio.gather(*(live_and_be_erased(suite, number) for number in range(members)))
+        await suite.drain()
+        rows = "\n".join([await dump(suite.dsns[service]) for service in SERVICES])
+        told = b"".join([await told_by(suite, service) for service in SERVICES])
+    assert "grocery" in rows
+    assert b"grocery" in told
+    texts = [text for values in lives for text in values]
+    assert [text for text in texts if text.encode() in told] == []
+    assert [trace for text in texts for trace in traces_of(text) if trace in rows] == []
