@@ -168,8 +168,12 @@ class Changes:
         tally = self.tallies.get(key)
         if tally is None:
             loaded = self._state.tallies.get(key)
-            tally = self.tallies[key] = loaded.copy() if loaded is not None else Tally()
+            tally = self.tallies[key] = loaded.copy() if loaded is not None else self._nothing(key)
         return tally
+
+    def _nothing(self, key: MemberUnit) -> Tally:
+        """The tally of a member that has not scored; whether it has is known where all was looked for."""
+        return Tally(entries=[] if key[0] in self._state.whole else None)
 
     def add(self, key: MemberUnit, entry: Entry) -> None:
         """Add an entry to a tally."""

@@ -174,6 +174,13 @@ class Feeds:
             parts.append(FeedBatch("identity", partition, [FollowedRecord(position, parsed)]))
         await self._submit(parts[0] if len(parts) == 1 else FeedGroup(tuple(parts)))
 
+    @staticmethod
+    def batch(source: str, partition: int, position: int, events: Sequence[bytes]) -> FeedBatch:
+        """One record as a command."""
+        parse = parse_identity if source == "identity" else parse_points
+        parsed = [event for raw in events if (event := parse(raw)) is not None]
+        return FeedBatch(source, partition, [FollowedRecord(position, parsed)])
+
     async def _follow(self, source: str, routing: int, parse: Any, records: Sequence[Sequence[bytes]]) -> None:
         partition = routing & self._mask
         followed = []

@@ -1,6 +1,6 @@
 """What a batch reads before members are merged or unmerged: all that they ever scored, and where they stand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +42,7 @@ def members_of(event: Any) -> Sequence[UUID]:
 
 
 async def load_persons(
-    connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID], state: TiersState
+    connection: asyncpg.Connection, partition: int, member_ids: Collection[UUID], state: TiersState
 ) -> None:
     """Read all there is of members, as far as they are in the partition."""
     wanted = sorted(member_ids)
@@ -64,5 +64,5 @@ async def load_persons(
         tally.rows[day] = row
         tally.last_day = day
         tally.last_at = row.last_at if tally.last_at is None else max(tally.last_at, row.last_at)
-    state.tallies |= tallies
+    state.tallies |= {key: Tally(entries=[]) for key in state.tallies if key[0] in member_ids} | tallies
     state.whole.update(wanted)
