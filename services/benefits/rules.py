@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.benefits import errors
-from services.benefits.merges.rules import with_source
+from services.benefits.merges.rules import sources_of, with_source
 from services.benefits.naming import entitlement_id
 from services.benefits.standings import Rise, standing_at
 from services.benefits.values import (
@@ -234,12 +234,14 @@ def use_quota(
 def return_quota(use: QuotaUse | None, period: date, source: UUID | None = None) -> QuotaUse | None:
     """A quota of which a use was taken back in the period it was taken from; None when that period is past.
 
-    `source` is the account that it came through, or the member that was merged.
+    `source` is the account that it came through, or the member that was merged; None too when nothing is left of that.
     """
     if use is None or use.period_start != period:
         return None
-    use = use._replace(used=use.used - 1)
-    return use if source is None else with_source(use, source, -1)
+    sources = sources_of(use)
+    if source is not None and sources.get(source.hex):
+        return with_source(use._replace(used=use.used - 1), source, -1)
+    return use._replace(used=use.used - 1) if use.used > sum(sources.values()) else None
 
 
 # Issue

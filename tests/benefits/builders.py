@@ -158,9 +158,9 @@ class Benefits:
         )
         await self.tell("identity", [(raw(member), event.SerializeToString())])
 
-    async def link(self, member: str, domain: str) -> str:
+    async def link(self, member: str, domain: str, account_id: UUID | None = None) -> str:
         """Identity tells of a member's new account in a domain."""
-        account_id = ids.new_id(ids.routing_of(raw(member)))
+        account_id = account_id or ids.new_id(ids.routing_of(raw(member)))
         event = identity_pb.AccountLinked(account_id=account_id.bytes, member_id=raw(member).bytes, domain=domain)
         await self.tell("identity", [(raw(member), identity_pb.Event(account_linked=event).SerializeToString())])
         return ids.encode("account", account_id)

@@ -22,7 +22,7 @@ class Merge:
 
 @dataclass
 class Lives:
-    """Members with accounts; a *source* is an account, or a member for what comes to it through no account."""
+    """Members with accounts; a *source* is an account, or one thing that came through none."""
 
     chance: random.Random
     members: Sequence[UUID]
@@ -32,6 +32,8 @@ class Lives:
     leads_to: dict[UUID, UUID] = field(default_factory=dict)
     holder: dict[UUID, UUID] = field(default_factory=dict)
     """Whose each source is by now."""
+    origin: dict[UUID, UUID] = field(default_factory=dict)
+    """To whom each thing came that came through no account."""
     merges: list[Merge] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -39,19 +41,27 @@ class Lives:
             routing = ids.routing_of(member_id)
             self.accounts[member_id] = [ids.from_int((number + 1 << 96) + (n << 64) + routing) for n in (1, 2)]
             self.leads_to[member_id] = member_id
-            self.holder |= dict.fromkeys((member_id, *self.accounts[member_id]), member_id)
+            self.holder |= dict.fromkeys(self.accounts[member_id], member_id)
 
     def someone(self) -> tuple[UUID, UUID | None]:
         """An ID, old or not, and an account that was linked to it first or is its person's by now; or none."""
         member_id = self.chance.choice(self.members)
         own = {*self.accounts[member_id]}
-        held = {one for one, by in self.holder.items() if by == self.leads_to[member_id] and one not in self.members}
-        choices: list[UUID | None] = [None, *sorted(own | held)]
+        choices: list[UUID | None] = [None, *sorted(own | {*self.accounts_of(self.leads_to[member_id])})]
         return member_id, self.chance.choice(choices)
+
+    def accounts_of(self, member_id: UUID) -> list[UUID]:
+        """The accounts that are a member's by now."""
+        return sorted(one for one, by in self.holder.items() if by == member_id and one not in self.origin)
 
     def source_of(self, member_id: UUID, account_id: UUID | None) -> UUID:
         """What comes to an ID through an account, or through none, came through this."""
-        return account_id or self.leads_to[member_id]
+        if account_id is not None:
+            return account_id
+        number = len(self.origin) + 1
+        source = ids.from_int((1 << 120) + (number << 64))
+        self.origin[source] = self.holder[source] = self.leads_to[member_id]
+        return source
 
     def merge(self, at: datetime) -> Halves | None:
         """Somebody who stands alone is merged into somebody else who does; None where there is only one left."""
@@ -60,7 +70,7 @@ class Lives:
             return None
         survivor, gone = self.chance.sample(alone, 2)
         absorbed = [each for each in self.members if each != gone and self.leads_to[each] == gone]
-        accounts = sorted(one for one, by in self.holder.items() if by == gone and one not in self.members)
+        accounts = self.accounts_of(gone)
         self.merges.append(Merge(survivor, gone, absorbed, set(accounts)))
         for source, by in self.holder.items():
             if by == gone:
@@ -81,10 +91,11 @@ class Lives:
         left = sorted(one for one in merge.accounts if self.holder[one] == holder)
         going = left if self.chance.random() < 0.6 else self.chance.sample(left, max(1, len(left) // 2)) if left else []
         whole = len(going) == len(left)
-        absorbed = [each for each in merge.absorbed_ids if self.leads_to[each] == holder]
+        absorbed = [each for each in merge.absorbed_ids if each != holder and self.leads_to[each] == holder]
         merge.accounts -= {*going}
-        for source in (*going, *((member_id, *absorbed) if whole else ())):
-            if self.holder[source] == holder:
+        own = {member_id, *absorbed} if whole else set()
+        for source, by in self.holder.items():
+            if by == holder and (source in going or self.origin.get(source) in own):
                 self.holder[source] = member_id
         self.leads_to[member_id] = member_id
         if whole:
