@@ -5,6 +5,7 @@ of a reply that was made for the first member in the same case.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -23,8 +24,8 @@ from services.chassis.validation import item_rejection
 from tessera.benefits.v1 import benefits_service_pb2 as pb
 
 _NUMBER = itemgetter(0)
-_MERGED = Rejection("MEMBER_UNKNOWN", "the member was merged into another this very moment", retry_after=errors.SOON)
-"""What becomes of a question about a member that was merged; it is asked again about whom its ID means."""
+_MERGED = replace(errors.MEMBER_UNKNOWN)
+"""What becomes of a question about a member that was merged: it is asked again about whom its ID means."""
 
 
 class Question(NamedTuple):
