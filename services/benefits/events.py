@@ -21,9 +21,6 @@ from tessera.benefits.v1 import event_pb2 as pb
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.tiers.v1 import event_pb2 as tiers_pb
 
-MERGED, ERASED = "merged", "erased"
-"""Why an entitlement was taken away."""
-
 
 def entitlement_issued(entitlement: Entitlement) -> bytes:
     """An entitlement was issued."""
@@ -74,14 +71,14 @@ def entitlement_expired(entitlement: Entitlement) -> bytes:
     return pb.Event(entitlement_expired=event).SerializeToString()
 
 
-def entitlement_revoked(entitlement: Entitlement, revoked_at: datetime, cause: str) -> bytes:
-    """An entitlement was taken away."""
+def entitlement_revoked(entitlement: Entitlement, revoked_at: datetime, merge_id: UUID | None) -> bytes:
+    """An entitlement was taken away, by a merge or (None) an erasure."""
     event = pb.EntitlementRevoked(
         entitlement_id=entitlement.entitlement_id.bytes,
         member_id=entitlement.member_id.bytes,
         benefit=entitlement.benefit,
         revoked_at_us=to_microseconds(revoked_at),
-        cause=cause,
+        merge_id=_bytes(merge_id),
     )
     return pb.Event(entitlement_revoked=event).SerializeToString()
 
@@ -128,6 +125,7 @@ def _rearranged(event: identity_pb.Event) -> MergeHeard | UnmergeHeard | Erasure
     if event.HasField("member_merged"):
         merged = event.member_merged
         return MergeHeard(
+            merge_id=from_bytes(merged.merge_id),
             survivor_id=from_bytes(merged.survivor_id),
             merged_id=from_bytes(merged.merged_id),
             absorbed_ids=tuple(map(from_bytes, merged.absorbed_ids)),
@@ -136,6 +134,7 @@ def _rearranged(event: identity_pb.Event) -> MergeHeard | UnmergeHeard | Erasure
     if event.HasField("member_unmerged"):
         unmerged = event.member_unmerged
         return UnmergeHeard(
+            merge_id=from_bytes(unmerged.merge_id),
             holder_id=from_bytes(unmerged.holder_id),
             member_id=from_bytes(unmerged.member_id),
             absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),

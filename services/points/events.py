@@ -1,6 +1,6 @@
 """What points tells the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -319,21 +319,6 @@ def cap_used(key: CapKey, used: int) -> bytes:
             used=used,
         )
     ).SerializeToString()
-
-
-def score_moved(member_id: UUID, unit: str, parts: Mapping[datetime, int], moved_at: datetime) -> bytes:
-    """What others of its person scored counts for a member, or does not any more."""
-    moved = pb.ScoreMoved(
-        member_id=member_id.bytes,
-        unit=unit,
-        moved_at_us=to_microseconds(moved_at),
-        parts=[
-            pb.ScoreMoved.Part(at_us=to_microseconds(at), amount=amount)
-            for at, amount in sorted(parts.items())
-            if amount
-        ],
-    )
-    return pb.Event(score_moved=moved).SerializeToString()
 
 
 def wallet_slid(member_id: UUID, unit: str, until: datetime) -> bytes:

@@ -1,6 +1,5 @@
 """The order of steps of points' unit of work: load what a batch needs, decide each command, fold it in."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,7 +24,6 @@ from services.points.commands import (
     Spend,
 )
 from services.points.documents import PointsConfig
-from services.points.events import score_moved
 from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups import operations as groups
@@ -92,7 +90,7 @@ def _follow(states: StateByPartition, batch: FeedBatch, moment: Moment[PointsCon
     """What another service tells; giving back may need wallets that are not loaded."""
     heard = tuple(event for record in batch.records for event in record.events)
     for event in heard:
-        if isinstance(event, MergeHeard | UnmergeHeard) and (wider := following.wider(states, event)) is not None:
+        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event)) is not None:
             return wider
         if isinstance(event, ErasureHeard) and (wider := erasing.wider(states, event)) is not None:
             return wider
@@ -155,10 +153,8 @@ def _hear(states: StateByPartition, partition: int, event: Heard, moment: Moment
         case ErasureHeard():
             erasing.erase(states, event, moment)
         case MergeHeard():
-            _tell_scores(states, following.told_of_merge(states, event), moment)
             following.merged(states, event)
         case UnmergeHeard():
-            _tell_scores(states, following.told_of_unmerge(states, event), moment)
             for wallet in following.given_back(states, event, moment).wallets:
                 states.of_member(wallet.member_id).put_wallet(wallet)
             following.unmerged(states, event)
@@ -170,13 +166,6 @@ def _hear(states: StateByPartition, partition: int, event: Heard, moment: Moment
             state.put_seat(event)
         case _:
             state.put_standing(event.member_id, event.ladder, event.effective_from, event.level)
-
-
-def _tell_scores(
-    states: StateByPartition, told: Iterable[tuple[UUID, str, following.Parts]], moment: Moment[PointsConfig]
-) -> None:
-    for member_id, unit, parts in told:
-        states.of_member(member_id).tell(score_moved(member_id, unit, parts, moment.at))
 
 
 OPERATIONS: Operations[StateByPartition, PointsConfig] = Operations(StateByPartition, load, decide, apply)

@@ -8,6 +8,7 @@ from tessera.events.v1 import event_feed_pb2
 from tessera.identity.v1 import identity_service_pb2 as pb
 from tessera.identity.v1 import privacy_pb2
 from tests.identity.builders import link, publish_domains, resolve
+from tests.identity.identifiers import add, find, publish_types
 from tests.identity.test_personal_data import dump, traces_of
 from tests.support.suite import SERVICES, Suite, start_suite
 
@@ -28,21 +29,23 @@ async def told_by(suite: Suite, service: str) -> bytes:
 async def live_and_be_erased(suite: Suite, number: int) -> list[str]:
     """Enrol a member with three personal values and erase it; the values."""
     values = [f"{kind}-of-person-{number:06}" for kind in ("phone", "card", "region")]
+    address = f"address-of-person-{number:06}@example.org"
     enrolling = resolve(values[0], create=True, request_id=f"enrol-{number}", attributes={"region": values[2]})
     member = (await suite.identity.ResolveAccount(enrolling)).member_id
     await suite.identity.LinkAccount(link(member, values[1], request_id=f"link-{number}"))
+    await add(suite, member, address, verified=True)
+    assert (await find(suite, address)).member_id == member
     await suite.identity.GetMember(pb.GetMemberRequest(member_id=member))
     erasing = privacy_pb2.EraseMemberRequest(request_id=f"erase-{number}", member_id=member)
     await suite.identity.EraseMember(erasing)
-    return values
+    return [*values, address]
 
 
 @pytest.mark.parametrize("members", [50, pytest.param(1_000, marks=pytest.mark.reliability)])
 async def test_no_value_of_erased_members_is_found_anywhere(members: int) -> None:
     async with start_suite() as suite:
-        await suite.stop("identity")
-        await suite.start("identity", neighbours={})
         await publish_domains(suite)
+        await publish_types(suite)
         lives = await asyncio.gather(*(live_and_be_erased(suite, number) for number in range(members)))
         await suite.drain()
         rows = "\n".join([await dump(suite.dsns[service]) for service in SERVICES])

@@ -21,7 +21,7 @@ def merged(work: Work, heard: MergeHeard) -> Outcome:
     survivor_id, merged_id = heard.survivor_id, heard.merged_id
     moved = _pass_entitlements(work, merged_id, survivor_id, lambda entitlement: True)
     quotas = _pass_quotas(work, merged_id, survivor_id, lambda source: True)
-    revoked, restored = _settle_once(work, survivor_id)
+    revoked, restored = _settle_once(work, survivor_id, heard.merge_id)
     _place_accounts(work, heard.accounts, survivor_id, heard.member_ids)
     coming = heard.member_ids[1:]
     draft = work.of(survivor_id)
@@ -43,7 +43,7 @@ def unmerged(work: Work, heard: UnmergeHeard) -> Outcome:
     going = leaving | {account.account_id for account in heard.accounts}
     moved = _pass_entitlements(work, holder_id, member_id, lambda entitlement: entitlement.origin_id in leaving)
     quotas = _pass_quotas(work, holder_id, member_id, going.__contains__)
-    changed = [_settle_once(work, each) for each in (holder_id, member_id)]
+    changed = [_settle_once(work, each, heard.merge_id) for each in (holder_id, member_id)]
     _place_accounts(work, heard.accounts, member_id, heard.member_ids)
     _part(work, heard)
     revoked, restored = ([each for pair in changed for each in pair[place]] for place in (0, 1))
@@ -57,7 +57,7 @@ def erased(work: Work, heard: ErasureHeard) -> Outcome:
     for entitlement in forfeited:
         revoked = entitlement._replace(state=int(EntitlementState.REVOKED))
         draft.entitlements[entitlement.entitlement_id] = revoked
-        draft.events.append(events.entitlement_revoked(revoked, work.moment.at, events.ERASED))
+        draft.events.append(events.entitlement_revoked(revoked, work.moment.at, None))
     draft.put_member(draft.member(heard.member_id)._replace(status=MemberStatus.ERASED))
     return Outcome({}, tuple(each.entitlement_id for each in forfeited), (), ())
 
@@ -87,7 +87,7 @@ def _pass_quotas(work: Work, giver_id: UUID, receiver_id: UUID, goes: Callable[[
     return tuple(moved)
 
 
-def _settle_once(work: Work, member_id: UUID) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:
+def _settle_once(work: Work, member_id: UUID, merge_id: UUID | None) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:
     """Revoke and grant again what can be had only once; the entitlements that were."""
     draft = work.of(member_id)
     revoked, restored = [], []
@@ -95,7 +95,7 @@ def _settle_once(work: Work, member_id: UUID) -> tuple[tuple[UUID, ...], tuple[U
         draft.entitlements[changed.entitlement_id] = changed
         if changed.state == EntitlementState.REVOKED:
             revoked.append(changed.entitlement_id)
-            draft.events.append(events.entitlement_revoked(changed, work.moment.at, events.MERGED))
+            draft.events.append(events.entitlement_revoked(changed, work.moment.at, merge_id))
         else:
             restored.append(changed.entitlement_id)
             draft.events.append(events.entitlement_restored(changed, work.moment.at))

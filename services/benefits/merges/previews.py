@@ -28,7 +28,7 @@ def _merge(work: Work, command: PreviewMerge) -> Decided:
     survivor_id, merged_id = (_meant(work, each) for each in command.member_ids)
     effects: list[pb.Effect] = []
     if survivor_id != merged_id:
-        heard = MergeHeard(survivor_id, merged_id, (), ())
+        heard = MergeHeard(None, survivor_id, merged_id, (), ())
         if (wider := _not_loaded(work, heard.member_ids)) is not None:
             return wider
         outcome = following.merged(work, heard)

@@ -35,6 +35,7 @@ class MemberRecords:
         """What an unmerge would do."""
         await self._platform.at_least.wait(request.at_least, call)
         heard = UnmergeHeard(
+            merge_id=None,
             holder_id=_member(request.holder_id),
             member_id=_member(request.member_id),
             absorbed_ids=tuple(map(_member, request.absorbed_ids)),

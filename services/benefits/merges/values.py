@@ -14,6 +14,7 @@ class MovedAccount(NamedTuple):
 class MergeHeard(NamedTuple):
     """A member was merged into another, with those that had been merged into it before."""
 
+    merge_id: UUID | None
     survivor_id: UUID
     merged_id: UUID
     absorbed_ids: tuple[UUID, ...]
@@ -28,6 +29,7 @@ class MergeHeard(NamedTuple):
 class UnmergeHeard(NamedTuple):
     """A member takes back what came through some accounts; with `whole` also what came to it through none."""
 
+    merge_id: UUID | None
     holder_id: UUID
     member_id: UUID
     absorbed_ids: tuple[UUID, ...]

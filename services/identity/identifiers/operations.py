@@ -21,6 +21,7 @@ from services.identity.identifiers.commands import (
     value_routing,
 )
 from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
+from services.identity.privacy.commands import EraseMember
 from services.identity.state import State
 from services.identity.values import Config, Member
 from services.identity.wire import Place
@@ -30,7 +31,8 @@ async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
 ) -> None:
     """Read the identifiers of the members that commands concern, and of those merged into them; after the members."""
-    asked = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
+    concerned = [command for command in commands if isinstance(command, IdentifierCommand | EraseMember)]
+    asked = {one for command in concerned for one in command.member_ids}
     if not asked:
         return
     keepers = [one.member_id for one in state.members().values() if asked & {one.member_id, one.survivor_id}]
@@ -112,7 +114,7 @@ def _added(
     demoted = [one._replace(is_demoted=True) for one in rules.too_many(kind, [*of_type, added], moment.at)]
     as_it_is = next((one for one in demoted if one.identifier_id == added.identifier_id), added)
     others = [one for one in demoted if one is not as_it_is]
-    if (wider := _unlocked((as_it_is, *others), moment)) is not None:
+    if (wider := unlocked((as_it_is, *others), moment)) is not None:
         return wider
     ids = [one.identifier_id for one in others]
     place = _place(command, as_it_is, moment)
@@ -124,7 +126,7 @@ def _added(
 def _see_again(command: AddIdentifier, kind: IdentifierType, held: Identifier, moment: Moment[Config]) -> Decided:
     """The member holds it already; what is verified now is verified from now on."""
     seen = held._replace(last_seen_at=moment.at, verified_at=moment.at if command.verified else held.verified_at)
-    if (wider := _unlocked((seen,), moment)) is not None:
+    if (wider := unlocked((seen,), moment)) is not None:
         return wider
     place = _place(command, seen, moment)
     change = Known(changed=(seen,)) if command.verified else Known(seen=(seen,))
@@ -173,7 +175,7 @@ def _found(state: State, command: OfIdentifier, moment: Moment[Config]) -> Ident
     refusal = rules.change_refusal(state.member(holder_id), identifier)
     if refusal is not None or identifier is None:
         return refusal or errors.IDENTIFIER_UNKNOWN
-    return _unlocked((identifier,), moment) or identifier
+    return unlocked((identifier,), moment) or identifier
 
 
 def _merged_into(state: State, member: Member) -> Iterable[UUID]:
@@ -187,7 +189,7 @@ def _elsewhere(member: Member, moment: Moment[Config]) -> Wider | None:
     return Wider(Around((member.member_id,), member.homes))
 
 
-def _unlocked(changed: Iterable[Identifier], moment: Moment[Config]) -> Wider | None:
+def unlocked(changed: Iterable[Identifier], moment: Moment[Config]) -> Wider | None:
     """What has to be locked to change identifiers: where their values are looked up, beside their own partitions."""
     routings = {value_routing(one.blind_index) for one in changed}
     if all(moment.partition_of(routing) in moment.positions for routing in routings):

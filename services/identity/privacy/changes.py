@@ -6,6 +6,7 @@ from uuid import UUID
 from services.chassis.operations import Moment
 from services.identity.groups.changes import Changed
 from services.identity.groups.values import Invitation, Seat
+from services.identity.identifiers.values import Identifier
 from services.identity.privacy import events
 from services.identity.privacy.commands import EraseMember
 from services.identity.privacy.values import Consent, PersonKey
@@ -35,6 +36,7 @@ class Erased(NamedTuple):
     accounts: tuple[Account, ...]
     routes: tuple[Route, ...]
     """Those that led to the members, or nowhere any more: nothing is left of them."""
+    identifiers: tuple[Identifier, ...]
     left: Changed
     """Groups that they left, and invitations that came to an end."""
     seats: tuple[tuple[UUID, Seat], ...]
@@ -51,6 +53,8 @@ class Erased(NamedTuple):
             state.put_account(account)
         for route in self.routes:
             state.drop_route(route)
+        for identifier in self.identifiers:
+            state.identifiers.put(identifier, moment.at, moment.partition_of)
         partition = moment.partition_of(self.command.member_id.int)
         state.tell(partition, events.member_erased(self.command.member_id, self.command.absorbed_ids, moment.at))
         self.left.apply(state, moment)

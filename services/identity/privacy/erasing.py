@@ -12,6 +12,8 @@ from services.identity import errors as identity_errors
 from services.identity.groups import belonging
 from services.identity.groups.changes import Changed
 from services.identity.groups.values import Invitation, InvitationStatus, Seat
+from services.identity.identifiers.operations import unlocked
+from services.identity.identifiers.values import NOWHERE, Identifier
 from services.identity.privacy import errors, rules, wire
 from services.identity.privacy.changes import Erased, Forgotten
 from services.identity.privacy.commands import EraseMember, ForgetPersons
@@ -38,12 +40,16 @@ def erase(state: State, command: EraseMember, moment: Moment[Config]) -> Decided
     left = _left(state, command, moment.at)
     if isinstance(left, Rejection):
         return left
+    identifiers = [one for one in state.identifiers.of_members(command.member_ids) if one.blind_index != NOWHERE]
+    if (wider := unlocked(identifiers, moment)) is not None:
+        return wider
     members = [one for one in map(state.member, command.member_ids) if one is not None]
     erased = Erased(
         command=command,
         members=tuple(map(_nobody, members)),
         accounts=tuple(_of_nobody(account, moment.at) for account in accounts),
         routes=tuple(_routes(state, command)),
+        identifiers=tuple(_unknown(identifier, moment.at) for identifier in identifiers),
         left=left,
         seats=tuple(_former_seats(state, command, left)),
         invitations=tuple(_former_invitations(state, command, left)),
@@ -72,6 +78,13 @@ def _nobody(member: Member) -> Member:
 
 def _of_nobody(account: Account, at: datetime) -> Account:
     return replace(account, blind_index=NOTHING, external_id=NOTHING, unlinked_at=account.unlinked_at or at)
+
+
+def _unknown(identifier: Identifier, at: datetime) -> Identifier:
+    """Without a value, and found by nothing."""
+    return identifier._replace(
+        value=NOTHING, blind_index=NOWHERE, verified_at=None, removed_at=identifier.removed_at or at
+    )
 
 
 def _accounts(state: State, command: EraseMember) -> list[Account]:

@@ -5,7 +5,6 @@ member is to have given back follows from what is left, so a sum of refunds come
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -20,10 +19,9 @@ from services.points.budgets.definitions import BudgetKey
 from services.points.budgets.values import Draw, Place
 from services.points.documents import PointsConfig
 from services.points.merges.drawing import send_home, wallet_to_take_from
-from services.points.merges.scores import tell_survivor
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
-from services.points.values import ActivityRow, CapKey, Completion, RefundRow
+from services.points.values import ActivityRow, CapKey, RefundRow
 from services.points.wallet import Wallet
 from services.points.wallets import taking_back
 from services.points.wallets.taking_back import Due
@@ -77,22 +75,10 @@ class Refunded(NamedTuple):
         state.tell(
             events.activity_refunded(self.refund, self.row.effective_at, completion, self.completed_units, self.draws)
         )
-        tell_survivor(state, self.member_id, self._scores_gone(moment.config, completion), moment)
         if self.is_whole:
             row = self.row
             state.mark_reversed(row.activity_id, moment.at)
             state.tell(events.activity_reversed(row.activity_id, row.member_id, row.effective_at, moment.at))
-
-    def _scores_gone(self, config: PointsConfig, completion: Completion | None) -> list[tuple[str, datetime, int]]:
-        """What of scores is taken back, and when it counted."""
-        gone = []
-        for taken in self.taken_back:
-            unit = config.units.get(taken.unit)
-            if unit is not None and not unit.is_spendable and taken.taken:
-                is_late = completion is not None and taken.unit in self.completed_units
-                counted_at = completion.completed_at if is_late and completion is not None else self.row.effective_at
-                gone.append((taken.unit, counted_at, -taken.taken))
-        return gone
 
 
 def known_refund(

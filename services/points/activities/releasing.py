@@ -10,7 +10,6 @@ from services.chassis.operations import Moment
 from services.points import errors, wire
 from services.points.activities import wire as activity_wire
 from services.points.documents import PointsConfig
-from services.points.merges.scores import tell_survivor
 from services.points.piles import NEVER, expiry_of
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
@@ -37,13 +36,6 @@ class Completing(NamedTuple):
         for wallet in self.wallets:
             state.put_wallet(wallet)
         state.put_completion(self.completion)
-        told = [
-            (entry.unit, entry.effective_at, entry.amount)
-            for wallet in self.wallets
-            for entry in wallet.entries
-            if entry.kind is EntryKind.EARN
-        ]
-        tell_survivor(state, self.member_id, told, moment)
 
 
 def release(

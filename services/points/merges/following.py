@@ -4,7 +4,7 @@ A merge makes links alone: whose wallets are one person's. An unmerge gives back
 what came through its accounts to wallets of the others, and what these had brought over from it and did not use.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -38,10 +38,9 @@ def merged(states: StateByPartition, heard: MergeHeard) -> None:
         survivor.put_account(Account(account.account_id, heard.survivor_id, account.domain, True))
 
 
-def wider(states: StateByPartition, heard: MergeHeard | UnmergeHeard) -> Wider | None:
-    """What has to be loaded first: what merged members scored, or all that a whole person has."""
-    concerned = heard.merged_ids if isinstance(heard, MergeHeard) else _person(states, heard)
-    missing = [each for each in concerned if each not in states.with_scores]
+def wider(states: StateByPartition, heard: UnmergeHeard) -> Wider | None:
+    """What has to be loaded before something can be given back: the wallets of the whole person."""
+    missing = [each for each in _person(states, heard) if each not in states.with_scores]
     return Wider(LoadWallets(tuple(missing), with_scores=True)) if missing else None
 
 
@@ -90,8 +89,6 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
     return GivenBack(tuple(wallets), tuple(holds))
 
 
-Parts = Mapping[datetime, int]
-"""What was scored, by time."""
 Goes = Callable[[UUID | None], bool]
 """Whether what came through an account goes to the member that leaves."""
 
@@ -144,55 +141,9 @@ def _move_scores(
                 rules.move_score(member, wallets[heard.holder_id], part, heard.unmerge_id)
 
 
-def told_of_merge(states: StateByPartition, heard: MergeHeard) -> list[tuple[UUID, str, Parts]]:
-    """What counts for the survivor from now on: all that the merged ones scored."""
-    return [(heard.survivor_id, unit, parts) for unit, parts in _scored(states, heard.merged_ids).items()]
-
-
-def told_of_unmerge(states: StateByPartition, heard: UnmergeHeard) -> list[tuple[UUID, str, Parts]]:
-    """What counts for the holder no more, and what for who leaves: by what they have scored before anything moves.
-
-    To whoever was told what a member scored once, it is told when that does not count any more.
-    """
-    accounts = {account.account_id for account in heard.accounts}
-    leaving = (heard.member_id, *(heard.absorbed_ids if heard.whole else ()))
-    others = [each for each in _person(states, heard) if each not in leaving]
-    earned_since = _scored(states, others, lambda account_id: account_id in accounts)
-    told = [*_told(heard.member_id, earned_since), *_told(heard.holder_id, earned_since, -1)]
-    own, absorbed = _scored(states, [heard.member_id]), _scored(states, heard.absorbed_ids)
-    if not _leaves(states, heard):
-        # It left before, without those that had been merged into it.
-        if heard.whole:
-            told += [*_told(heard.member_id, absorbed), *_told(heard.holder_id, absorbed, -1)]
-        return told
-    told += _told(heard.holder_id, own, -1)
-    if heard.whole:
-        return told + _told(heard.holder_id, absorbed, -1)
-    staying = _scored(states, [heard.member_id], lambda account_id: account_id not in accounts)
-    told += [*_told(heard.holder_id, staying), *_told(heard.member_id, staying, -1)]
-    return told + _told(heard.member_id, absorbed, -1)
-
-
-def _told(member_id: UUID, scored: Mapping[str, Parts], sign: int = 1) -> list[tuple[UUID, str, Parts]]:
-    return [(member_id, unit, {at: sign * amount for at, amount in parts.items()}) for unit, parts in scored.items()]
-
-
 def _leaves(states: StateByPartition, heard: UnmergeHeard) -> bool:
     """Whether the member leaves now; else it left before, with some accounts, and others follow it."""
     return states.of_member(heard.member_id).link(heard.member_id).leads_to is not None
-
-
-def _scored(
-    states: StateByPartition, member_ids: Iterable[UUID], counts: Goes = lambda account_id: True
-) -> Mapping[str, Parts]:
-    """What members scored, by unit and time."""
-    sums: dict[str, dict[datetime, int]] = {}
-    for member_id in member_ids:
-        for part in states.of_member(member_id).scores.get(member_id, ()):
-            if counts(part.account_id):
-                of_unit = sums.setdefault(part.unit, {})
-                of_unit[part.at] = of_unit.get(part.at, 0) + part.amount
-    return sums
 
 
 def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:
