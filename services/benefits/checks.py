@@ -5,6 +5,7 @@ of a reply that was made for the first member in the same case.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -12,8 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.benefits import errors, queries, rules, wire
-from services.benefits.merges.queries import persons_of
-from services.benefits.values import BenefitsConfig, Member, QuotaUse, Right
+from services.benefits.values import BenefitsConfig, Member, MemberStatus, QuotaUse, Right
 from services.chassis import ids
 from services.chassis.app import Platform
 from services.chassis.errors import Refused, Rejection
@@ -24,9 +24,8 @@ from services.chassis.validation import item_rejection
 from tessera.benefits.v1 import benefits_service_pb2 as pb
 
 _NUMBER = itemgetter(0)
-_PERIOD, _USED, _ENTITLEMENT, _IS_LINKED, _ENDS_AT, _ISSUED_AT = 6, 7, 8, 11, 12, 13
-"""Where columns of `queries.checks` stand."""
-_FOREVER = datetime.max.replace(tzinfo=UTC)
+_MERGED = replace(errors.MEMBER_UNKNOWN)
+"""What becomes of a question about a member that was merged: it is asked again about whom its ID means."""
 
 
 class Question(NamedTuple):
@@ -72,6 +71,21 @@ class Checks:
         """Answer questions, all at one instant and by one configuration."""
         if not questions:
             return []
+        answers = await self._answer_as_asked(questions)
+        moved = [index for index, answer in enumerate(answers) if answer is _MERGED]
+        if not moved:
+            return answers
+        # Their IDs lead to others by now; whoever they lead to leads nowhere else.
+        asked = [questions[index] for index in moved]
+        member_ids = [question.member_id for question in asked]
+        partitions = [partition_of(member_id, self._partitions) for member_id in member_ids]
+        meant = await queries.leads_to(self._platform.pool, partitions, member_ids)
+        again = [question._replace(member_id=meant.get(question.member_id, question.member_id)) for question in asked]
+        given = dict(zip(moved, await self._answer_as_asked(again), strict=True))
+        return [given.get(index, answer) for index, answer in enumerate(answers)]
+
+    async def _answer_as_asked(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """Answer questions about members who are not merged; of those who are, say so."""
         pool = self._platform.pool
         member_ids, benefits, _ = zip(*questions, strict=True)
         checked = await queries.checks(pool, self._partitions, member_ids, benefits, datetime.now(UTC))
@@ -80,52 +94,8 @@ class Checks:
         if any(config.asks_for_enrolment(benefit) for benefit in set(benefits)):
             partitions = [partition_of(member_id, self._partitions) for member_id in member_ids]
             case.enrolments = await queries.enrolments(pool, partitions, member_ids)
-        rows_of_each = list(_by_question(checked.rows, len(questions)))
-        if any(rows[0][_IS_LINKED] for rows in rows_of_each):
-            await self._unite(questions, rows_of_each, checked.now, case)
+        rows_of_each = _by_question(checked.rows, len(questions))
         return [case.answer(question, rows) for question, rows in zip(questions, rows_of_each, strict=True)]
-
-    async def _unite(
-        self, questions: Sequence[Question], rows_of_each: list[Sequence[Any]], now: datetime, case: "Case"
-    ) -> None:
-        """Replace the rows of members that were merged, or others into them, by those of their persons."""
-        linked = [number for number, rows in enumerate(rows_of_each) if rows[0][_IS_LINKED]]
-        pool, ids_linked = self._platform.pool, {questions[number].member_id for number in linked}
-        persons = await persons_of(pool, ids_linked, self._partitions)
-        asked = [(number, each) for number in linked for each in persons[questions[number].member_id]]
-        benefits = [questions[number].benefit for number, _ in asked]
-        checked = await queries.checks(pool, self._partitions, [each for _, each in asked], benefits, now)
-        found: dict[int, list[Sequence[Any]]] = {}
-        for (number, _), rows in zip(asked, _by_question(checked.rows, len(asked)), strict=True):
-            found.setdefault(number, []).append(rows)
-        for number in linked:
-            rows_of_each[number] = united_rows(found[number])
-        survivors = {member_id: person[0] for member_id, person in persons.items()}
-        if case.enrolments:
-            partitions = [partition_of(each, self._partitions) for each in survivors.values()]
-            enrolled = await queries.enrolments(pool, partitions, list(survivors.values()))
-            case.enrolments = {**case.enrolments, **{old: enrolled.get(new) for old, new in survivors.items()}}
-
-
-def united_rows(rows_of_members: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """The rows of a question about a person, of the rows of each of its members, the survivor's first.
-
-    Where it stands is where the survivor does; the quota is used by all, and all rights are its own.
-    """
-    first = rows_of_members[0][0]
-    uses = [
-        QuotaUse(first[0], "", rows[0][_PERIOD], rows[0][_USED])
-        for rows in rows_of_members
-        if rows[0][_PERIOD] is not None
-    ]
-    use = rules.united(uses)
-    period = (None, None) if use is None else (use.period_start, use.used)
-    rights = [row for rows in rows_of_members for row in rows if row[_ENTITLEMENT] is not None]
-    rights.sort(key=lambda row: (row[_ENDS_AT] or _FOREVER, row[_ISSUED_AT], row[_ENTITLEMENT]))
-    return [
-        (*first[:_PERIOD], *period, *row[_ENTITLEMENT : _IS_LINKED + 1])
-        for row in rights or [(*first[:_ENTITLEMENT], *(None,) * (_ISSUED_AT + 1 - _ENTITLEMENT))]
-    ]
 
 
 def _by_question(rows: Sequence[Any], questions: int) -> Iterable[Sequence[Any]]:
@@ -169,6 +139,8 @@ class Case:
             return errors.benefit_unknown(question.benefit), None
         if status is None:
             return errors.MEMBER_UNKNOWN, None
+        if status == MemberStatus.MERGED:
+            return _MERGED, None
         enrolled_at = self.enrolments.get(question.member_id)
         member = Member(question.member_id, status, enrolled_at, standing, upcoming)
         refusal = rules.member_refusal(member)

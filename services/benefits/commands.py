@@ -21,12 +21,13 @@ class IssueEntitlement:
     reference: str
     validate_only: bool
     sent_to: int | None = None
-    """The routing of the ID that the request was sent to, where that leads to the member."""
+    """The routing of the ID that it was sent to, where that leads to the member."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member; before it whom the request was sent to."""
-        return (routing_of(self.member_id),) if self.sent_to is None else (self.sent_to, routing_of(self.member_id))
+        """The member; before it the ID that it was sent to, which knows the request."""
+        own = routing_of(self.member_id)
+        return (own,) if self.sent_to is None else (self.sent_to, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,13 @@ class Redeem:
     reference: str
     validate_only: bool
     sent_to: int | None = None
-    """The routing of the ID that the request was sent to, where that leads to the member."""
+    """The routing of the ID that it was sent to, where that leads to the member."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The member; before it whom the request was sent to."""
-        return (routing_of(self.member_id),) if self.sent_to is None else (self.sent_to, routing_of(self.member_id))
+        """The member; before it the ID that it was sent to, which knows the request."""
+        own = routing_of(self.member_id)
+        return (own,) if self.sent_to is None else (self.sent_to, own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from services.benefits.jobs import jobs
 from services.benefits.merges.servicer import MemberRecords
 from services.benefits.operations import OPERATIONS
 from services.benefits.servicer import BenefitsServicer
-from services.benefits.state import State
+from services.benefits.states import States
 from services.benefits.tables import METADATA
 from services.benefits.values import BenefitsConfig
 from services.chassis.app import Definition
 from tessera.benefits.v1 import benefits_service_pb2
 from tessera.records.v1 import member_records_pb2
 
-DEFINITION: Definition[State, BenefitsConfig] = Definition(
+DEFINITION: Definition[States, BenefitsConfig] = Definition(
     name="benefits",
     metadata=METADATA,
     operations=OPERATIONS,

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from services.benefits.eligibility import Eligibility
 from services.benefits.values import (
-    AtMerge,
     Benefit,
     BenefitsConfig,
     LevelUp,
@@ -146,9 +145,9 @@ class ValueSpec(Spec):
 class BenefitSpec(Spec):
     """What members may use: a coupon (they have entitlements to it) or a quota (it is counted).
 
-    `judged` says whether a coupon's condition is judged again when it is used; a quota's is judged then. `at_merge`
-    says which entitlements to a coupon stay when members who have some are merged: what comes once in a life stays once
-    (`one-of-each` cause and reference), all else a person keeps, unless it says otherwise.
+    `judged` says whether a coupon's condition is judged again when it is used; a quota's is judged then. `merged` says
+    what stays when two members who are merged both have it: all, or one, which is none when one was used. Left out, one
+    stays of level gifts that are given once in a life, and all of everything else.
     """
 
     name: str
@@ -162,7 +161,7 @@ class BenefitSpec(Spec):
     uses: Annotated[int, Field(ge=1, le=MAX_USES)] | Literal["unlimited"] = 1
     quota: QuotaSpec | None = None
     value: ValueSpec | None = None
-    at_merge: AtMerge | None = None
+    merged: Literal["keep-all", "keep-one"] | None = None
 
     @model_validator(mode="after")
     def _fits_kind(self) -> "BenefitSpec":
@@ -174,7 +173,7 @@ class BenefitSpec(Spec):
             return self
         if self.quota is None:
             raise ValueError("a quota says how many uses there are in which period")
-        extra = {"issue", "validity", "uses", "judged", "at_merge"} & self.model_fields_set
+        extra = {"issue", "validity", "uses", "judged", "merged"} & self.model_fields_set
         if extra:
             raise ValueError(f"a quota is counted, not issued: leave {', '.join(sorted(extra))} out")
         return self
@@ -231,7 +230,6 @@ def _config(benefits: Mapping[str, Benefit]) -> BenefitsConfig:
         level_ups=level_ups,
         monthly=tuple(benefit for benefit in benefits.values() if benefit.is_monthly),
         zones=tuple({benefit.zone.key: benefit.zone for benefit in benefits.values()}.values()),
-        once=tuple(benefit for benefit in benefits.values() if benefit.at_merge != "keep-all"),
     )
 
 
@@ -261,14 +259,8 @@ def _benefit(
         lifetime=_lifetime(spec.validity, zone),
         uses=None if spec.uses == "unlimited" else spec.uses,
         quota=Quota(spec.quota.uses, spec.quota.period) if spec.quota is not None else None,
-        at_merge=spec.at_merge or _at_merge_by_default(spec),
+        once_per_person=None if spec.merged is None else spec.merged == "keep-one",
     )
-
-
-def _at_merge_by_default(spec: BenefitSpec) -> AtMerge:
-    """What comes once in a life stays once; all else a person may have as often as its members had it."""
-    comes_once = any(isinstance(way, LevelUpSpec) and way.gifts != "every-rise" for way in spec.issue)
-    return "one-of-each" if comes_once else "keep-all"
 
 
 def _way(spec: LevelUpSpec | MonthSpec | ListedSpec, ladders: Ladders) -> Way:

@@ -4,17 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, UnmergeHeard
 from services.benefits.values import (
     AccountLinked,
     AccountUnlinked,
     Entitlement,
     MemberEnrolled,
-    Merged,
     Redemption,
     StandingChanged,
     StatusChanged,
     Told,
-    Unmerged,
 )
 from services.chassis.clock import EPOCH, from_microseconds, to_microseconds
 from services.chassis.ids import from_bytes
@@ -72,25 +71,25 @@ def entitlement_expired(entitlement: Entitlement) -> bytes:
     return pb.Event(entitlement_expired=event).SerializeToString()
 
 
-def entitlement_revoked(entitlement: Entitlement, at: datetime) -> bytes:
-    """An entitlement was taken back."""
+def entitlement_revoked(entitlement: Entitlement, revoked_at: datetime, merge_id: UUID | None) -> bytes:
+    """An entitlement was taken away, by a merge or (None) an erasure."""
     event = pb.EntitlementRevoked(
         entitlement_id=entitlement.entitlement_id.bytes,
         member_id=entitlement.member_id.bytes,
         benefit=entitlement.benefit,
-        merge_id=_bytes(entitlement.revoked_by),
-        revoked_at_us=to_microseconds(at),
+        revoked_at_us=to_microseconds(revoked_at),
+        merge_id=_bytes(merge_id),
     )
     return pb.Event(entitlement_revoked=event).SerializeToString()
 
 
-def entitlement_restored(entitlement: Entitlement, at: datetime) -> bytes:
-    """An entitlement that a merge had taken is there again."""
+def entitlement_restored(entitlement: Entitlement, restored_at: datetime) -> bytes:
+    """An entitlement that had been taken away was given back."""
     event = pb.EntitlementRestored(
         entitlement_id=entitlement.entitlement_id.bytes,
         member_id=entitlement.member_id.bytes,
         benefit=entitlement.benefit,
-        restored_at_us=to_microseconds(at),
+        restored_at_us=to_microseconds(restored_at),
     )
     return pb.Event(entitlement_restored=event).SerializeToString()
 
@@ -115,30 +114,38 @@ def parse_identity_event(raw: bytes) -> Told | None:
         case "account_unlinked":
             unlinked = event.account_unlinked
             return AccountUnlinked(from_bytes(unlinked.account_id), from_bytes(unlinked.member_id))
-        case "member_merged":
-            merged = event.member_merged
-            return Merged(
-                merge_id=from_bytes(merged.merge_id),
-                survivor_id=from_bytes(merged.survivor_id),
-                merged_ids=tuple(map(from_bytes, (merged.merged_id, *merged.absorbed_ids))),
-                accounts=_moved(merged.accounts),
-            )
-        case "member_unmerged":
-            unmerged = event.member_unmerged
-            return Unmerged(
-                merge_id=from_bytes(unmerged.merge_id),
-                holder_id=from_bytes(unmerged.holder_id),
-                member_id=from_bytes(unmerged.member_id),
-                absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),
-                accounts=_moved(unmerged.accounts),
-                whole=unmerged.whole,
-            )
+        case "member_merged" | "member_unmerged" | "member_erased":
+            return _rearranged(event)
         case _:
             return None
 
 
-def _moved(accounts: Iterable[identity_pb.MovedAccount]) -> tuple[tuple[UUID, str], ...]:
-    return tuple((from_bytes(account.account_id), account.domain) for account in accounts)
+def _rearranged(event: identity_pb.Event) -> MergeHeard | UnmergeHeard | ErasureHeard:
+    """That IDs mean somebody else, or nobody. Where each of them leads follows, so it need not be heard beside it."""
+    if event.HasField("member_merged"):
+        merged = event.member_merged
+        return MergeHeard(
+            merge_id=from_bytes(merged.merge_id),
+            survivor_id=from_bytes(merged.survivor_id),
+            merged_id=from_bytes(merged.merged_id),
+            absorbed_ids=tuple(map(from_bytes, merged.absorbed_ids)),
+            accounts=_moved(merged.accounts),
+        )
+    if event.HasField("member_unmerged"):
+        unmerged = event.member_unmerged
+        return UnmergeHeard(
+            merge_id=from_bytes(unmerged.merge_id),
+            holder_id=from_bytes(unmerged.holder_id),
+            member_id=from_bytes(unmerged.member_id),
+            absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),
+            accounts=_moved(unmerged.accounts),
+            whole=unmerged.whole,
+        )
+    return ErasureHeard(from_bytes(event.member_erased.member_id))
+
+
+def _moved(accounts: Iterable[identity_pb.MovedAccount]) -> tuple[MovedAccount, ...]:
+    return tuple(MovedAccount(from_bytes(account.account_id), account.domain) for account in accounts)
 
 
 def parse_tiers_event(raw: bytes) -> Told | None:

@@ -3,7 +3,9 @@
 from services.benefits import rules, standings
 from services.benefits.issuing import issue_grant
 from services.benefits.merges import following as merges
-from services.benefits.state import Draft, State
+from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
+from services.benefits.state import Draft
+from services.benefits.states import States, Work
 from services.benefits.values import (
     MONTHLY,
     Account,
@@ -12,27 +14,32 @@ from services.benefits.values import (
     BenefitsConfig,
     MemberEnrolled,
     MemberStatus,
-    Merged,
     StandingChanged,
     StatusChanged,
     Told,
-    Unmerged,
 )
 from services.chassis.feed_batch import FeedBatch
-from services.chassis.operations import Decision, Moment, Wider
+from services.chassis.operations import Decision, Moment
 
 
-def follow(state: State, batch: FeedBatch, moment: Moment[BenefitsConfig]) -> Decision | Wider:
-    """Apply a stretch of a feed, event by event; those about merges may need what other members have."""
-    draft = Draft(state)
+def follow(states: States, batch: FeedBatch, moment: Moment[BenefitsConfig]) -> Decision:
+    """Apply a stretch of a feed, event by event."""
+    work = Work(states, moment)
     for record in batch.records:
         for told in record.events:
-            if (wider := _apply(draft, told, moment)) is not None:
-                return wider
-    return Decision(draft, answer=bytes)
+            match told:
+                case MergeHeard():
+                    merges.merged(work, told)
+                case UnmergeHeard():
+                    merges.unmerged(work, told)
+                case ErasureHeard():
+                    merges.erased(work, told)
+                case _:
+                    _apply(work.at(batch.partition), told, moment)
+    return Decision(tuple(work.drafts.values()), answer=bytes)
 
 
-def _apply(draft: Draft, told: Told, moment: Moment[BenefitsConfig]) -> Wider | None:
+def _apply(draft: Draft, told: Told, moment: Moment[BenefitsConfig]) -> None:
     match told:
         case MemberEnrolled():
             member = draft.member(told.member_id)
@@ -40,30 +47,20 @@ def _apply(draft: Draft, told: Told, moment: Moment[BenefitsConfig]) -> Wider | 
         case StatusChanged():
             draft.members[told.member_id] = draft.member(told.member_id)._replace(status=told.status)
         case AccountLinked():
-            draft.put_account(told.member_id, Account(told.account_id, told.member_id, told.domain, True))
+            draft.accounts[told.account_id] = Account(told.account_id, told.member_id, told.domain, True)
         case AccountUnlinked():
-            account = draft.account(told.member_id, told.account_id)
+            account = draft.account(told.account_id)
             if account is not None:
-                draft.put_account(told.member_id, account._replace(linked=False))
+                draft.accounts[told.account_id] = account._replace(linked=False)
         case StandingChanged():
-            return _change_standing(draft, told, moment)
-        case Merged():
-            return merges.merged(draft, told, moment)
-        case Unmerged():
-            return merges.unmerged(draft, told, moment)
-    return None
+            _change_standing(draft, told, moment)
 
 
-def _change_standing(draft: Draft, told: StandingChanged, moment: Moment[BenefitsConfig]) -> Wider | None:
+def _change_standing(draft: Draft, told: StandingChanged, moment: Moment[BenefitsConfig]) -> None:
     """Take over where the member stands, and issue what that brings.
 
-    What a month brings is issued as of its start; all else as of now, or of the change where that is yet to come. What
-    comes once in a life may have come to another member of the person.
+    What a month brings is issued as of its start; all else as of now, or of the change where that is yet to come.
     """
-    comes_once = any(benefit.at_merge != "keep-all" for benefit, _ in moment.config.level_ups.get(told.ladder, ()))
-    others = [each for each in draft.person(told.member_id) if each != told.member_id] if comes_once else []
-    if (wider := merges.missing(draft, others)) is not None:
-        return wider
     changed, rise = standings.change(draft.intervals_of(told.member_id), told)
     draft.put_intervals(changed)
     intervals = draft.intervals_of(told.member_id)
@@ -75,4 +72,3 @@ def _change_standing(draft: Draft, told: StandingChanged, moment: Moment[Benefit
         if rules.is_due(grant, member, [then], told.effective_from):
             issued_at = told.effective_from if grant.cause == MONTHLY else max(moment.at, told.effective_from)
             issue_grant(draft, grant, member, issued_at, moment)
-    return None

@@ -12,20 +12,18 @@ from services.benefits.commands import ExpireEntitlements, IssueEntitlement, Iss
 from services.benefits.following import follow
 from services.benefits.issuing import expire, issue_listed, issue_monthly
 from services.benefits.merges import previews
-from services.benefits.merges.commands import LoadEntitlement, LoadMembers
-from services.benefits.merges.persons import elsewhere
-from services.benefits.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
-from services.benefits.merges.queries import read_all_of, read_links
-from services.benefits.naming import entitlement_id
+from services.benefits.merges.commands import LoadPersons, LoadReturn, Preview
+from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
+from services.benefits.naming import entitlement_id, entitlement_ids
 from services.benefits.redeeming import redeem, reverse
 from services.benefits.state import Draft, State
+from services.benefits.states import States, Work
 from services.benefits.values import (
+    LIST,
     AccountLinked,
     AccountUnlinked,
     BenefitsConfig,
-    Merged,
     StandingChanged,
-    Unmerged,
 )
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decided, Moment, Operations
@@ -34,14 +32,9 @@ from services.chassis.reading import Reading
 
 @dataclass(slots=True)
 class _Keys:
-    """What a batch concerns.
-
-    Of `pairs` (members and benefits) what can be used, of `issued` all there ever was; of `whole` all a member has.
-    """
+    """What a batch concerns. Of `pairs` (members and benefits) what can be used, of `issued` all there ever was."""
 
     members: set[UUID] = field(default_factory=set)
-    links: set[UUID] = field(default_factory=set)
-    whole: set[UUID] = field(default_factory=set)
     standings: set[UUID] = field(default_factory=set)
     accounts: set[UUID] = field(default_factory=set)
     entitlements: set[UUID] = field(default_factory=set)
@@ -49,64 +42,75 @@ class _Keys:
     pairs: set[tuple[UUID, str]] = field(default_factory=set)
     issued: set[tuple[UUID, str]] = field(default_factory=set)
     benefits: set[str] = field(default_factory=set)
+    persons: set[UUID] = field(default_factory=set)
+    """Members of whom all is concerned that they have and used."""
 
 
-async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Any], state: State) -> None:
-    """Read what the commands concern: two statements at most, one when it is named by the commands themselves.
-
-    Of members that were merged all is read that they have, where a command concerns their person.
-    """
+async def load(connection: asyncpg.Connection, partition: int, commands: Sequence[Any], states: States) -> None:
+    """Read what the commands concern: two statements at most, one when it is named by the commands themselves."""
+    state = states.at(partition)
     keys = _Keys()
     for command in commands:
-        _collect(keys, command, state.config)
+        _collect(keys, command, states.config)
+        if isinstance(command, LoadReturn):
+            state.at_hand.add(command)
     reading = Reading(connection, partition)
     if keys.members:
         queries.read_members(reading, keys.members, state)
     if keys.standings:
         queries.read_intervals(reading, keys.standings, state)
     if keys.accounts:
-        queries.read_accounts(reading, partition, keys.accounts, state)
+        queries.read_accounts(reading, keys.accounts, state)
     if keys.redemptions:
         queries.read_redemptions(reading, keys.redemptions, state)
-    if keys.links:
-        read_links(reading, keys.links, state)
-    if keys.whole:
-        state.loaded |= keys.whole
-        read_all_of(reading, keys.whole, state)
-    _read_rights(reading, partition, keys, state)
+    _read_rights(reading, keys, state)
+    if keys.persons:
+        queries.read_persons(reading, keys.persons, state)
+        state.whole |= keys.persons
     await reading.run()
-    too = _concerned_too(keys, state)
-    if too.links:
-        read_links(reading, too.links, state)
-    _read_rights(reading, partition, too, state)
+    further = _concerned_too(keys, commands, state)
+    if further.members:
+        queries.read_members(reading, further.members, state)
+    if further.accounts:
+        queries.read_accounts(reading, further.accounts, state)
+    _read_rights(reading, further, state)
     await reading.run()
 
 
-def _read_rights(reading: Reading, partition: int, keys: _Keys, state: State) -> None:
+def _read_rights(reading: Reading, keys: _Keys, state: State) -> None:
     """Entitlements, quotas, and how many there are of each."""
     if keys.entitlements or keys.pairs or keys.issued:
         queries.read_entitlements(reading, keys.entitlements, keys.pairs, keys.issued, state)
     if keys.pairs:
         queries.read_quota_uses(reading, keys.pairs, state)
     if keys.benefits:
-        queries.read_counts(reading, partition, keys.benefits, state)
+        queries.read_counts(reading, keys.benefits, state)
 
 
-def _concerned_too(read: _Keys, state: State) -> _Keys:
-    """What else is concerned by what was read: redemptions may be taken back, and all that is there is counted."""
+def _concerned_too(read: _Keys, commands: Sequence[Any], state: State) -> _Keys:
+    """What else is concerned by what was read: redemptions may be taken back, and all that is there is counted.
+
+    A reference may have been used for a member that was merged since.
+    """
     keys = _Keys()
-    keys.links.update(member.member_id for member in state.members.values() if member.is_linked)
-    keys.links -= read.links
+    for command in commands:
+        member = state.members.get(command.member_id) if isinstance(command, IssueEntitlement) else None
+        if member is not None and member.merged is not None:
+            keys.entitlements.update(entitlement_ids(member, command.benefit, LIST, command.reference))
     for redemption in state.redemptions.values():
         keys.benefits.add(redemption.benefit)
-        keys.links.add(redemption.member_id)
         if redemption.entitlement_id is not None:
             keys.entitlements.add(redemption.entitlement_id)
         else:
             keys.pairs.add((redemption.member_id, redemption.benefit))
+            keys.members.add(redemption.member_id)
+            if redemption.account_id is not None:
+                keys.accounts.add(redemption.account_id)
     keys.benefits.update(entitlement.benefit for entitlement in state.entitlements.values())
     keys.entitlements -= state.entitlements.keys()
     keys.pairs -= read.pairs
+    keys.members -= read.members
+    keys.accounts -= read.accounts
     keys.benefits -= read.benefits
     return keys
 
@@ -124,15 +128,6 @@ def _collect(keys: _Keys, command: Any, config: BenefitsConfig) -> None:
                 keys.entitlements.add(command.entitlement_id)
         case ReverseRedemption():
             keys.redemptions.add(command.redemption_id)
-        case LoadMembers():
-            keys.members.update(command.member_ids)
-            keys.links.update(command.member_ids)
-            keys.whole.update(command.member_ids)
-        case LoadEntitlement():
-            keys.entitlements.add(command.entitlement_id)
-        case PreviewMerge() | PreviewUnmerge() | PreviewErasure():
-            keys.members.update(command.member_ids)
-            keys.links.update(command.member_ids)
         case IssueEntitlement():
             keys.members.add(command.member_id)
             keys.entitlements.add(command.entitlement_id)
@@ -141,6 +136,16 @@ def _collect(keys: _Keys, command: Any, config: BenefitsConfig) -> None:
             _collect_monthly(keys, command, config)
         case ExpireEntitlements():
             keys.entitlements.update(command.entitlement_ids)
+        case LoadReturn():
+            keys.members.add(command.member_id)
+            keys.pairs.add((command.member_id, command.benefit))
+            if command.account_id is not None:
+                keys.accounts.add(command.account_id)
+            if command.entitlement_id is not None:
+                keys.entitlements.add(command.entitlement_id)
+        case _ if isinstance(command, LoadPersons | Preview):
+            keys.members.update(command.member_ids)
+            keys.persons.update(command.member_ids)
         case FeedBatch():
             for record in command.records:
                 for told in record.events:
@@ -164,12 +169,9 @@ def _collect_told(keys: _Keys, told: Any, config: BenefitsConfig) -> None:
             keys.accounts.add(told.account_id)
         case AccountLinked():
             pass
-        case Merged():
-            keys.members.update((told.survivor_id, *told.merged_ids))
-            keys.links.update((told.survivor_id, *told.merged_ids))
-        case Unmerged():
-            keys.members.update((told.holder_id, told.member_id, *told.absorbed_ids))
-            keys.links.update((told.holder_id, told.member_id, *told.absorbed_ids))
+        case MergeHeard() | UnmergeHeard() | ErasureHeard():
+            keys.members.update(told.member_ids)
+            keys.persons.update(told.member_ids)
         case StandingChanged():
             keys.members.add(told.member_id)
             keys.standings.add(told.member_id)
@@ -182,34 +184,31 @@ def _collect_told(keys: _Keys, told: Any, config: BenefitsConfig) -> None:
             keys.members.add(told.member_id)
 
 
-def decide(state: State, command: Any, moment: Moment[BenefitsConfig]) -> Decided:
-    """What a command comes to, by whom the IDs in it lead to."""
-    state.mask = moment.mask
-    needed = elsewhere(state, command)
-    if needed is not None:
-        return needed
+def decide(states: States, command: Any, moment: Moment[BenefitsConfig]) -> Decided:
+    """What a command comes to."""
     match command:
         case Redeem():
-            return redeem(state, command, moment)
+            return redeem(states.at(moment.partition_of(command.redemption_id.int)), command, moment)
         case ReverseRedemption():
-            return reverse(state, command, moment)
+            return reverse(states, command, moment)
         case IssueEntitlement():
-            return issue_listed(state, command, moment)
+            return issue_listed(states.at(moment.partition_of(command.entitlement_id.int)), command, moment)
         case IssueMonthly():
-            return issue_monthly(state, command, moment)
+            return issue_monthly(states.at(command.partition), command, moment)
         case ExpireEntitlements():
-            return expire(state, command, moment)
+            return expire(states.at(command.partition), command, moment)
         case FeedBatch():
-            return follow(state, command, moment)
-        case PreviewMerge() | PreviewUnmerge() | PreviewErasure():
-            return previews.decide(state, command, moment)
+            return follow(states, command, moment)
+        case _ if isinstance(command, Preview):
+            return previews.decide(Work(states, moment), command)
         case _:
             raise TypeError(f"benefits knows no command {type(command).__name__}")
 
 
-def apply(state: State, outcome: Draft, moment: Moment[BenefitsConfig]) -> None:
+def apply(states: States, outcome: Sequence[Draft], moment: Moment[BenefitsConfig]) -> None:
     """Fold in what a command came to."""
-    state.take(outcome)
+    for draft in outcome:
+        draft.state.take(draft)
 
 
-OPERATIONS: Operations[State, BenefitsConfig] = Operations(State, load, decide, apply)
+OPERATIONS: Operations[States, BenefitsConfig] = Operations(States, load, decide, apply)

@@ -26,7 +26,7 @@ Rows = Sequence[Sequence[Any]]
 # What a batch loads, of its partition
 
 _MEMBERS = """
-    SELECT member_id, status, enrolled_at, standing, upcoming, is_linked
+    SELECT member_id, status, enrolled_at, standing, upcoming, leads_to, merged
     FROM members
     WHERE partition = $1
       AND member_id = ANY($2)
@@ -43,18 +43,17 @@ _INTERVALS = """
     WHERE partition = $1
       AND member_id = ANY($2)
 """
-REDEMPTION_COLUMNS = """redemption_id, fingerprint, member_id, benefit, domain, account_id, reference, entitlement_id,
-        period_start, uses_left, redeemed_at, position, config_version, reversed_at"""
-_REDEMPTIONS = f"""
-    SELECT {REDEMPTION_COLUMNS}
+_REDEMPTIONS = """
+    SELECT redemption_id, fingerprint, member_id, benefit, domain, account_id, reference, entitlement_id, period_start,
+        uses_left, redeemed_at, position, config_version, reversed_at
     FROM redemptions
     WHERE partition = $1
       AND redemption_id = ANY($2)
 """
-ENTITLEMENT_COLUMNS = """e.entitlement_id, e.member_id, e.benefit, e.state, e.valid_from, e.valid_until, e.uses_left,
-        e.issued_at, e.cause, e.reference, e.config_version, e.revoked_by"""
+_ENTITLEMENT_COLUMNS = """e.entitlement_id, e.member_id, e.benefit, e.state, e.valid_from, e.valid_until, e.uses_left,
+        e.issued_at, e.cause, e.reference, e.config_version, e.origin_id"""
 _ENTITLEMENTS = f"""
-    SELECT {ENTITLEMENT_COLUMNS}
+    SELECT {_ENTITLEMENT_COLUMNS}
     FROM entitlements AS e
     WHERE e.partition = $1
       AND e.entitlement_id = ANY($2)
@@ -62,7 +61,7 @@ _ENTITLEMENTS = f"""
     SELECT found.*
     FROM unnest($3::uuid[], $4::text[]) AS wanted (member_id, benefit)
     CROSS JOIN LATERAL (
-        SELECT {ENTITLEMENT_COLUMNS}
+        SELECT {_ENTITLEMENT_COLUMNS}
         FROM entitlements AS e
         WHERE e.partition = $1
           AND e.member_id = wanted.member_id
@@ -74,7 +73,7 @@ _ENTITLEMENTS = f"""
     SELECT found.*
     FROM unnest($5::uuid[], $6::text[]) AS wanted (member_id, benefit)
     CROSS JOIN LATERAL (
-        SELECT {ENTITLEMENT_COLUMNS}
+        SELECT {_ENTITLEMENT_COLUMNS}
         FROM entitlements AS e
         WHERE e.partition = $1
           AND e.member_id = wanted.member_id
@@ -86,7 +85,7 @@ _QUOTA_USES = """
     SELECT found.*
     FROM unnest($2::uuid[], $3::text[]) AS wanted (member_id, benefit)
     CROSS JOIN LATERAL (
-        SELECT member_id, benefit, period_start, used
+        SELECT member_id, benefit, period_start, used, sources
         FROM quota_uses
         WHERE partition = $1
           AND member_id = wanted.member_id
@@ -102,6 +101,30 @@ _COUNTS = """
 """
 
 
+_ENTITLEMENTS_OF_MEMBERS = f"""
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (member_id)
+    CROSS JOIN LATERAL (
+        SELECT {_ENTITLEMENT_COLUMNS}
+        FROM entitlements AS e
+        WHERE e.partition = $1
+          AND e.member_id = wanted.member_id
+        ORDER BY e.issued_at, e.entitlement_id
+    ) AS found
+"""
+_QUOTA_USES_OF_MEMBERS = """
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (member_id)
+    CROSS JOIN LATERAL (
+        SELECT member_id, benefit, period_start, used, sources
+        FROM quota_uses
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+        ORDER BY benefit
+    ) AS found
+"""
+
+
 def read_members(reading: Reading, member_ids: Iterable[UUID], state: State) -> None:
     """The members of these IDs."""
 
@@ -111,11 +134,11 @@ def read_members(reading: Reading, member_ids: Iterable[UUID], state: State) -> 
     reading.add(_MEMBERS, list(member_ids), take=take)
 
 
-def read_accounts(reading: Reading, partition: int, account_ids: Iterable[UUID], state: State) -> None:
-    """The accounts of these IDs, as the partition has them."""
+def read_accounts(reading: Reading, account_ids: Iterable[UUID], state: State) -> None:
+    """The accounts of these IDs."""
 
     def take(rows: Rows) -> None:
-        state.accounts.update(((partition, row[0]), Account._make(row)) for row in rows)
+        state.accounts.update((row[0], Account._make(row)) for row in rows)
 
     reading.add(_ACCOUNTS, list(account_ids), take=take)
 
@@ -158,11 +181,24 @@ def read_quota_uses(reading: Reading, pairs: Iterable[tuple[UUID, str]], state: 
     reading.add(_QUOTA_USES, *_columns(pairs, 2), take=take)
 
 
-def read_counts(reading: Reading, partition: int, benefits: Iterable[str], state: State) -> None:
+def read_persons(reading: Reading, member_ids: Iterable[UUID], state: State) -> None:
+    """All entitlements that these members ever had, and all quotas that they used."""
+    wanted = list(member_ids)
+
+    def take_quota_uses(rows: Rows) -> None:
+        state.quota_uses.update(((row[0], row[1]), QuotaUse._make(row)) for row in rows)
+
+    reading.add_many(
+        _ENTITLEMENTS_OF_MEMBERS, wanted, take=lambda rows: state.fill_entitlements(map(Entitlement._make, rows))
+    )
+    reading.add_many(_QUOTA_USES_OF_MEMBERS, wanted, take=take_quota_uses)
+
+
+def read_counts(reading: Reading, benefits: Iterable[str], state: State) -> None:
     """The partition's counts of these benefits."""
 
     def take(rows: Rows) -> None:
-        state.counts.update(((partition, row[0]), Counts._make(row)) for row in rows)
+        state.counts.update((row[0], Counts._make(row)) for row in rows)
 
     reading.add(_COUNTS, list(benefits), take=take)
 
@@ -185,10 +221,7 @@ _CHECKS = """
         m.status, m.standing, m.upcoming,
         q.period_start, q.used,
         e.entitlement_id, e.uses_left,
-        CASE WHEN e.valid_from > time.now THEN e.valid_from END,
-        coalesce(m.is_linked, false),
-        CASE WHEN m.is_linked THEN e.valid_until END,
-        CASE WHEN m.is_linked THEN e.issued_at END
+        CASE WHEN e.valid_from > time.now THEN e.valid_from END
     FROM (
         SELECT (get_byte(uuid_send(member_id), 14) << 8 | get_byte(uuid_send(member_id), 15)) & $1::int,
             member_id, benefit, number
@@ -198,7 +231,7 @@ _CHECKS = """
     ) AS asked (partition, member_id, benefit, number)
     CROSS JOIN (SELECT coalesce((SELECT now FROM clock), $4)) AS time (now)
     LEFT JOIN LATERAL (
-        SELECT status, standing, upcoming, is_linked
+        SELECT status, standing, upcoming
         FROM members
         WHERE partition = asked.partition
           AND member_id = asked.member_id
@@ -224,6 +257,13 @@ _CHECKS = """
     ) AS e ON true
     ORDER BY asked.number, e.valid_until, e.issued_at, e.entitlement_id
 """
+_LEADS_TO = """
+    SELECT member_id, leads_to
+    FROM members
+    WHERE partition = ANY($1)
+      AND member_id = ANY($2)
+      AND leads_to IS NOT NULL
+"""
 _ENROLMENTS = """
     SELECT member_id, enrolled_at
     FROM members
@@ -231,20 +271,14 @@ _ENROLMENTS = """
       AND member_id = ANY($2)
 """
 _LIST = f"""
-    SELECT found.*
-    FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
-    CROSS JOIN LATERAL (
-        SELECT {ENTITLEMENT_COLUMNS}
-        FROM entitlements AS e
-        WHERE e.partition = wanted.partition
-          AND e.member_id = wanted.member_id
-          AND ($3 = '' OR e.benefit = $3)
-          AND ($4 OR (e.state = 1 AND (e.valid_until IS NULL OR e.valid_until > $5)))
-          AND (e.issued_at, e.entitlement_id) < ($6, $7)
-        ORDER BY e.issued_at DESC, e.entitlement_id DESC
-        LIMIT $8
-    ) AS found
-    ORDER BY issued_at DESC, entitlement_id DESC
+    SELECT {_ENTITLEMENT_COLUMNS}
+    FROM entitlements AS e
+    WHERE e.partition = $1
+      AND e.member_id = $2
+      AND ($3 = '' OR e.benefit = $3)
+      AND ($4 OR (e.state = 1 AND (e.valid_until IS NULL OR e.valid_until > $5)))
+      AND (e.issued_at, e.entitlement_id) < ($6, $7)
+    ORDER BY e.issued_at DESC, e.entitlement_id DESC
     LIMIT $8
 """
 _SUMMARY = """
@@ -268,9 +302,8 @@ class Checked:
     """What bears on some questions, all of one instant.
 
     A row has a question's number (from 1), two columns that concern nobody else, the member's status, standing and
-    upcoming, the period and use of the quota, one of the member's rights, whether the member is linked, and where it
-    is, when the right ends and was issued. They come in the order of the questions, and of each the first to end first,
-    as `rules.rights_of` has them.
+    upcoming, the period and use of the quota, and one of the member's rights. They come in the order of the questions,
+    and of each the first to end first, as `rules.rights_of` has them.
     """
 
     rows: Sequence[asyncpg.Record]
@@ -296,6 +329,13 @@ async def member(connection: Connection, partition: int, member_id: UUID) -> Mem
     return None if row is None else Member._make(row)
 
 
+async def leads_to(
+    connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]
+) -> Mapping[UUID, UUID]:
+    """Whom IDs mean of members that were merged."""
+    return {row[0]: row[1] for row in await connection.fetch(_LEADS_TO, partitions, member_ids)}
+
+
 async def enrolments(
     connection: Connection, partitions: Sequence[int], member_ids: Sequence[UUID]
 ) -> Mapping[UUID, datetime | None]:
@@ -305,16 +345,16 @@ async def enrolments(
 
 async def list_entitlements(
     connection: Connection,
-    partitions: Sequence[int],
-    member_ids: Sequence[UUID],
+    partition: int,
+    member_id: UUID,
     benefit: str,
     include_closed: bool,
     now: datetime,
     before: tuple[datetime, UUID],
     limit: int,
 ) -> list[Entitlement]:
-    """The entitlements of a person's members issued before a place, newest first; "" means all benefits."""
-    rows = await connection.fetch(_LIST, partitions, member_ids, benefit, include_closed, now, *before, limit)
+    """A member's entitlements issued before a place, newest first; "" means all benefits."""
+    rows = await connection.fetch(_LIST, partition, member_id, benefit, include_closed, now, *before, limit)
     return [Entitlement(*row) for row in rows]
 
 
@@ -336,16 +376,6 @@ _MONTHLY_CANDIDATES = """
     WHERE m.partition = $1
       AND m.status = $2
       AND m.member_id > $3
-      AND NOT (
-          m.is_linked
-          AND EXISTS (
-              SELECT 1
-              FROM links AS l
-              WHERE l.partition = m.partition
-                AND l.member_id = m.member_id
-                AND l.leads_to IS NOT NULL
-          )
-      )
       AND (
           m.standing = ANY($4)
           OR m.upcoming IS NOT NULL

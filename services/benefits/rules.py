@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.benefits import errors
+from services.benefits.merges.rules import sources_of, with_source
 from services.benefits.naming import entitlement_id
 from services.benefits.standings import Rise, standing_at
 from services.benefits.values import (
@@ -220,26 +221,27 @@ def return_entitlement(entitlement: Entitlement, uses_left: int) -> Entitlement:
     return entitlement._replace(uses_left=uses_left + 1, state=state)
 
 
-def use_quota(use: QuotaUse | None, member_id: UUID, benefit: str, period: date) -> QuotaUse:
-    """A quota used once more; a new period begins at nothing."""
+def use_quota(
+    use: QuotaUse | None, member_id: UUID, benefit: str, period: date, account_id: UUID | None = None
+) -> QuotaUse:
+    """A quota used once more, through an account or none; a new period begins at nothing."""
     if use is None or use.period_start != period:
-        return QuotaUse(member_id, benefit, period, 1)
-    return use._replace(used=use.used + 1)
+        use = QuotaUse(member_id, benefit, period, 0)
+    use = use._replace(used=use.used + 1)
+    return use if account_id is None else with_source(use, account_id, 1)
 
 
-def return_quota(use: QuotaUse | None, period: date) -> QuotaUse | None:
-    """A quota of which a use was taken back in the period it was taken from; None when that is past, or has none."""
-    if use is None or use.period_start != period or not use.used:
+def return_quota(use: QuotaUse | None, period: date, source: UUID | None = None) -> QuotaUse | None:
+    """A quota of which a use was taken back in the period it was taken from; None when that period is past.
+
+    `source` is the account that it came through, or the member that was merged; None too when nothing is left of that.
+    """
+    if use is None or use.period_start != period:
         return None
-    return use._replace(used=use.used - 1)
-
-
-def united(uses: Sequence[QuotaUse]) -> QuotaUse | None:
-    """What a person used of a quota, of what its members used: the sum of the last period that any of them used."""
-    if len(uses) < 2:
-        return uses[0] if uses else None
-    last = max(use.period_start for use in uses)
-    return uses[0]._replace(period_start=last, used=sum(use.used for use in uses if use.period_start == last))
+    sources = sources_of(use)
+    if source is not None and sources.get(source.hex):
+        return with_source(use._replace(used=use.used - 1), source, -1)
+    return use._replace(used=use.used - 1) if use.used > sum(sources.values()) else None
 
 
 # Issue

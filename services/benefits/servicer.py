@@ -6,7 +6,6 @@ from uuid import UUID
 
 from services.benefits import commands, errors, naming, queries, rules, wire
 from services.benefits.checks import Checks
-from services.benefits.merges.queries import persons_of
 from services.benefits.values import LIST, BenefitsConfig, Counts
 from services.chassis import idempotency, ids, replies
 from services.chassis.access import require_domain
@@ -64,17 +63,19 @@ class BenefitsServicer:
         tokens = self._platform.page_tokens
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
         member_id = ids.decode(wire.MEMBER, request.member_id)
-        partitions = self._platform.settings.partitions
-        person = (await persons_of(self._platform.pool, [member_id], partitions))[member_id]
-        member = await queries.member(self._platform.pool, partition_of(person[0], partitions), person[0])
+        partition = partition_of(member_id, self._platform.settings.partitions)
+        member = await queries.member(self._platform.pool, partition, member_id)
+        if member is not None and member.leads_to is not None:
+            member_id = member.leads_to
+            partition = partition_of(member_id, self._platform.settings.partitions)
         if rules.member_refusal(member) is errors.MEMBER_UNKNOWN:
             raise Refused(errors.MEMBER_UNKNOWN)
         size = request.page_size or DEFAULT_PAGE
         now = await self._platform.clock.now()
         found = await queries.list_entitlements(
             self._platform.pool,
-            [partition_of(each, partitions) for each in person],
-            person,
+            partition,
+            member_id,
             request.benefit,
             request.include_closed,
             now,

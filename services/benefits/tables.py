@@ -29,20 +29,9 @@ MEMBERS = sa.Table(
     # check reads one row.
     sa.Column("standing", sa.Text, nullable=False),
     sa.Column("upcoming", sa.Text),
-    # Whether there is a row of links, so that a check knows from this one that there is none.
-    sa.Column("is_linked", sa.Boolean, nullable=False),
-    info=UPSERT,
-)
-# Whom IDs lead to since merges, and which lead to them (`merged`, 16 bytes each); of members that were merged alone.
-LINKS = sa.Table(
-    "links",
-    METADATA,
-    _partition(),
-    sa.Column("member_id", sa.Uuid, primary_key=True),
+    # Whom the ID means since the member was merged; and the IDs that lead to it, 16 bytes each.
     sa.Column("leads_to", sa.Uuid),
-    sa.Column("merged", sa.LargeBinary, nullable=False),
-    # Accounts that left, each with the member to which they belong since: pairs.
-    sa.Column("gone", sa.LargeBinary, nullable=False),
+    sa.Column("merged", sa.LargeBinary),
     info=UPSERT,
 )
 ACCOUNTS = sa.Table(
@@ -79,7 +68,7 @@ ENTITLEMENTS = sa.Table(
     sa.Column("entitlement_id", sa.Uuid, primary_key=True),
     sa.Column("member_id", sa.Uuid, nullable=False),
     sa.Column("benefit", sa.Text, nullable=False),
-    # As last booked: one whose time is over may still be booked as granted.
+    # As last booked: one whose time is over may still be booked as granted. 99: another partition has it since a merge.
     sa.Column("state", sa.SmallInteger, nullable=False),
     sa.Column("valid_from", _TIME, nullable=False),
     sa.Column("valid_until", _TIME),
@@ -88,8 +77,8 @@ ENTITLEMENTS = sa.Table(
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("config_version", sa.BigInteger, nullable=False),
-    # The merge that took it, because the person had it twice.
-    sa.Column("revoked_by", sa.Uuid),
+    # To whom it was issued, where that is another member that was merged.
+    sa.Column("origin_id", sa.Uuid),
     sa.CheckConstraint("uses_left >= 0", "entitlements_uses"),
     sa.Index("entitlements_granted", "partition", "member_id", "benefit", postgresql_where=_GRANTED),
     # Not the words of the one above, or a young table's plan would look for a member's among all that a partition has.
@@ -128,6 +117,8 @@ QUOTA_USES = sa.Table(
     sa.Column("benefit", sa.Text, primary_key=True),
     sa.Column("period_start", sa.Date, nullable=False),
     sa.Column("used", sa.BigInteger, nullable=False),
+    # How much of it came through accounts, or members that were merged, as JSON by their ID.
+    sa.Column("sources", sa.Text),
     sa.CheckConstraint("used >= 0", "quota_uses_used"),
     info=UPSERT,
 )

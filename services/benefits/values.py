@@ -9,6 +9,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.benefits.eligibility import Eligibility
+from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
+from services.chassis import ids
 
 LEVEL_UP = "level-up"
 MONTHLY = "monthly"
@@ -17,33 +19,43 @@ LIST = "list"
 
 
 class MemberStatus(IntEnum):
-    """The numbers of `tessera.identity.v1.MemberStatus`; 0 is a member of whom only tiers has told."""
+    """The numbers of `tessera.identity.v1.MemberStatus`, and of our own: 0 is a member of whom only tiers has told."""
 
     UNHEARD = 0
     ACTIVE = 1
     SUSPENDED = 2
     CLOSED = 3
+    MERGED = 4
+    ERASED = 5
 
 
 class EntitlementState(IntEnum):
-    """The numbers of `tessera.benefits.v1.EntitlementState`."""
+    """The numbers of `tessera.benefits.v1.EntitlementState`, and MOVED: another partition has it, with its member."""
 
     GRANTED = 1
     REDEEMED = 2
     EXPIRED = 3
     REVOKED = 4
+    MOVED = 99
 
 
 class Member(NamedTuple):
-    """A member as told by identity and tiers. `standing` and `upcoming`: see standings.py."""
+    """A member as told by identity and tiers. `standing` and `upcoming`: see standings.py.
+
+    `leads_to` is whom its ID means since it was merged, `merged` the IDs that lead to it, joined.
+    """
 
     member_id: UUID
     status: int
     enrolled_at: datetime | None
     standing: str
     upcoming: str | None
-    is_linked: bool = False
-    """Whether it was ever merged, or somebody into it."""
+    leads_to: UUID | None = None
+    merged: bytes | None = None
+
+    def merged_ids(self) -> list[UUID]:
+        """The IDs that lead to it."""
+        return ids.split(self.merged or b"")
 
 
 class Account(NamedTuple):
@@ -68,7 +80,10 @@ class Interval(NamedTuple):
 
 
 class Entitlement(NamedTuple):
-    """A member's right to use a benefit in [valid_from, valid_until). `uses_left` None is without limit."""
+    """A member's right to use a benefit in [valid_from, valid_until). `uses_left` None is without limit.
+
+    `origin_id` is the member to whom it was issued, where that is another one that was merged.
+    """
 
     entitlement_id: UUID
     member_id: UUID
@@ -81,8 +96,7 @@ class Entitlement(NamedTuple):
     cause: str
     reference: str
     config_version: int
-    revoked_by: UUID | None = None
-    """The merge that took it, because the person had it twice."""
+    origin_id: UUID | None = None
 
 
 class Right(NamedTuple):
@@ -113,12 +127,16 @@ class Redemption(NamedTuple):
 
 
 class QuotaUse(NamedTuple):
-    """What a member used of a quota in the period it used last."""
+    """What a member used of a quota in the period it used last.
+
+    `sources`, JSON: how much of it came through accounts, or members that were merged, by their ID; None for nothing.
+    """
 
     member_id: UUID
     benefit: str
     period_start: date
     used: int
+    sources: str | None = None
 
 
 class Counts(NamedTuple):
@@ -175,32 +193,16 @@ class StandingChanged:
     effective_from: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """Identity told: a member was merged into another, and with it those that had been merged into it before."""
-
-    merge_id: UUID
-    survivor_id: UUID
-    merged_ids: tuple[UUID, ...]
-    """The merged one first."""
-    accounts: tuple[tuple[UUID, str], ...]
-    """What came along: accounts and their domains."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unmerged:
-    """Identity told: a member takes back what came through some accounts, or (`whole`) all that it had brought."""
-
-    merge_id: UUID
-    holder_id: UUID
-    member_id: UUID
-    absorbed_ids: tuple[UUID, ...]
-    """Members that had been merged into it; with `whole` they are so again."""
-    accounts: tuple[tuple[UUID, str], ...]
-    whole: bool
-
-
-Told = MemberEnrolled | StatusChanged | AccountLinked | AccountUnlinked | StandingChanged | Merged | Unmerged
+Told = (
+    MemberEnrolled
+    | StatusChanged
+    | AccountLinked
+    | AccountUnlinked
+    | StandingChanged
+    | MergeHeard
+    | UnmergeHeard
+    | ErasureHeard
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +231,6 @@ class Listed:
 
 
 Way = LevelUp | Monthly | Listed
-
-AtMerge = Literal["keep-all", "one-of-each", "one"]
-"""Which entitlements stay when members are merged who have some: all; one of each cause and reference; one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +275,8 @@ class Benefit:
     lifetime: Lifetime
     uses: int | None
     quota: Quota | None
-    at_merge: AtMerge = "keep-all"
+    once_per_person: bool | None = None
+    """Whether of entitlements that two members have who are merged only one stays; None: of gifts for life."""
 
     @property
     def is_listed(self) -> bool:
@@ -299,8 +299,6 @@ class BenefitsConfig:
     monthly: tuple[Benefit, ...]
     zones: tuple[ZoneInfo, ...]
     """The zones of all programmes that have benefits."""
-    once: tuple[Benefit, ...] = ()
-    """Of which not all entitlements stay at a merge."""
 
     def asks_for_enrolment(self, code: str) -> bool:
         """Whether the condition of a benefit looks at when a member was enrolled."""

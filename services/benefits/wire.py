@@ -19,10 +19,10 @@ Place = tuple[int, int]
 """A partition and a position in it."""
 
 
-def place_of(moment: Moment[BenefitsConfig]) -> Place:
-    """Where a batch is committed: work here has one owner, so one partition."""
-    (place,) = moment.positions.items()
-    return place
+def place_of(moment: Moment[BenefitsConfig], owner_id: UUID) -> Place:
+    """Where a batch is committed that concerns an ID."""
+    partition = moment.partition_of(owner_id.int)
+    return partition, moment.positions[partition]
 
 
 def decode_optional(prefix: str, text: str) -> UUID | None:

@@ -7,13 +7,13 @@ from services.tiers.jobs import jobs
 from services.tiers.merges.servicer import MemberRecords
 from services.tiers.operations import OPERATIONS
 from services.tiers.servicer import TiersServicer
-from services.tiers.state import StateByPartition
+from services.tiers.states import States
 from services.tiers.tables import METADATA
 from services.tiers.values import Config
 from tessera.records.v1 import member_records_pb2
 from tessera.tiers.v1 import tiers_service_pb2
 
-DEFINITION: Definition[StateByPartition, Config] = Definition(
+DEFINITION: Definition[States, Config] = Definition(
     name="tiers",
     metadata=METADATA,
     operations=OPERATIONS,

@@ -7,7 +7,7 @@ from services.chassis.civil import civil_day
 from services.tiers import rules
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
 from services.tiers.scoring import due_of, known_until
-from services.tiers.state import Changes, TiersState, rank_of
+from services.tiers.state import Changes, TiersState, has_ended, rank_of
 from services.tiers.values import Evaluated, Ladder, Step
 
 
@@ -17,16 +17,16 @@ def is_anew(ladder: Ladder, evaluated: Evaluated | None) -> bool:
 
 
 def evaluate(state: TiersState, changes: Changes, command: Evaluate) -> bytes:
-    """Evaluate those who might change, and those whom this very batch has changed. The last ID when more may follow."""
+    """Evaluate those who might change, and those whom this very batch has changed; returns the command's answer."""
     ladder = changes.config.ladders.get(command.ladder)
     if ladder is None:
         return b""
     evaluated = changes.evaluation(ladder.code)
     found = state.candidates[ladder.code, command.at, command.after]
-    touched = [
-        member_id for member_id, code in state.standings if code == ladder.code and changes.leads_to(member_id) is None
-    ]
+    touched = [member_id for member_id, code in state.standings if code == ladder.code]
     for member_id in sorted({*found, *touched}):
+        if has_ended(changes.history((member_id, ladder.code))):
+            continue
         _make_up(changes, ladder, member_id, command.at)
         if is_anew(ladder, evaluated) and _is_concerned(changes, ladder, member_id, command.at):
             _look_anew(changes, ladder, member_id, command.at, evaluated)
@@ -84,20 +84,6 @@ def _look_anew(
         changes.extend(ladder, member_id, (Step(rank, at, history[-1].score, due),), due)
     elif history:
         changes.extend(ladder, member_id, (), due)
-
-
-def look_anew_at(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) -> None:
-    """Let a member stand where its score is enough for from an instant on, or from after what is known already."""
-    history = changes.history((member_id, ladder.code))
-    tally = changes.known((member_id, ladder.unit))
-    since = max(at, known_until(history, tally) or at)
-    rank = rank_of(ladder, history[-1] if history else None)
-    day = civil_day(since, ladder.zone)
-    step = rules.look_anew(ladder, rank, tally.scores, since, day, may_fall=True)
-    if step is not None:
-        changes.extend(ladder, member_id, (step,), step.due)
-    elif history:
-        changes.extend(ladder, member_id, (), rules.due_after(ladder, rank, tally.scores, since))
 
 
 def _note(changes: Changes, ladder: Ladder, at: datetime, before: Evaluated | None) -> None:

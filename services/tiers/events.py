@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.chassis.clock import EPOCH, from_microseconds, to_microseconds
 from services.chassis.ids import from_bytes
+from services.tiers.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
 from services.tiers.values import Standing
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
@@ -42,6 +43,7 @@ class Scored(NamedTuple):
     at: datetime
     amounts: tuple[tuple[str, int], ...]
     account_id: UUID | None = None
+    """The account it came through; None where it came through none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +76,7 @@ class TakenBack:
 _SCORING = (points_pb.ENTRY_KIND_EARN, points_pb.ENTRY_KIND_ADJUST_SCORE)
 """Entries by which scores alone move: what counts from its activity's completion on, and what is corrected by hand."""
 
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """A member was merged into another, and with it those that had been merged into it before."""
-
-    survivor_id: UUID
-    merged_ids: tuple[UUID, ...]
-    """The merged one first: what the others scored it has already."""
-    merged_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Unmerged:
-    """A member takes back what came through some accounts, or (`whole`) all that it had brought."""
-
-    holder_id: UUID
-    member_id: UUID
-    absorbed_ids: tuple[UUID, ...]
-    """Members that had been merged into it; with `whole` they are so again."""
-    account_ids: tuple[UUID, ...]
-    whole: bool
-    unmerged_at: datetime
-
-
-HeardOfIdentity = Enrolled | StatusChanged | Merged | Unmerged
+HeardOfIdentity = Enrolled | StatusChanged | MergeHeard | UnmergeHeard | ErasureHeard
 HeardOfPoints = Scored | Reversed | TakenBack
 
 
@@ -112,22 +90,34 @@ def parse_identity(raw: bytes) -> HeardOfIdentity | None:
         case "member_status_changed":
             changed = event.member_status_changed
             return StatusChanged(from_bytes(changed.member_id), int(changed.status))
-        case "member_merged":
-            merged = event.member_merged
-            merged_ids = tuple(map(from_bytes, (merged.merged_id, *merged.absorbed_ids)))
-            return Merged(from_bytes(merged.survivor_id), merged_ids, _instant(merged.merged_at_us))
-        case "member_unmerged":
-            unmerged = event.member_unmerged
-            return Unmerged(
-                holder_id=from_bytes(unmerged.holder_id),
-                member_id=from_bytes(unmerged.member_id),
-                absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),
-                account_ids=tuple(from_bytes(account.account_id) for account in unmerged.accounts),
-                whole=unmerged.whole,
-                unmerged_at=_instant(unmerged.unmerged_at_us),
-            )
+        case "member_merged" | "member_unmerged" | "member_erased":
+            return _rearranged(event)
         case _:
             return None
+
+
+def _rearranged(event: identity_pb.Event) -> MergeHeard | UnmergeHeard | ErasureHeard:
+    """That IDs mean somebody else, or nobody. Where each of them leads follows, so it need not be heard beside it."""
+    if event.HasField("member_merged"):
+        merged = event.member_merged
+        return MergeHeard(
+            survivor_id=from_bytes(merged.survivor_id),
+            merged_id=from_bytes(merged.merged_id),
+            absorbed_ids=tuple(map(from_bytes, merged.absorbed_ids)),
+            account_ids=tuple(from_bytes(account.account_id) for account in merged.accounts),
+            at=_instant(merged.merged_at_us),
+        )
+    if event.HasField("member_unmerged"):
+        unmerged = event.member_unmerged
+        return UnmergeHeard(
+            holder_id=from_bytes(unmerged.holder_id),
+            member_id=from_bytes(unmerged.member_id),
+            absorbed_ids=tuple(map(from_bytes, unmerged.absorbed_ids)),
+            account_ids=tuple(from_bytes(account.account_id) for account in unmerged.accounts),
+            whole=unmerged.whole,
+            at=_instant(unmerged.unmerged_at_us),
+        )
+    return ErasureHeard(from_bytes(event.member_erased.member_id), _instant(event.member_erased.erased_at_us))
 
 
 def parse_points(raw: bytes) -> HeardOfPoints | None:
@@ -150,7 +140,10 @@ def parse_points(raw: bytes) -> HeardOfPoints | None:
             booked = event.entry_booked
             score = (booked.unit, booked.amount)
             return Scored(
-                from_bytes(booked.member_id), _instant(booked.effective_at_us), (score,), _account(booked.account_id)
+                from_bytes(booked.member_id),
+                _instant(booked.effective_at_us),
+                (score,),
+                _account(booked.account_id),
             )
         case "activity_reversed":
             reversal = event.activity_reversed
@@ -173,12 +166,12 @@ def _scored(recorded: points_pb.ActivityRecorded) -> Scored | None:
         return None
     if len(found) > 1:
         found = list(_summed(found).items())
-    at = _instant(recorded.effective_at_us)
-    return Scored(from_bytes(recorded.member_id), at, tuple(found), _account(recorded.account_id))
-
-
-def _account(raw: bytes) -> UUID | None:
-    return from_bytes(raw) if raw else None
+    return Scored(
+        from_bytes(recorded.member_id),
+        _instant(recorded.effective_at_us),
+        tuple(found),
+        _account(recorded.account_id),
+    )
 
 
 def _summed(amounts: list[tuple[str, int]]) -> dict[str, int]:
@@ -187,6 +180,10 @@ def _summed(amounts: list[tuple[str, int]]) -> dict[str, int]:
     for unit, amount in amounts:
         sums[unit] = sums.get(unit, 0) + amount
     return sums
+
+
+def _account(raw: bytes) -> UUID | None:
+    return from_bytes(raw) if raw else None
 
 
 def _instant(value_us: int) -> datetime:

@@ -11,32 +11,36 @@ from services.chassis.feed_batch import FeedBatch
 from services.chassis.reading import Reading
 from services.tiers import evaluation, events, queries, scoring
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
-from services.tiers.merges.commands import LoadMembers
-from services.tiers.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
-from services.tiers.merges.queries import load_all_of, load_links
-from services.tiers.state import MemberUnit, Score, StateByPartition, TiersState
+from services.tiers.merges.commands import LoadPersons, LoadScored, Preview
+from services.tiers.merges.loading import load_persons, persons_in
+from services.tiers.merges.queries import load_links
+from services.tiers.state import MemberUnit, Score, TiersState
+from services.tiers.states import States
 from services.tiers.values import Entry, Ladder
 
-TiersCommand = FeedBatch | Evaluate | LoadMembers | PreviewMerge | PreviewUnmerge | PreviewErasure
+TiersCommand = FeedBatch | Evaluate | LoadScored | LoadPersons | Preview
 
 
 async def load(
-    connection: asyncpg.Connection, partition: int, commands: Sequence[TiersCommand], states: StateByPartition
+    connection: asyncpg.Connection, partition: int, commands: Sequence[TiersCommand], states: States
 ) -> None:
     """Read what the commands concern in one partition."""
-    state = states.of(partition)
+    state = states.at(partition)
     evaluations = [command for command in commands if isinstance(command, Evaluate)]
     batches = [command for command in commands if isinstance(command, FeedBatch) and command.partition == partition]
     await _load_members(connection, partition, [batch for batch in batches if batch.source == "identity"], state)
     if evaluations:
         await _load_candidates(connection, partition, evaluations, state)
     scores = _hear([batch for batch in batches if batch.source == "points"], state)
+    for command in commands:
+        if isinstance(command, LoadScored) and command.partition == partition:
+            state.at_hand.update(command.scores)
+            scores += command.scores
     if scores:
         await _load_scored(connection, partition, scores, evaluations, state)
-        await load_links(connection, partition, {score.member_id for score in scores}, state)
-    whole = {each for command in commands if isinstance(command, LoadMembers) for each in command.member_ids}
-    if whole:
-        await load_all_of(connection, partition, whole, state)
+    persons = persons_in(commands)
+    if persons:
+        await load_persons(connection, partition, persons, state)
 
 
 async def _load_members(
@@ -95,6 +99,9 @@ async def _load_scored(
     wanted = _wanted(scores, evaluations, state)
     if wanted:
         _take_over(await queries.load_standings(connection, partition, wanted), state)
+    others = {score.member_id for score in scores} - {each.member_id for each in wanted}
+    if others:
+        state.links |= {link.member_id: link for link in await load_links(connection, partition, others)}
     missing = {(score.member_id, score.unit, score.entry.day) for score in scores if not _is_row_known(score, state)}
     if missing:
         for member_id, unit, day, row in await queries.load_days(connection, partition, missing):
@@ -130,7 +137,7 @@ def _day_judged(ladder: Ladder, command: Evaluate) -> date:
 
 
 def _take_over(found: Iterable[queries.Found], state: TiersState) -> None:
-    for member_id, ladder, unit, standing, evaluated, last_day, last_row, scores, known_until in found:
+    for member_id, ladder, unit, standing, evaluated, last_day, last_row, scores, known_until, link in found:
         tally = state.tally((member_id, unit))
         tally.scores.update(scores)
         if known_until is not None and (tally.last_at is None or tally.last_at < known_until):
@@ -141,6 +148,8 @@ def _take_over(found: Iterable[queries.Found], state: TiersState) -> None:
         state.standings[member_id, ladder] = () if standing is None else (standing,)
         if evaluated is not None:
             state.evaluated[ladder] = evaluated
+        if link is not None:
+            state.links[member_id] = link
 
 
 def _is_row_known(score: Score, state: TiersState) -> bool:

@@ -10,7 +10,9 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.clock import EPOCH, from_microseconds
+from services.chassis.ids import from_bytes
 from services.chassis.reading import Reading
+from services.tiers.merges.values import Link
 from services.tiers.values import DayScore, Entry, Evaluated, Ladder, Member, Standing
 
 STANDING_COLUMNS = """
@@ -41,13 +43,21 @@ def _standings_of(keys: str, *, no_scores_if: str = "false") -> str:
         {STANDING_COLUMNS},
         e.through, e.fingerprint, e.since,
         d.day, d.amount, d.last_at, d.entries,
-        w.days, w.amounts, greatest(w.last_at, a.last_at) AS known_until
+        w.days, w.amounts, greatest(w.last_at, a.last_at) AS known_until,
+        l.member_id, l.leads_to, l.merged, l.since, l.is_erased, l.elsewhere
     FROM (
         {keys}
     ) AS k
     LEFT JOIN evaluations AS e
       ON e.partition = $1
      AND e.ladder = k.ladder
+    LEFT JOIN LATERAL (
+        SELECT member_id, leads_to, merged, since, is_erased, elsewhere
+        FROM links
+        WHERE partition = $1
+          AND member_id = k.member_id
+        OFFSET 0
+    ) AS l ON true
     LEFT JOIN LATERAL (
         SELECT {STANDING_COLUMNS}
         FROM standings AS s
@@ -113,13 +123,6 @@ _STANDINGS_DUE = _standings_of("""
           AND valid_until <= $3
           AND effective_to IS NULL
           AND superseded_at IS NULL
-          AND NOT EXISTS (
-              SELECT 1
-              FROM links
-              WHERE links.partition = standings.partition
-                AND links.member_id = standings.member_id
-                AND links.leads_to IS NOT NULL
-          )
         ORDER BY valid_until
         LIMIT $4
 """)
@@ -144,13 +147,6 @@ _STANDINGS_ANEW = _standings_of("""
             GROUP BY member_id
             HAVING sum(amount) >= $8::bigint
         ) AS found
-        WHERE NOT EXISTS (
-            SELECT 1
-            FROM links
-            WHERE links.partition = $1
-              AND links.member_id = found.member_id
-              AND links.leads_to IS NOT NULL
-        )
         ORDER BY member_id
         LIMIT $5
 """)
@@ -232,6 +228,7 @@ class Found(NamedTuple):
     scores: dict[date, int]
     known_until: datetime | None
     """From when on the last of the scores acts."""
+    link: Link | None
 
 
 async def load_members(connection: asyncpg.Connection, partition: int, member_ids: Sequence[UUID]) -> list[Member]:
@@ -313,7 +310,7 @@ def read_evaluations(reading: Reading, evaluated: dict[str, Evaluated]) -> None:
 def entries_of(day: date, text: str) -> list[Entry]:
     """The entries of a row of scores."""
     return [
-        Entry(from_microseconds(at_us) or EPOCH, day, amount, UUID(source[0]) if source else None)
+        Entry(from_microseconds(at_us) or EPOCH, day, amount, from_bytes(bytes.fromhex(source[0])) if source else None)
         for at_us, amount, *source in json.loads(text)
     ]
 
@@ -336,4 +333,5 @@ def _found(row: Any) -> Found:
         DayScore._make(row[23:26]) if row[22] is not None else None,
         dict(zip(map(_day, row[26]), row[27], strict=True)) if row[26] is not None else {},
         row[28],
+        Link._make(row[29:35]) if row[29] is not None else None,
     )

@@ -1,6 +1,6 @@
 """Every SQL statement with which standings are read. Each serves any number of members at once."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -9,7 +9,6 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.clock import to_microseconds
-from services.chassis.ids import split
 from services.chassis.partitions import partition_of
 from services.tiers.queries import STANDING_COLUMNS, standing_of
 from services.tiers.values import Standing
@@ -17,25 +16,23 @@ from services.tiers.values import Standing
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 """The instant by which everything is wanted that is known."""
 
-_ENROLMENTS = """
+_MEANT = """
     SELECT found.*
     FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
     CROSS JOIN LATERAL (
         SELECT m.member_id, m.enrolled_at, l.leads_to
         FROM members AS m
-        LEFT JOIN links AS l
-          ON l.partition = m.partition
-         AND l.member_id = m.member_id
+        LEFT JOIN LATERAL (
+            SELECT leads_to
+            FROM links
+            WHERE partition = m.partition
+              AND member_id = m.member_id
+            OFFSET 0
+        ) AS l ON true
         WHERE m.partition = wanted.partition
           AND m.member_id = wanted.member_id
         OFFSET 0
     ) AS found
-"""
-_MERGED = """
-    SELECT merged
-    FROM links
-    WHERE partition = $1
-      AND member_id = $2
 """
 # What acts by an instant: of a day with parts that act later, only the parts that do not.
 _SCORES_BY = """
@@ -92,25 +89,17 @@ _PAGE = f"""
     LIMIT $6
 """
 _MEMBERS = """
-    SELECT (SELECT count(*) FROM members) - (SELECT count(*) FROM links WHERE leads_to IS NOT NULL)
+    SELECT
+        (SELECT count(*) FROM members)
+        - (SELECT count(*) FROM links JOIN members USING (partition, member_id) WHERE leads_to IS NOT NULL OR is_erased)
 """
-_STANDS_ALONE = """
-NOT EXISTS (
-          SELECT 1
-          FROM links AS l
-          WHERE l.partition = s.partition
-            AND l.member_id = s.member_id
-            AND l.leads_to IS NOT NULL
-      )
-""".strip()
-_LEVELS = f"""
+_LEVELS = """
     SELECT s.ladder, s.level, s.rank, count(*) AS members
     FROM standings AS s
     JOIN members AS m USING (partition, member_id)
     WHERE s.ladder = ANY($1)
       AND s.effective_to IS NULL
       AND s.superseded_at IS NULL
-      AND {_STANDS_ALONE}
     GROUP BY s.ladder, s.level, s.rank
 """
 _MOVES = """
@@ -131,7 +120,6 @@ _DUE = f"""
      AND s.valid_until <= $4
      AND s.effective_to IS NULL
      AND s.superseded_at IS NULL
-     AND {_STANDS_ALONE}
     JOIN members AS m
       ON m.partition = s.partition
      AND m.member_id = s.member_id
@@ -142,6 +130,13 @@ _DUE = f"""
         {_SCORES_BY}
     ) AS w ON true
 """
+
+
+class Meant(NamedTuple):
+    """Whom an ID means: the member itself, or the one that it was merged into."""
+
+    member_id: UUID
+    enrolled_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,40 +175,19 @@ class Counts:
     """Standings with an evaluation that has not run yet."""
 
 
-class Known(NamedTuple):
-    """The member that an ID means, and when it was enrolled."""
-
-    member_id: UUID
-    enrolled_at: datetime
-
-
-async def members(pool: asyncpg.Pool, partitions: int, member_ids: Collection[UUID]) -> dict[UUID, Known]:
-    """The members that IDs mean; one that was not heard of is missing."""
-    rows = await _enrolments(pool, partitions, member_ids)
-    survivors = {row["leads_to"] for row in rows if row["leads_to"] is not None}
-    known = {row["member_id"]: Known(row["member_id"], row["enrolled_at"]) for row in rows}
-    if survivors:
-        found = {row["member_id"]: row["enrolled_at"] for row in await _enrolments(pool, partitions, survivors)}
-        for row in rows:
-            if (leads_to := row["leads_to"]) is not None:
-                known[row["member_id"]] = Known(leads_to, found.get(leads_to, row["enrolled_at"]))
-    return known
+async def meant(pool: asyncpg.Pool, partitions: int, member_ids: Iterable[UUID]) -> dict[UUID, Meant]:
+    """Whom IDs mean; one that was not heard of is missing."""
+    found = await _find_members(pool, partitions, sorted(set(member_ids)))
+    survivors = await _find_members(pool, partitions, sorted({row[2] for row in found.values() if row[2] is not None}))
+    rows = {member_id: survivors.get(row[2]) if row[2] is not None else row for member_id, row in found.items()}
+    return {member_id: Meant(row[0], row[1]) for member_id, row in rows.items() if row is not None}
 
 
-async def _enrolments(pool: asyncpg.Pool, partitions: int, member_ids: Collection[UUID]) -> Sequence[asyncpg.Record]:
-    wanted = list(member_ids)
-    found: Sequence[asyncpg.Record] = await pool.fetch(
-        _ENROLMENTS, [partition_of(each, partitions) for each in wanted], wanted
-    )
-    return found
-
-
-async def person(pool: asyncpg.Pool, partitions: int, member_id: UUID) -> tuple[UUID, ...]:
-    """The member that an ID means, and those whose IDs lead to it."""
-    known = (await members(pool, partitions, (member_id,))).get(member_id)
-    survivor_id = known.member_id if known is not None else member_id
-    merged = await pool.fetchval(_MERGED, partition_of(survivor_id, partitions), survivor_id)
-    return (survivor_id, *(split(merged) if merged else ()))
+async def _find_members(pool: asyncpg.Pool, partitions: int, member_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    if not member_ids:
+        return {}
+    rows = await pool.fetch(_MEANT, [partition_of(each, partitions) for each in member_ids], member_ids)
+    return {row[0]: row for row in rows}
 
 
 async def standings(pool: asyncpg.Pool, wanted: Sequence[Wanted]) -> list[Found]:

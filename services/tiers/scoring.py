@@ -42,7 +42,9 @@ def score(changes: Changes, heard: Score) -> None:
     tally = changes.tally(key)
     if heard.takes_back and heard.entry.day not in tally.rows:
         return
-    entry = heard.entry
+    link = changes.link(heard.member_id)
+    # What is learnt after a merge or an unmerge about the time before acts from then on.
+    entry = heard.entry if link is None else _no_earlier(heard.entry, link.since)
     ladders = changes.config.by_unit.get(heard.unit, ())
     if entry.amount < 0:
         # What lowers a score acts after all that is known: it takes no standing back that was reached.

@@ -1,6 +1,6 @@
 """The methods of the contract: message → what is wanted → what is found → reply. All of them read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -65,11 +65,11 @@ class TiersServicer:
         await self._platform.at_least.wait(request.at_least, call)
         config = await self._config()
         ladder = _ladder(config, request.ladder)
-        member_id = wire.member_of(request.member_id)
-        known = (await reads.members(self._platform.pool, self._partitions, (member_id,))).get(member_id)
-        if known is None:
+        sent_id = wire.member_of(request.member_id)
+        meant = (await self._meant((sent_id,))).get(sent_id)
+        if meant is None:
             raise Refused(errors.member_unknown(request.member_id))
-        member_id, enrolled_at = known
+        member_id, enrolled_at = meant
         tokens, size = self._platform.page_tokens, request.page_size or DEFAULT_PAGE
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
         place, ended_at_us = ((int(cursor[0]), int(cursor[1])), int(cursor[2])) if cursor else (_NEWEST, 0)
@@ -105,17 +105,20 @@ class TiersServicer:
         _, config = await self._platform.configurations.current(self._platform.pool)
         return config
 
+    async def _meant(self, member_ids: Sequence[UUID]) -> Mapping[UUID, reads.Meant]:
+        return await reads.meant(self._platform.pool, self._partitions, member_ids)
+
     async def _standings(self, requests: Sequence[pb.GetStandingRequest]) -> list[pb.GetStandingResponse | Rejection]:
         """An answer to each request, all read together."""
         config = await self._config()
         now = await self._platform.clock.now()
         items = [_item(request, config) for request in requests]
         asked = [item for item in items if isinstance(item, Item)]
-        members = await reads.members(self._platform.pool, self._partitions, sorted({item.member_id for item in asked}))
+        meant = await self._meant([item.member_id for item in asked])
         wanted = [
-            self._wanted(item, known.member_id, ladder, now)
+            self._wanted(item, meant[item.member_id].member_id, ladder, now)
             for item in asked
-            if (known := members.get(item.member_id)) is not None
+            if item.member_id in meant
             for ladder in item.ladders
         ]
         found = iter(await reads.standings(self._platform.pool, wanted) if wanted else ())
@@ -123,12 +126,12 @@ class TiersServicer:
         for request, item in zip(requests, items, strict=True):
             if isinstance(item, Rejection):
                 answers.append(item)
-            elif (known := members.get(item.member_id)) is None:
+            elif (member := meant.get(item.member_id)) is None:
                 answers.append(errors.member_unknown(request.member_id))
             else:
                 response = pb.GetStandingResponse()
                 for ladder in item.ladders:
-                    view = _view(ladder, next(found), known.enrolled_at, item.effective_at, now)
+                    view = _view(ladder, next(found), member.enrolled_at, item.effective_at, now)
                     wire.fill_standing(response.standings.add(), view)
                 answers.append(response)
         return answers

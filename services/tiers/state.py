@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.chassis import ids
 from services.chassis.clock import to_microseconds
 from services.chassis.operations import Moment
 from services.chassis.store import Rows
@@ -49,9 +48,9 @@ class Tally:
 
     def add(self, entry: Entry) -> DayScore:
         """Add an entry; returns the row of its day."""
-        at_us = to_microseconds(entry.at)
-        source = "" if entry.source_id is None else f',"{entry.source_id.hex}"'
-        part = f"[{at_us},{entry.amount}{source}]"
+        part = f"[{to_microseconds(entry.at)},{entry.amount}]"
+        if entry.source is not None:
+            part = f'{part[:-1]},"{entry.source.hex}"]'
         before = self.rows.get(entry.day)
         if before is None:
             row = DayScore(entry.amount, entry.at, f"[{part}]")
@@ -72,9 +71,6 @@ class TiersState:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.members: dict[UUID, Member] = {}
-        self.links: dict[UUID, Link] = {}
-        self.loaded: set[UUID] = set()
-        """Members of whom all is loaded that they scored and where they stood."""
         self.heard: dict[int, Sequence[Score]] = {}
         """The scores in each record of the points feed, by its position."""
         self.tallies: dict[MemberUnit, Tally] = {}
@@ -84,6 +80,12 @@ class TiersState:
         self.evaluated: dict[str, Evaluated] = {}
         self.candidates: dict[tuple[str, datetime, UUID], Sequence[UUID]] = {}
         """Who might change at an evaluation, for each command."""
+        self.links: dict[UUID, Link] = {}
+        """What is special of members since merges; of most, nothing."""
+        self.at_hand: set[Score] = set()
+        """Scores that were sent to other IDs and are for members of this partition, of whom all is loaded for them."""
+        self.whole: set[UUID] = set()
+        """Members of whom all there is was looked for."""
         self.recorded = 0
         """How many standings the batch has recorded."""
         self._rows: dict[str, dict[Any, tuple[Any, ...]]] = {}
@@ -108,36 +110,13 @@ class TiersState:
             self._rows.setdefault(table, {}).update(rows)
         self._events += changes.events
 
-    def rows(self) -> Mapping[str, Rows]:
+    def rows(self, partition: int) -> Mapping[str, Rows]:
         """What changed, by table."""
         return {table: list(rows.values()) for table, rows in self._rows.items()}
 
-    def events(self) -> Sequence[bytes]:
+    def events(self, partition: int) -> Sequence[bytes]:
         """What happened, in order."""
         return self._events
-
-
-class StateByPartition:
-    """The state of each partition that a batch concerns: one, unless members of several are merged or parted."""
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self._states: dict[int, TiersState] = {}
-
-    def of(self, partition: int) -> TiersState:
-        """The state of a partition."""
-        state = self._states.get(partition)
-        if state is None:
-            state = self._states[partition] = TiersState(self.config)
-        return state
-
-    def rows(self, partition: int) -> Mapping[str, Rows]:
-        """What changed in a partition, by table."""
-        return self.of(partition).rows()
-
-    def events(self, partition: int) -> Sequence[bytes]:
-        """What happened in a partition, in order."""
-        return self.of(partition).events()
 
 
 class Changes:
@@ -167,28 +146,18 @@ class Changes:
         """A member as it is by now."""
         return self.members.get(member_id) or self._state.members.get(member_id)
 
-    def link(self, member_id: UUID) -> Link:
-        """Whom an ID leads to, and which lead to it."""
-        return self.links.get(member_id) or self._state.links.get(member_id) or Link(member_id)
-
-    def leads_to(self, member_id: UUID) -> UUID | None:
-        """Whom an ID leads to; None while it stands on its own."""
-        link = self.links.get(member_id) or self._state.links.get(member_id)
-        return None if link is None else link.leads_to
+    def link(self, member_id: UUID) -> Link | None:
+        """What is special of a member since merges; None of most."""
+        return self.links.get(member_id) or self._state.links.get(member_id)
 
     def put_link(self, link: Link) -> None:
         """A link as it becomes."""
         self.links[link.member_id] = link
-        self._put("links", link.member_id, (link.member_id, link.leads_to, ids.joined(link.merged)))
+        self._put("links", link.member_id, link)
 
-    def is_loaded(self, member_id: UUID) -> bool:
-        """Whether all is loaded that a member scored and where it stood."""
-        return member_id in self._state.loaded
-
-    def entries_of(self, member_id: UUID) -> list[tuple[str, Sequence[Entry]]]:
-        """All that a member scored by now, by unit, of one of whom all is loaded."""
-        units = {unit for owner_id, unit in {*self._state.tallies, *self.tallies} if owner_id == member_id}
-        return [(unit, self.known((member_id, unit)).entries or ()) for unit in sorted(units)]
+    def units_of(self, member_id: UUID) -> list[str]:
+        """The units in which a member scored, as far as is known."""
+        return sorted({unit for owner_id, unit in (*self._state.tallies, *self.tallies) if owner_id == member_id})
 
     def known(self, key: MemberUnit) -> Tally:
         """What a member scored in a unit by now, to be looked at only."""
@@ -199,8 +168,12 @@ class Changes:
         tally = self.tallies.get(key)
         if tally is None:
             loaded = self._state.tallies.get(key)
-            tally = self.tallies[key] = loaded.copy() if loaded is not None else Tally()
+            tally = self.tallies[key] = loaded.copy() if loaded is not None else self._nothing(key)
         return tally
+
+    def _nothing(self, key: MemberUnit) -> Tally:
+        """The tally of a member that has not scored; whether it has is known where all was looked for."""
+        return Tally(entries=[] if key[0] in self._state.whole else None)
 
     def add(self, key: MemberUnit, entry: Entry) -> None:
         """Add an entry to a tally."""
@@ -228,7 +201,7 @@ class Changes:
         for step in steps:
             self.recorded += 1
             standing = self._standing(ladder, member_id, step, history[-1] if history else None)
-            if history:
+            if history and history[-1].effective_to is None:
                 history[-1] = self.put_standing(history[-1]._replace(effective_to=step.effective_from))
             history.append(self.put_standing(standing))
             self.events.append(events.standing_changed(standing))
@@ -237,6 +210,14 @@ class Changes:
             if history[-1].valid_until != valid_until or history[-1].scores_from != scores_from:
                 history[-1] = self.put_standing(history[-1]._replace(valid_until=valid_until, scores_from=scores_from))
         self.standings[key] = tuple(history)
+
+    def end(self, ladder: Ladder, member_id: UUID, at: datetime) -> None:
+        """End the last standing, with nothing after it: the member is another one, or nobody, from an instant on."""
+        key = (member_id, ladder.code)
+        history = self.history(key)
+        if history and history[-1].effective_to is None:
+            ended = history[-1]._replace(effective_to=at, valid_until=None, scores_from=None)
+            self.standings[key] = (*history[:-1], self.put_standing(ended))
 
     def take_back(self, ladder: Ladder, member_id: UUID, kept: int) -> None:
         """Take back all standings after the first `kept` of the history; the last one kept lasts again."""
@@ -287,40 +268,14 @@ class Changes:
         self.rows.setdefault(table, {})[key] = row
 
 
-class ChangesByPartition:
-    """What one command changes in each partition that it concerns."""
-
-    def __init__(self, states: StateByPartition, moment: Moment[Config]) -> None:
-        self.config = moment.config
-        self._states = states
-        self._moment = moment
-        self._changes: dict[int, Changes] = {}
-
-    def of(self, partition: int) -> Changes:
-        """What changes in a partition, which is locked."""
-        changes = self._changes.get(partition)
-        if changes is None:
-            changes = Changes(self._states.of(partition), self._moment.within(partition))
-            self._changes[partition] = changes
-        return changes
-
-    def of_member(self, member_id: UUID) -> Changes:
-        """What changes in the partition of a member."""
-        return self.of(self._moment.partition_of(member_id.int))
-
-    def is_loaded(self, member_id: UUID) -> bool:
-        """Whether all is loaded of a member, whose partition then is locked."""
-        return member_id in self._states.of(self._moment.partition_of(member_id.int)).loaded
-
-    def merge(self) -> None:
-        """Fold all of it into the states."""
-        for partition, changes in self._changes.items():
-            self._states.of(partition).merge(changes)
-
-
 def rank_of(ladder: Ladder, standing: Standing | None) -> int:
     """The rank of a standing on the ladder as it is now; without one, a member stands on the lowest level."""
     return 0 if standing is None else ladder.rank_of_level(standing.level, standing.rank)
+
+
+def has_ended(history: Sequence[Standing]) -> bool:
+    """Whether nobody stands there any more, since the member is another one or nobody."""
+    return bool(history) and history[-1].effective_to is not None
 
 
 def _validity(ladder: Ladder, due: date | None) -> tuple[datetime | None, date | None]:

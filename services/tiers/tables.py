@@ -26,7 +26,8 @@ MEMBERS = sa.Table(
     info=UPSERT,
 )
 
-# Whom IDs lead to since merges, and which lead to them (`merged`, 16 bytes each); of members that were merged alone.
+# What is special of an ID since a merge, an unmerge or an erasure; most have no row. `merged` and `elsewhere` are IDs
+# of 16 bytes each: those that lead to it, and pairs of an account and whose it is now.
 LINKS = sa.Table(
     "links",
     METADATA,
@@ -34,12 +35,15 @@ LINKS = sa.Table(
     sa.Column("member_id", sa.Uuid, primary_key=True),
     sa.Column("leads_to", sa.Uuid),
     sa.Column("merged", sa.LargeBinary, nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("is_erased", sa.Boolean, nullable=False),
+    sa.Column("elsewhere", sa.LargeBinary, nullable=False),
     info=UPSERT,
 )
 
-# What a member scored in a unit on a civil day. `entries` are its parts, [[acts from, in microseconds; amount; where it
-# came from: the account, or after a merge the member that had it through none; none of that here and before], …]: they
-# are read when something is learnt late, and when somebody asks about the past.
+# What a member scored in a unit on a civil day. `entries` are its parts, [[acts from, in microseconds; amount; what it
+# came through, if known], …]: they are read when something is learnt late, when somebody asks about the past, and when
+# members are merged or unmerged.
 SCORES = sa.Table(
     "scores",
     METADATA,

@@ -12,6 +12,8 @@ from services.chassis.civil import add_months, civil_day, start_of_day
 
 MEMBER = "member"
 """The prefix of members' IDs."""
+ACCOUNT = "account"
+"""The prefix of accounts' IDs."""
 
 _DAY = timedelta(days=1)
 
@@ -128,8 +130,8 @@ class Entry(NamedTuple):
     at: datetime
     day: date
     amount: int
-    source_id: UUID | None = None
-    """The account that it came through; after a merge, of what came through none, the member that had it first."""
+    source: UUID | None = None
+    """The account that it came through; of what came through none and was moved since, the member to whom it came."""
 
 
 class Step(NamedTuple):
@@ -175,7 +177,7 @@ class DayScore(NamedTuple):
     last_at: datetime
     """From when on its last part acts."""
     entries: str
-    """Its parts, as JSON: [[acts from, in microseconds; amount; where it came from, if it is known], …]."""
+    """Its parts, as JSON: [[acts from, in microseconds; amount; what it came through, if known], …]."""
 
 
 class Evaluated(NamedTuple):

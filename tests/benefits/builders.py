@@ -18,7 +18,7 @@ from services.benefits.servicer import BenefitsServicer
 from services.chassis import ids
 from services.chassis.app import Platform
 from services.chassis.clock import to_microseconds
-from services.chassis.feed_batch import FeedBatch, FollowedRecord
+from services.chassis.feed_batch import FeedBatch, FeedGroup, FollowedRecord
 from services.chassis.verdicts import Verdict
 from tessera.benefits.v1 import benefits_service_pb2 as pb
 from tessera.benefits.v1 import event_pb2
@@ -26,6 +26,8 @@ from tessera.events.v1 import event_feed_pb2, journal_pb2
 from tessera.identity.v1 import event_pb2 as identity_pb
 from tessera.identity.v1 import identity_service_pb2
 from tessera.tiers.v1 import event_pb2 as tiers_pb
+from tests.support import merging
+from tests.support.merging import Halves
 from tests.support.suite import Suite, start_suite
 
 NEW_YORK = "America/New_York"
@@ -103,17 +105,42 @@ class Benefits:
             records.setdefault(partition, []).append(event)
         batches = []
         for partition, events in records.items():
-            position = self.next_position(source, partition)
+            position = self._positions.get((source, partition), 0) + 1
+            self._positions[source, partition] = position
             parsed = [_PARSERS[source](event) for event in events]
             batches.append(FeedBatch(source, partition, [FollowedRecord(position, parsed)]))
         for outcome in await self.platform.lanes.submit(batches):
             assert isinstance(outcome, Verdict), outcome
             assert outcome.code == 0, outcome.status()
 
-    def next_position(self, source: str, partition: int) -> int:
-        """Where the next record of a partition of a source stands."""
-        position = self._positions[source, partition] = self._positions.get((source, partition), 0) + 1
-        return position
+    async def rearrange(self, halves: Halves) -> None:
+        """Identity tells of a merge, an unmerge or an erasure: one transaction over the partitions of some members."""
+        by_partition: dict[int, list[bytes]] = {}
+        for member_id, events in halves.items():
+            partition = ids.routing_of(member_id) & (self.platform.settings.partitions - 1)
+            by_partition.setdefault(partition, []).extend(events)
+        parts = []
+        for partition, told in by_partition.items():
+            position = self._positions["identity", partition] = self._positions.get(("identity", partition), 0) + 1
+            parsed = [event for one in told if (event := parse_identity_event(one)) is not None]
+            parts.append(FeedBatch("identity", partition, [FollowedRecord(position, parsed)]))
+        (outcome,) = await self.platform.lanes.submit([parts[0] if len(parts) == 1 else FeedGroup(tuple(parts))])
+        assert isinstance(outcome, Verdict), outcome
+        assert outcome.code == 0, outcome.status()
+
+    async def merge(self, survivor: str, merged: str, *accounts: str, absorbed: Sequence[str] = ()) -> None:
+        """A member is merged into another, with its accounts and those that had been merged into it."""
+        going, others = [raw(each) for each in accounts], [raw(each) for each in absorbed]
+        await self.rearrange(merging.merged(raw(survivor), raw(merged), NOON, going, others, domain="cafe"))
+
+    async def unmerge(
+        self, holder: str, member: str, *accounts: str, absorbed: Sequence[str] = (), whole: bool = True
+    ) -> None:
+        """A member takes back what came through some accounts; if whole, all that it had brought."""
+        going, others = [raw(each) for each in accounts], [raw(each) for each in absorbed]
+        await self.rearrange(
+            merging.unmerged(raw(holder), raw(member), NOON, going, others, whole=whole, domain="cafe")
+        )
 
     async def enrol(self, count: int = 1, at: datetime = datetime(2025, 1, 1, tzinfo=UTC)) -> list[str]:
         """New members, of whom identity has told."""
@@ -131,9 +158,9 @@ class Benefits:
         )
         await self.tell("identity", [(raw(member), event.SerializeToString())])
 
-    async def link(self, member: str, domain: str) -> str:
+    async def link(self, member: str, domain: str, account_id: UUID | None = None) -> str:
         """Identity tells of a member's new account in a domain."""
-        account_id = ids.new_id(ids.routing_of(raw(member)))
+        account_id = account_id or ids.new_id(ids.routing_of(raw(member)))
         event = identity_pb.AccountLinked(account_id=account_id.bytes, member_id=raw(member).bytes, domain=domain)
         await self.tell("identity", [(raw(member), identity_pb.Event(account_linked=event).SerializeToString())])
         return ids.encode("account", account_id)

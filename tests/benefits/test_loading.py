@@ -10,6 +10,7 @@ from services.benefits import operations
 from services.benefits.commands import ExpireEntitlements, ReverseRedemption
 from services.benefits.events import parse_tiers_event
 from services.benefits.state import State
+from services.benefits.states import States
 from services.chassis.access import ALL, Caller
 from services.chassis.feed_batch import FeedBatch, FollowedRecord
 from services.chassis.idempotency import Request
@@ -24,14 +25,14 @@ async def statements_of(benefits: Benefits, partition: int, commands: Sequence[A
     asked: list[str] = []
     async with benefits.platform.pool.acquire() as connection:
         version = await connection.fetchval("SELECT max(config_version) FROM head")
-        state = State(await benefits.platform.configurations.at(connection, version))
+        states = States(await benefits.platform.configurations.at(connection, version))
 
         def note(record: asyncpg.connection.LoggedQuery) -> None:
             asked.append(record.query)
 
         with connection.query_logger(note):
-            await operations.load(connection, partition, commands, state)
-    return len(asked), state
+            await operations.load(connection, partition, commands, states)
+    return len(asked), states.at(partition)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ async def test_what_commands_name_is_read_in_one_statement(benefits: Benefits) -
     assert [m.standing for m in state.members.values()] == ['[["shopper","gold",2]]']
     assert len(state.intervals[raw(member)]) == 1
     assert len(state.held(raw(member), "coffee")) == 1
-    assert state.counts[partition, "coffee"].issued == 1
+    assert state.counts["coffee"].issued == 1
 
 
 async def test_what_that_concerns_is_read_in_a_second_one(benefits: Benefits) -> None:
@@ -65,7 +66,7 @@ async def test_what_that_concerns_is_read_in_a_second_one(benefits: Benefits) ->
     assert count == 2
     (entitlement,) = state.entitlements.values()
     assert entitlement.entitlement_id == state.redemptions[redemption_id].entitlement_id
-    assert state.counts[partition, "coffee"].redeemed == 1
+    assert state.counts["coffee"].redeemed == 1
     expire = ExpireEntitlements(partition, [entitlement.entitlement_id])
     count, state = await statements_of(benefits, partition, [expire])
-    assert (count, state.counts[partition, "coffee"].issued) == (2, 1)
+    assert (count, state.counts["coffee"].issued) == (2, 1)

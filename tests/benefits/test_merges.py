@@ -1,176 +1,341 @@
-"""Members that were merged: what a person may use, by whichever ID, and what each has again when they part."""
+"""Members are merged and unmerged: entitlements, quotas, old IDs; identity's events are given to lanes."""
 
-import uuid
+from datetime import timedelta
+from typing import Any
 
-from services.benefits.values import EntitlementState
-from tests.benefits.builders import Benefits, coupon, quota, start_benefits
-from tests.benefits.merging import merge, unmerge
-from tests.support.refusals import refusal_of
+import grpc
+import pytest
 
-ONCE = [{"when": "level-up", "ladder": "shopper", "gifts": "all-crossed"}]
+from services.chassis import ids
+from tessera.benefits.v1 import benefits_service_pb2 as pb
+from tessera.errors import error_of_call
+from tessera.records.v1 import member_records_pb2 as records_pb
+from tests.benefits.builders import NOON, Benefits, coupon, quota, raw, start_benefits
+from tests.support.merging import erased
 
-
-async def used(benefits: Benefits, *members: str, benefit: str = "delivery") -> list[int]:
-    """What is left of a quota, as a check by each ID says."""
-    return [(await benefits.check(member, benefit)).uses_left for member in members]
-
-
-async def states(benefits: Benefits, member: str) -> list[str]:
-    """The states of all entitlements that a member sees, in the order of their names."""
-    found = await benefits.entitlements(member)
-    return sorted(EntitlementState(entitlement.state).name for entitlement in found)
-
-
-async def test_entitlements_of_both_are_the_persons_by_either_id() -> None:
-    async with start_benefits(coupon()) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        own = (await benefits.issue(survivor, reference="a")).entitlement
-        brought = (await benefits.issue(merged, reference="b")).entitlement
-        await merge(benefits, survivor, merged)
-        both = {own.entitlement_id, brought.entitlement_id}
-        for member in (survivor, merged):
-            assert {each.entitlement_id for each in await benefits.entitlements(member)} == both
-            assert (await benefits.check(member, "coffee")).uses_left == 2
-        redeemed = await benefits.redeem(merged, entitlement_id=brought.entitlement_id)
-        assert redeemed.entitlement_id == brought.entitlement_id
-        assert (await benefits.redeem(survivor)).entitlement_id == own.entitlement_id
-        assert (await benefits.check(survivor, "coffee")).reason == "NOT_ENTITLED"
-        await benefits.reverse(redeemed.redemption_id)
-        assert (await benefits.check(survivor, "coffee")).entitlement_id == brought.entitlement_id
+DAY = timedelta(days=1)
+GIFT: dict[str, Any] = {"issue": [{"when": "level-up", "ladder": "shopper", "gifts": "all-crossed"}]}
+GRANTED, REDEEMED, REVOKED = (
+    pb.ENTITLEMENT_STATE_GRANTED,
+    pb.ENTITLEMENT_STATE_REDEEMED,
+    pb.ENTITLEMENT_STATE_REVOKED,
+)
 
 
-async def test_quota_usage_adds_up_and_parts_again_by_account() -> None:
-    async with start_benefits(quota(uses=4)) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        account = await benefits.link(merged, "cafe")
-        await benefits.redeem(survivor, "delivery")
-        await benefits.redeem(merged, "delivery", account_id=account)
-        merge_id = await merge(benefits, survivor, merged, accounts=[account])
-        assert await used(benefits, survivor, merged) == [2, 2]
-        await benefits.redeem(survivor, "delivery", account_id=account)
-        last = await benefits.redeem(merged, "delivery")
-        assert last.uses_left == 0
-        assert (await benefits.check(merged, "delivery")).reason == "QUOTA_EXHAUSTED"
-        await unmerge(benefits, merge_id, survivor, merged, accounts=[account])
-        # Of the merged one are its use of before, and the one through its account since.
-        assert await used(benefits, survivor, merged) == [2, 2]
-        await benefits.reverse(last.redemption_id)
-        assert await used(benefits, survivor, merged) == [3, 2]
+async def reason(call: Any) -> str:
+    """Why a call is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    return str(error_of_call(refused.value).reason)
 
 
-async def test_a_use_through_an_account_that_left_is_given_back_to_whom_it_left_with() -> None:
-    async with start_benefits(quota(uses=4)) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        account = await benefits.link(merged, "cafe")
-        merge_id = await merge(benefits, survivor, merged, accounts=[account])
-        made = await benefits.redeem(survivor, "delivery", account_id=account)
-        await unmerge(benefits, merge_id, survivor, merged, accounts=[account])
-        assert await used(benefits, survivor, merged) == [4, 3]
-        await benefits.reverse(made.redemption_id)
-        assert await used(benefits, survivor, merged) == [4, 4]
+async def states(benefits: Benefits, member: str) -> list[int]:
+    return sorted(entitlement.state for entitlement in await benefits.entitlements(member))
 
 
-async def test_a_quota_of_once_in_a_life_stays_used() -> None:
-    async with start_benefits(quota(uses=1, period="once")) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        await benefits.redeem(merged, "delivery")
-        await merge(benefits, survivor, merged)
-        assert (await benefits.check(survivor, "delivery")).reason == "QUOTA_EXHAUSTED"
+async def used(benefits: Benefits, member: str) -> int:
+    """How much a member used of a quota of 4."""
+    answer = await benefits.check(member, "delivery")
+    return 4 - int(answer.uses_left) if answer.allowed else 4
 
 
-async def test_the_unused_right_goes_where_the_other_was_used_and_is_there_again_when_they_part() -> None:
-    async with start_benefits(coupon(at_merge="one")) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        for member in (survivor, merged):
-            await benefits.issue(member, reference=member)
-        await benefits.redeem(merged)
-        merge_id = await merge(benefits, survivor, merged)
-        assert await states(benefits, survivor) == ["REDEEMED", "REVOKED"]
-        assert (await benefits.check(survivor, "coffee")).reason == "NOT_ENTITLED"
-        await unmerge(benefits, merge_id, survivor, merged)
-        assert await states(benefits, survivor) == ["GRANTED"]
-        assert await states(benefits, merged) == ["REDEEMED"]
-        told = [kind for kind, _ in await benefits.told()]
-        assert [kind for kind in told if kind in ("entitlement_revoked", "entitlement_restored")] == [
-            "entitlement_revoked",
-            "entitlement_restored",
-        ]
+class TestQuotas:
+    @pytest.mark.parametrize("period", ["month", "once"])
+    async def test_what_both_used_adds_up(self, period: str) -> None:
+        async with start_benefits(quota(uses=2, period=period)) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.redeem(one, "delivery")
+            await benefits.redeem(other, "delivery")
+            await benefits.merge(one, other)
+            for member in (one, other):
+                assert not (await benefits.check(member, "delivery")).allowed
+                assert await reason(benefits.redeem(member, "delivery")) == "QUOTA_EXHAUSTED"
+
+    async def test_what_was_used_in_an_earlier_period_does_not(self) -> None:
+        async with start_benefits(quota(uses=2, period="day")) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.redeem(other, "delivery")
+            await benefits.advance(NOON + DAY)
+            await benefits.redeem(one, "delivery")
+            await benefits.merge(one, other)
+            assert (await benefits.check(other, "delivery")).uses_left == 1
+
+    async def test_a_use_is_taken_back_by_whichever_id(self) -> None:
+        async with start_benefits(quota()) as benefits:
+            one, other = await benefits.enrol(2)
+            before = await benefits.redeem(other, "delivery")
+            await benefits.redeem(one, "delivery")
+            await benefits.merge(one, other)
+            since = await benefits.redeem(other, "delivery")
+            assert await used(benefits, one) == 3
+            await benefits.reverse(before.redemption_id)
+            await benefits.reverse(since.redemption_id)
+            assert await used(benefits, one) == 1
+            assert await reason(benefits.reverse(before.redemption_id)) == "REDEMPTION_ALREADY_REVERSED"
+            await benefits.unmerge(one, other)
+            assert [await used(benefits, each) for each in (one, other)] == [1, 0]
+
+    async def test_e71_uses_go_back_with_the_account_that_they_came_through(self) -> None:
+        async with start_benefits(quota()) as benefits:
+            one, other = await benefits.enrol(2)
+            first, second = await benefits.link(other, "cafe"), await benefits.link(other, "cafe")
+            made = await benefits.redeem(other, "delivery", account_id=first)
+            await benefits.redeem(other, "delivery")
+            await benefits.merge(one, other, first, second)
+            since = await benefits.redeem(one, "delivery", account_id=first)
+            await benefits.redeem(one, "delivery", account_id=second)
+            assert await used(benefits, other) == 4
+            await benefits.unmerge(one, other, first, whole=False)
+            assert [await used(benefits, each) for each in (one, other)] == [2, 2]
+            assert await reason(benefits.redeem(one, "delivery", account_id=first)) == "ACCOUNT_MISMATCH"
+            await benefits.redeem(one, "delivery", account_id=second)
+            # What is taken back now is given back to whose the account is.
+            await benefits.reverse(made.redemption_id)
+            await benefits.reverse(since.redemption_id)
+            assert [await used(benefits, each) for each in (one, other)] == [3, 0]
+            await benefits.unmerge(one, other, second, whole=True)
+            assert [await used(benefits, each) for each in (one, other)] == [0, 3]
+
+    async def test_who_is_merged_again_and_taken_out_again_has_what_it_had(self) -> None:
+        async with start_benefits(quota()) as benefits:
+            one, other = await benefits.enrol(2)
+            account = await benefits.link(other, "cafe")
+            await benefits.redeem(other, "delivery", account_id=account)
+            for _ in range(3):
+                await benefits.merge(one, other, account)
+                assert await used(benefits, one) == 1
+                await benefits.unmerge(one, other, account)
+                assert [await used(benefits, each) for each in (one, other)] == [0, 1]
 
 
-async def test_of_two_unused_rights_to_what_comes_once_in_a_life_one_is_left() -> None:
-    async with start_benefits(coupon("gift", issue=ONCE)) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        await benefits.stand(survivor, "silver")
-        await benefits.stand(merged, "gold")
-        await merge(benefits, survivor, merged)
-        # Silver's gift both had; gold's the merged one alone.
-        assert await states(benefits, survivor) == ["GRANTED", "GRANTED", "REVOKED"]
-        await benefits.stand(survivor, "gold")
-        assert await states(benefits, survivor) == ["GRANTED", "GRANTED", "REVOKED"], "the person had gold's"
-        await benefits.stand(survivor, "platinum")
-        assert await states(benefits, survivor) == ["GRANTED", "GRANTED", "GRANTED", "REVOKED"]
+class TestEntitlements:
+    async def test_they_go_along_with_their_terms_and_back(self) -> None:
+        async with start_benefits(coupon(validity={"days": 5}, uses=3)) as benefits:
+            one, other = await benefits.enrol(2)
+            issued = (await benefits.issue(other, reference="r")).entitlement
+            used_one = await benefits.redeem(other)
+            await benefits.merge(one, other)
+            assert (await benefits.check(one, "coffee")).entitlement_id == issued.entitlement_id
+            (moved,) = await benefits.entitlements(one)
+            assert (moved.valid_until, moved.uses_left) == (issued.valid_until, 2)
+            assert await benefits.entitlements(other) == [moved]
+            # By its ID, sent to the old ID.
+            await benefits.redeem(other, entitlement_id=issued.entitlement_id)
+            # What was used before the merge comes back to it, too.
+            await benefits.reverse(used_one.redemption_id)
+            assert (await benefits.check(other, "coffee")).uses_left == 2
+            await benefits.unmerge(one, other)
+            assert await benefits.entitlements(one) == []
+            (back,) = await benefits.entitlements(other)
+            assert (back.member_id, back.uses_left) == (other, 2)
+            assert await reason(benefits.redeem(one)) == "NOT_ENTITLED"
+            await benefits.redeem(other)
+
+    async def test_what_is_used_of_it_since_the_merge_comes_back_to_whom_it_went(self) -> None:
+        async with start_benefits(coupon()) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.issue(other)
+            await benefits.merge(one, other)
+            made = await benefits.redeem(one)
+            await benefits.unmerge(one, other)
+            assert await states(benefits, other) == [REDEEMED]
+            await benefits.reverse(made.redemption_id)
+            assert await states(benefits, other) == [GRANTED]
+            assert await reason(benefits.redeem(one)) == "NOT_ENTITLED"
+
+    async def test_a_reference_is_known_whoever_it_was_issued_to(self) -> None:
+        async with start_benefits(coupon()) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.issue(other, reference="letter-7")
+            await benefits.merge(one, other)
+            assert await reason(benefits.issue(one, reference="letter-7")) == "ALREADY_ISSUED"
+            assert await reason(benefits.issue(other, reference="letter-7")) == "ALREADY_ISSUED"
+            to_old_id = (await benefits.issue(other, reference="letter-8")).entitlement
+            assert to_old_id.member_id == one
+
+    async def test_a_request_to_an_old_id_is_known_for_ever(self) -> None:
+        async with start_benefits(quota()) as benefits:
+            one, other = await benefits.enrol(2)
+            before = await benefits.redeem(other, "delivery", request_id="before")
+            await benefits.merge(one, other)
+            assert await benefits.redeem(other, "delivery", request_id="before") == before
+            since = await benefits.redeem(other, "delivery", request_id="since")
+            assert await benefits.redeem(other, "delivery", request_id="since") == since
+            assert await used(benefits, one) == 2
+            await benefits.unmerge(one, other)
+            assert await benefits.redeem(other, "delivery", request_id="since") == since
+            assert await benefits.redeem(other, "delivery", request_id="before") == before
+            assert [await used(benefits, each) for each in (one, other)] == [1, 1]
+
+    async def test_expiry_and_counts_are_those_of_the_rows(self) -> None:
+        async with start_benefits(coupon(validity={"days": 5})) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.issue(one)
+            await benefits.issue(other)
+            await benefits.merge(one, other)
+            await benefits.advance(NOON + 10 * DAY)
+            assert await benefits.summary() == {"coffee": {"issued": 2, "expired": 2}}
+            await benefits.unmerge(one, other)
+            assert [await states(benefits, each) for each in (one, other)] == [[pb.ENTITLEMENT_STATE_EXPIRED]] * 2
+            assert await benefits.summary() == {"coffee": {"issued": 2, "expired": 2}}
 
 
-async def test_two_ordinary_coupons_both_stay() -> None:
-    async with start_benefits(coupon()) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        for member in (survivor, merged):
-            await benefits.issue(member)
-        await merge(benefits, survivor, merged)
-        assert await states(benefits, merged) == ["GRANTED", "GRANTED"]
+class TestOnceInALife:
+    async def test_e66_when_one_was_used_the_other_is_revoked(self) -> None:
+        async with start_benefits(coupon(merged="keep-one")) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.issue(one, reference="a")
+            await benefits.issue(other, reference="b")
+            await benefits.redeem(other)
+            await benefits.merge(one, other)
+            assert await states(benefits, one) == [REDEEMED, REVOKED]
+            assert await reason(benefits.redeem(one)) == "NOT_ENTITLED"
+            assert [kind for kind, _ in await benefits.told()].count("entitlement_revoked") == 1
+            await benefits.unmerge(one, other)
+            assert [await states(benefits, each) for each in (one, other)] == [[GRANTED], [REDEEMED]]
+            assert [kind for kind, _ in await benefits.told()].count("entitlement_restored") == 1
+
+    async def test_e66_of_two_that_were_not_used_one_is_left(self) -> None:
+        async with start_benefits(coupon(merged="keep-one")) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.issue(one, reference="a")
+            await benefits.issue(other, reference="b")
+            await benefits.merge(one, other)
+            assert await states(benefits, other) == [GRANTED, REVOKED]
+            await benefits.redeem(other)
+            assert await reason(benefits.redeem(one)) == "NOT_ENTITLED"
+
+    async def test_e66_two_ordinary_coupons_both_stay(self) -> None:
+        async with start_benefits(coupon()) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.issue(one, reference="a")
+            await benefits.issue(other, reference="a")
+            await benefits.merge(one, other)
+            assert await states(benefits, one) == [GRANTED, GRANTED]
+
+    @pytest.mark.parametrize(("merged", "expected"), [(None, [GRANTED, GRANTED, REVOKED]), ("keep-all", [GRANTED] * 3)])
+    async def test_a_level_gift_for_life_stays_once(self, merged: str | None, expected: list[int]) -> None:
+        spec = GIFT if merged is None else {**GIFT, "merged": merged}
+        async with start_benefits(coupon(**spec)) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.stand(one, "silver")
+            await benefits.stand(other, "gold")
+            await benefits.merge(one, other)
+            assert await states(benefits, one) == expected
+            # The survivor rises to where the other one stood: that was given.
+            await benefits.stand(one, "gold", NOON + DAY)
+            assert await states(benefits, one) == expected
+
+    async def test_a_quota_cannot_say_what_stays(self) -> None:
+        async with start_benefits() as benefits:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await benefits.publish(quota(merged="keep-one"))
 
 
-async def test_a_reference_of_either_is_known_of_the_person() -> None:
-    async with start_benefits(coupon()) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        issued = await benefits.issue(merged, reference="spring")
-        await merge(benefits, survivor, merged)
-        for member in (survivor, merged):
-            refusal = await refusal_of(benefits.issue(member, reference="spring"))
-            assert (refusal.reason, refusal.metadata["entitlement_id"]) == (
-                "ALREADY_ISSUED",
-                issued.entitlement.entitlement_id,
-            )
-
-
-async def test_what_is_repeated_to_an_old_id_is_known_before_a_merge_and_after_an_unmerge() -> None:
-    async with start_benefits(quota(uses=4)) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        first, second = str(uuid.uuid4()), str(uuid.uuid4())
-        before = await benefits.redeem(merged, "delivery", request_id=first)
-        merge_id = await merge(benefits, survivor, merged)
-        assert await benefits.redeem(merged, "delivery", request_id=first) == before
-        forwarded = await benefits.redeem(merged, "delivery", request_id=second)
-        assert await benefits.redeem(merged, "delivery", request_id=second) == forwarded
-        await unmerge(benefits, merge_id, survivor, merged)
-        assert await benefits.redeem(merged, "delivery", request_id=second) == forwarded
-        assert await used(benefits, survivor, merged) == [3, 3]
-
-
-async def test_chains_resolve_in_one_hop_and_part_in_the_middle() -> None:
-    async with start_benefits(coupon()) as benefits:
+async def test_e72_a_chain_leads_to_the_last_in_one_hop() -> None:
+    async with start_benefits(coupon(), quota()) as benefits:
         a, b, c = await benefits.enrol(3)
-        for member in (a, b, c):
-            await benefits.issue(member, reference=member)
-        await merge(benefits, b, a)
-        second = await merge(benefits, c, b, a)
-        for member in (a, b, c):
-            assert (await benefits.check(member, "coffee")).uses_left == 3
-        await unmerge(benefits, second, c, b, a)
-        assert [(await benefits.check(member, "coffee")).uses_left for member in (a, b, c)] == [2, 2, 1]
+        account = await benefits.link(a, "cafe")
+        made = await benefits.redeem(a, "delivery", account_id=account)
+        await benefits.issue(a)
+        await benefits.issue(b)
+        await benefits.redeem(a)
+        await benefits.merge(b, a, account)
+        await benefits.merge(c, b, account, absorbed=[a])
+        assert [await used(benefits, each) for each in (a, b, c)] == [1, 1, 1]
+        assert [await states(benefits, each) for each in (a, b, c)] == [[GRANTED, REDEEMED]] * 3
+        await benefits.unmerge(c, a, account)
+        assert [await used(benefits, each) for each in (a, b, c)] == [1, 0, 0]
+        assert [await states(benefits, each) for each in (a, b, c)] == [[REDEEMED], [GRANTED], [GRANTED]]
+        await benefits.reverse(made.redemption_id)
+        assert [await used(benefits, each) for each in (a, b, c)] == [0, 0, 0]
+        await benefits.unmerge(c, b)
+        assert [await states(benefits, each) for each in (a, b, c)] == [[REDEEMED], [GRANTED], []]
 
 
-async def test_a_month_brings_a_person_one() -> None:
+async def test_e72_who_leaves_a_chain_takes_along_who_had_been_merged_into_it() -> None:
+    async with start_benefits(coupon(), quota()) as benefits:
+        a, b, c = await benefits.enrol(3)
+        made = await benefits.redeem(a, "delivery")
+        await benefits.issue(a)
+        await benefits.merge(b, a)
+        await benefits.merge(c, b, absorbed=[a])
+        await benefits.unmerge(c, b, absorbed=[a])
+        assert [await used(benefits, each) for each in (a, b, c)] == [1, 1, 0]
+        assert [await states(benefits, each) for each in (a, b, c)] == [[GRANTED], [GRANTED], []]
+        await benefits.reverse(made.redemption_id)
+        assert [await used(benefits, each) for each in (a, b, c)] == [0, 0, 0]
+        await benefits.unmerge(b, a)
+        assert [await states(benefits, each) for each in (a, b, c)] == [[GRANTED], [], []]
+
+
+async def test_nothing_is_issued_to_a_merged_member_by_the_month() -> None:
     async with start_benefits(coupon(issue=[{"when": "month"}])) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        await merge(benefits, survivor, merged)
-        await benefits.advance((await benefits.platform.clock.now()).replace(month=4, day=1, hour=12))
-        assert len(await benefits.entitlements(merged)) == 1
+        one, other = await benefits.enrol(2)
+        await benefits.merge(one, other)
+        await benefits.advance(NOON + 30 * DAY)
+        assert await states(benefits, other) == [GRANTED]
+        await benefits.unmerge(one, other)
+        assert [await states(benefits, each) for each in (one, other)] == [[GRANTED], []]
+        await benefits.advance(NOON + 60 * DAY)
+        assert [await states(benefits, each) for each in (one, other)] == [[GRANTED] * 2, [GRANTED]]
 
 
-async def test_a_status_told_of_the_survivor_is_the_persons() -> None:
+async def test_an_erased_member_has_and_gets_nothing() -> None:
+    async with start_benefits(coupon(issue=[{"when": "listed"}, {"when": "month"}])) as benefits:
+        (member,) = await benefits.enrol()
+        await benefits.issue(member)
+        request = records_pb.PreviewErasureRequest(member_id=member)
+        preview = await benefits.suite.records("benefits").PreviewErasure(request)
+        assert [effect.code for effect in preview.effects] == ["ENTITLEMENT_REVOKED"]
+        assert not preview.blockers
+        assert await states(benefits, member) == [GRANTED]
+        await benefits.rearrange(erased(raw(member), NOON))
+        assert await states(benefits, member) == [REVOKED]
+        assert await reason(benefits.issue(member, reference="more")) == "MEMBER_CLOSED"
+        await benefits.advance(NOON + 30 * DAY)
+        assert await states(benefits, member) == [REVOKED]
+
+
+async def test_a_preview_tells_what_then_happens() -> None:
+    async with start_benefits(coupon(merged="keep-one"), quota()) as benefits:
+        one, other = await benefits.enrol(2)
+        await benefits.issue(one, reference="a")
+        used_up = (await benefits.issue(other, reference="b")).entitlement
+        await benefits.redeem(other)
+        await benefits.redeem(one, "delivery")
+        await benefits.redeem(other, "delivery")
+        stub = benefits.suite.records("benefits")
+        request = records_pb.PreviewMergeRequest(survivor_id=one, merged_id=other)
+        effects = (await stub.PreviewMerge(request)).effects
+        (mine,) = await benefits.entitlements(one)
+        expected = [
+            ("ENTITLEMENTS_MOVE", {"benefit": "coffee", "count": "1"}),
+            ("ENTITLEMENT_REVOKED", {"entitlement_id": mine.entitlement_id}),
+            ("QUOTA_UNITED", {"benefit": "delivery", "moved": "1", "used": "2"}),
+        ]
+        assert [(effect.code, dict(effect.details)) for effect in effects] == expected
+        assert await used(benefits, one) == 1
+        assert [e.entitlement_id for e in await benefits.entitlements(other)] == [used_up.entitlement_id]
+        await benefits.merge(one, other)
+        assert (await stub.PreviewMerge(request)).effects == []
+        unmerge = records_pb.PreviewUnmergeRequest(
+            merge_id=ids.encode("merge", ids.new_id(0)), holder_id=one, member_id=other, whole=True
+        )
+        assert [(effect.code, dict(effect.details)) for effect in (await stub.PreviewUnmerge(unmerge)).effects] == [
+            ("ENTITLEMENTS_GIVEN_BACK", {"benefit": "coffee", "count": "1"}),
+            ("ENTITLEMENT_RESTORED", {"entitlement_id": mine.entitlement_id}),
+            ("QUOTA_GIVEN_BACK", {"benefit": "delivery", "moved": "1", "used": "1"}),
+        ]
+        assert await used(benefits, other) == 2
+
+
+async def test_an_export_has_all_rows_of_a_person() -> None:
     async with start_benefits(coupon()) as benefits:
-        survivor, merged = await benefits.enrol(2)
-        await merge(benefits, survivor, merged)
-        await benefits.set_status(survivor, "suspended")
-        assert (await benefits.check(merged, "coffee")).reason == "MEMBER_SUSPENDED"
+        one, other = await benefits.enrol(2)
+        await benefits.issue(other)
+        await benefits.merge(one, other)
+        request = records_pb.ExportMemberRequest(member_id=other)
+        found = [record async for record in benefits.suite.records("benefits").ExportMember(request)]
+        assert {record.service for record in found} == {"benefits"}
+        assert sorted(record.kind for record in found) == ["entitlements", "members", "members"]

@@ -15,6 +15,9 @@ NAMES = [
     "_ENTITLEMENTS",
     "_QUOTA_USES",
     "_COUNTS",
+    "_ENTITLEMENTS_OF_MEMBERS",
+    "_QUOTA_USES_OF_MEMBERS",
+    "_LEADS_TO",
 ]
 """Every query with which a batch is loaded."""
 

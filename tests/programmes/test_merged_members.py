@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
+from tessera.benefits.v1 import benefits_service_pb2 as benefits_pb
 from tessera.identity.v1 import merge_pb2, privacy_pb2
 from tessera.points.v1 import activity_pb2
 from tessera.points.v1 import points_service_pb2 as points_pb
@@ -25,12 +26,31 @@ from tests.tiers.builders import ladder_document
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+DELIVERY = {
+    "kind": "benefit",
+    "code": "delivery",
+    "programme": "shop",
+    "spec": {"name": "Delivery", "kind": "quota", "quota": {"uses": 2, "period": "month"}},
+}
+GIFT = {
+    "kind": "benefit",
+    "code": "gift",
+    "programme": "shop",
+    "spec": {
+        "name": "Gift",
+        "kind": "coupon",
+        "issue": [{"when": "level-up", "ladder": "shopper", "gifts": "all-crossed"}],
+    },
+}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def suite() -> AsyncIterator[Suite]:
     async with start_suite() as started:
         await started.publish("identity", programme(), domain("grocery"))
         await started.publish("points", programme(), unit(), rule(), *SCORE)
         await started.publish("tiers", programme(), ladder_document())
+        await started.publish("benefits", programme(), ladder_document(), DELIVERY, GIFT)
         yield started
 
 
@@ -166,6 +186,47 @@ async def standings(suite: Suite, members: Sequence[Any]) -> list[Any]:
     requests = [tiers_pb.GetStandingRequest(member_id=member.member_id) for member in members]
     answers = (await suite.tiers.BulkGetStandings(tiers_pb.BulkGetStandingsRequest(requests=requests))).results
     return [answer.response.standings[0] for answer in answers]
+
+
+async def test_benefits_are_one_members_and_go_back(suite: Suite) -> None:
+    """A quota of 2 used 1 + 1 is used up; who rises by the merge gets the level's gift; previews tell it before."""
+    survivor, merged = await enrol(suite), await enrol(suite)
+    for member, paid in ((survivor, 60), (merged, 50)):
+        await earn(suite, member, paid)
+        await redeem(suite, member)
+    await suite.drain()
+    asked = merge_pb2.PreviewMergeRequest(survivor_id=survivor.member_id, merged_id=merged.member_id)
+    previews = {one.service: one for one in (await suite.identity.PreviewMerge(asked)).services}
+    assert [effect.code for effect in previews["tiers"].effects] == ["SCORE_UNITED", "LEVEL_CHANGED"]
+    assert [effect.code for effect in previews["benefits"].effects] == ["QUOTA_UNITED"]
+    made = await merge(suite, survivor.member_id, merged.member_id)
+    await suite.drain()
+    for member in (survivor, merged):
+        assert (await refusal_of(redeem(suite, member))).reason == "QUOTA_EXHAUSTED"
+        assert await gifts(suite, member) == 1
+    assert await levels(suite, survivor, merged) == ["silver", "silver"]
+    await unmerge(suite, made.merge.merge_id)
+    assert await levels(suite, survivor, merged) == ["bronze", "bronze"]
+    for member in (survivor, merged):
+        await redeem(suite, member)
+    assert [await gifts(suite, member) for member in (survivor, merged)] == [1, 0]
+
+
+async def redeem(suite: Suite, member: Any) -> Any:
+    request = benefits_pb.RedeemRequest(
+        request_id=request_id(),
+        member_id=member.member_id,
+        account_id=member.account_id,
+        benefit="delivery",
+        domain="grocery",
+        at_least=[member.position],
+    )
+    return await suite.benefits.Redeem(request)
+
+
+async def gifts(suite: Suite, member: Any) -> int:
+    request = benefits_pb.ListEntitlementsRequest(member_id=member.member_id, benefit="gift")
+    return len((await suite.benefits.ListEntitlements(request)).entitlements)
 
 
 async def test_a_chain_is_followed(suite: Suite) -> None:

@@ -39,8 +39,8 @@ async def test_all_services_follow_a_merge_and_its_undoing_as_they_told_it_befor
         assert not any(service.blockers for service in told.values())
         codes = {name: [effect.code for effect in service.effects] for name, service in told.items()}
         assert codes["points"] == ["WALLETS_UNITED"]
-        assert codes["tiers"] == ["SCORE_CHANGES", "LEVEL_CHANGES"]
-        assert codes["benefits"] == ["ENTITLEMENT_REVOKED"]
+        assert codes["tiers"] == ["SCORE_UNITED", "LEVEL_CHANGED"]
+        assert codes["benefits"] == ["ENTITLEMENTS_MOVE", "ENTITLEMENT_REVOKED"]
 
         made = await merge(suite, survivor.member_id, merged.member_id)
         await suite.drain()
@@ -57,7 +57,7 @@ async def test_all_services_follow_a_merge_and_its_undoing_as_they_told_it_befor
         undo = merge_pb2.PreviewUnmergeRequest(merge_id=made.merge.merge_id)
         told = {service.service: service for service in (await suite.identity.PreviewUnmerge(undo)).services}
         assert not any(service.blockers for service in told.values())
-        assert [effect.code for effect in told["tiers"].effects] == ["SCORE_CHANGES", "LEVEL_CHANGES"]
+        assert [effect.code for effect in told["tiers"].effects] == ["SCORE_GIVEN_BACK", "LEVEL_CHANGED", "LEVEL_KEPT"]
         await unmerge(suite, made.merge.merge_id)
         await suite.drain()
         assert await stands(suite, survivor, merged) == [("silver", 20_000)] * 2

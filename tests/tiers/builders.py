@@ -102,7 +102,13 @@ def activity(
 
 
 def reversal(
-    member_id: UUID, activity_id: UUID, effective_at: datetime, reversed_at: datetime, amount: int
+    member_id: UUID,
+    activity_id: UUID,
+    effective_at: datetime,
+    reversed_at: datetime,
+    amount: int,
+    *,
+    account_id: UUID | None = None,
 ) -> list[bytes]:
     """Points' events of the reversal of an activity that earned `amount`, and points."""
     booked = [
@@ -114,6 +120,7 @@ def reversal(
             amount=-taken,
             effective_at_us=to_microseconds(reversed_at),
             source_id=activity_id.bytes,
+            account_id=b"" if account_id is None else account_id.bytes,
         )
         for number, (unit, taken) in enumerate((("points", 5), ("score", amount)), 1)
     ]
@@ -151,56 +158,28 @@ class Feeds:
         await self.identity(routing, [enrolled(member_id, enrolled_at)])
         return member_id
 
-    async def score(self, member_id: UUID, effective_at: datetime, amount: int, account_id: UUID | None = None) -> None:
+    async def score(self, member_id: UUID, effective_at: datetime, amount: int) -> None:
         """A member scores."""
-        scored = activity(member_id, effective_at, amount, account_id=account_id)
-        await self.points(ids.routing_of(member_id), [scored])
+        await self.points(ids.routing_of(member_id), [activity(member_id, effective_at, amount)])
 
-    async def merge(self, survivor: UUID, merged: UUID, *absorbed: UUID, merged_at: datetime) -> None:
-        """Identity tells that a member was merged into another one, with those that had been merged into it."""
-        event = identity_pb.MemberMerged(
-            merge_id=ids.new_id(ids.routing_of(survivor)).bytes,
-            survivor_id=survivor.bytes,
-            merged_id=merged.bytes,
-            absorbed_ids=[each.bytes for each in absorbed],
-            merged_at_us=to_microseconds(merged_at),
-        )
-        await self._tell_together(survivor, identity_pb.Event(member_merged=event), (merged, *absorbed))
-
-    async def unmerge(
-        self,
-        holder: UUID,
-        member: UUID,
-        *absorbed: UUID,
-        unmerged_at: datetime,
-        accounts: Sequence[UUID] = (),
-        whole: bool = True,
-    ) -> None:
-        """Identity tells that a member takes back what is its own, or what came through some accounts."""
-        event = identity_pb.MemberUnmerged(
-            holder_id=holder.bytes,
-            member_id=member.bytes,
-            absorbed_ids=[each.bytes for each in absorbed],
-            accounts=[identity_pb.MovedAccount(account_id=account.bytes) for account in accounts],
-            whole=whole,
-            unmerged_at_us=to_microseconds(unmerged_at),
-        )
-        await self._tell_together(holder, identity_pb.Event(member_unmerged=event), (member, *absorbed))
-
-    async def _tell_together(self, told_in: UUID, event: identity_pb.Event, others: Sequence[UUID]) -> None:
-        """All halves arrive: the event in one partition, where IDs lead in those of the others."""
-        home, *further = (ids.routing_of(each) & self._mask for each in (told_in, *others))
-        parsed = parse_identity(event.SerializeToString())
+    async def identity_group(self, halves: Mapping[UUID, Sequence[bytes]]) -> None:
+        """Events of identity that are one transaction over the partitions of some members, by whose events they are."""
+        by_partition: dict[int, list[bytes]] = {}
+        for member_id, events in halves.items():
+            by_partition.setdefault(ids.routing_of(member_id) & self._mask, []).extend(events)
         parts = []
-        for partition in sorted({home, *further}):
+        for partition, events in by_partition.items():
             position = self._positions["identity", partition] = self._positions.get(("identity", partition), 0) + 1
-            events = [parsed] if partition == home else []
-            parts.append(FeedBatch("identity", partition, [FollowedRecord(position, events)]))
-        command = FeedGroup(tuple(parts)) if len(parts) > 1 else parts[0]
-        (outcome,) = await self._suite.lanes("tiers").submit([command])
-        if isinstance(outcome, BaseException):
-            raise outcome
-        assert outcome.code == 0, outcome.status()
+            parsed = [event for raw in events if (event := parse_identity(raw)) is not None]
+            parts.append(FeedBatch("identity", partition, [FollowedRecord(position, parsed)]))
+        await self._submit(parts[0] if len(parts) == 1 else FeedGroup(tuple(parts)))
+
+    @staticmethod
+    def batch(source: str, partition: int, position: int, events: Sequence[bytes]) -> FeedBatch:
+        """One record as a command."""
+        parse = parse_identity if source == "identity" else parse_points
+        parsed = [event for raw in events if (event := parse(raw)) is not None]
+        return FeedBatch(source, partition, [FollowedRecord(position, parsed)])
 
     async def _follow(self, source: str, routing: int, parse: Any, records: Sequence[Sequence[bytes]]) -> None:
         partition = routing & self._mask
@@ -209,7 +188,10 @@ class Feeds:
             position = self._positions[source, partition] = self._positions.get((source, partition), 0) + 1
             parsed = [event for raw in events if (event := parse(raw)) is not None]
             followed.append(FollowedRecord(position, parsed))
-        (outcome,) = await self._suite.lanes("tiers").submit([FeedBatch(source, partition, followed)])
+        await self._submit(FeedBatch(source, partition, followed))
+
+    async def _submit(self, command: FeedBatch | FeedGroup) -> None:
+        (outcome,) = await self._suite.lanes("tiers").submit([command])
         if isinstance(outcome, BaseException):
             raise outcome
         assert outcome.code == 0, outcome.status()

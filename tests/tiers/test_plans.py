@@ -5,11 +5,13 @@ import re
 import pytest
 
 from services.tiers import queries, reads
+from services.tiers.merges import queries as merges
 from tests.support.plans import BEFORE, check_looks_up, plan_of
 
 QUERIES = {
     **{f"queries.{name}": getattr(queries, name) for name in ("_MEMBERS", "_DAYS", "_HISTORIES", "_ENTRIES")},
-    **{f"reads.{name}": getattr(reads, name) for name in ("_ENROLMENTS", "_STANDINGS")},
+    **{f"merges.{name}": getattr(merges, name) for name in ("_LINKS", "_SCORES", "_STANDINGS", "_FIND_LINKS")},
+    **{f"reads.{name}": getattr(reads, name) for name in ("_MEANT", "_STANDINGS")},
 }
 
 

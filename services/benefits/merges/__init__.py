@@ -1,1 +1,1 @@
-"""Members that were merged: each keeps its entitlements and its use of quotas, and a person has all of them."""
+"""Members that were merged: what they have and used is one member's, and goes back to whom it came from."""

@@ -1,17 +1,45 @@
-"""What a batch loads of the other members of a person, and what a command means that was sent to an old ID."""
+"""What commands mean that were sent to an old ID, what is loaded along with others, and previews."""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.benefits.commands import IssueEntitlement, Redeem
-from services.benefits.naming import entitlement_id
+from services.benefits.merges.values import UnmergeHeard
+from services.benefits.naming import entitlement_id, redemption_id
 from services.benefits.values import LIST
-from services.chassis.ids import routing_of, with_routing
+from services.chassis.ids import routing_of
+
+
+def meaning(command: Redeem | IssueEntitlement, member_id: UUID) -> Redeem | IssueEntitlement:
+    """The same command for whom the ID leads to that it was sent to, which knows the request."""
+    sent_to = command.owners[0]
+    if isinstance(command, Redeem):
+        made_id = redemption_id(command.request.key, member_id)
+        return replace(command, member_id=member_id, redemption_id=made_id, sent_to=sent_to)
+    made_id = entitlement_id(member_id, command.benefit, LIST, command.reference)
+    return replace(command, member_id=member_id, entitlement_id=made_id, sent_to=sent_to)
 
 
 @dataclass(frozen=True, slots=True)
-class LoadMembers:
-    """Lock the partitions of some members, and load all that they have and used."""
+class LoadReturn:
+    """Lock and load where a use is to be given back: with a member to whom it may have gone."""
+
+    member_id: UUID
+    benefit: str
+    account_id: UUID | None
+    entitlement_id: UUID | None
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPersons:
+    """Lock and load all that members have and used."""
 
     member_ids: tuple[UUID, ...]
     request: None = None
@@ -24,23 +52,61 @@ class LoadMembers:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadEntitlement:
-    """Lock the partition of an entitlement, and load it."""
+class PreviewMerge:
+    """Tell what a merge would do. Nothing is recorded."""
 
-    entitlement_id: UUID
+    survivor_id: UUID
+    merged_id: UUID
     request: None = None
-    validate_only: bool = False
+    validate_only: bool = True
+
+    @property
+    def member_ids(self) -> tuple[UUID, ...]:
+        """Both members."""
+        return (self.survivor_id, self.merged_id)
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """Its member."""
-        return (routing_of(self.entitlement_id),)
+        """Both members."""
+        return tuple(map(routing_of, self.member_ids))
 
 
-def meaning(command: Redeem | IssueEntitlement, member_id: UUID) -> Redeem | IssueEntitlement:
-    """The same command for whom the ID leads to that it was sent to, where the request is known."""
-    if isinstance(command, Redeem):
-        redemption_id = with_routing(command.redemption_id, routing_of(member_id))
-        return replace(command, member_id=member_id, redemption_id=redemption_id, sent_to=command.owners[0])
-    named = entitlement_id(member_id, command.benefit, LIST, command.reference)
-    return replace(command, member_id=member_id, entitlement_id=named, sent_to=command.owners[0])
+@dataclass(frozen=True, slots=True)
+class PreviewUnmerge:
+    """Tell what an unmerge would do. Nothing is recorded."""
+
+    heard: UnmergeHeard
+    request: None = None
+    validate_only: bool = True
+
+    @property
+    def member_ids(self) -> tuple[UUID, ...]:
+        """All members concerned."""
+        return self.heard.member_ids
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """All members concerned."""
+        return tuple(map(routing_of, self.member_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewErasure:
+    """Tell what an erasure would do. Nothing is recorded."""
+
+    member_id: UUID
+    request: None = None
+    validate_only: bool = True
+
+    @property
+    def member_ids(self) -> tuple[UUID, ...]:
+        """The member."""
+        return (self.member_id,)
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return tuple(map(routing_of, self.member_ids))
+
+
+Preview = PreviewMerge | PreviewUnmerge | PreviewErasure

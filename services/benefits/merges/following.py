@@ -1,114 +1,127 @@
-"""What benefits does when identity tells that members were merged or unmerged."""
+"""What benefits does when members are merged, unmerged or erased.
 
-from collections.abc import Sequence
+What a member has and used goes to the survivor with whom it came from, and back again. What is told in one partition
+changes all that it concerns in the others too, so that their halves have nothing left to do.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from services.benefits import events
 from services.benefits.merges import rules
-from services.benefits.merges.commands import LoadMembers
-from services.benefits.state import Draft
-from services.benefits.values import Account, BenefitsConfig, Entitlement, Merged, QuotaUse, Redemption, Unmerged
-from services.chassis.ids import routing_of
-from services.chassis.operations import Moment, Wider
+from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, Outcome, QuotaMoved, UnmergeHeard
+from services.benefits.states import Work
+from services.benefits.values import Account, Entitlement, EntitlementState, MemberStatus
+from services.chassis import ids
 
 
-def merged(draft: Draft, told: Merged, moment: Moment[BenefitsConfig]) -> Wider | None:
-    """Members are one person from now on: what may be there once is taken from all but one of them."""
-    if moment.config.once and (wider := missing(draft, united(draft, told.survivor_id, told.merged_ids))):
-        return wider
-    for entitlement in taken(draft, told.merge_id, united(draft, told.survivor_id, told.merged_ids), moment):
-        draft.entitlements[entitlement.entitlement_id] = entitlement
-        draft.events.append((entitlement.member_id, events.entitlement_revoked(entitlement, moment.at)))
-    survivor = draft.link(told.survivor_id)
-    came = {account_id for account_id, _ in told.accounts}
-    gone = tuple(pair for pair in survivor.gone if pair[0] not in came)
-    draft.put_link(survivor._replace(merged=tuple(sorted({*survivor.merged, *told.merged_ids})), gone=gone))
-    for merged_id in told.merged_ids:
-        draft.put_link(draft.link(merged_id)._replace(leads_to=told.survivor_id, merged=()))
-    for account_id, domain in told.accounts:
-        draft.put_account(told.survivor_id, Account(account_id, told.survivor_id, domain, True))
-    return None
+def merged(work: Work, heard: MergeHeard) -> Outcome:
+    """What both have and used is one member's."""
+    survivor_id, merged_id = heard.survivor_id, heard.merged_id
+    moved = _pass_entitlements(work, merged_id, survivor_id, lambda entitlement: True)
+    quotas = _pass_quotas(work, merged_id, survivor_id, lambda source: True)
+    revoked, restored = _settle_once(work, survivor_id, heard.merge_id)
+    _place_accounts(work, heard.accounts, survivor_id, heard.member_ids)
+    coming = heard.member_ids[1:]
+    draft = work.of(survivor_id)
+    survivor = draft.member(survivor_id)
+    draft.put_member(survivor._replace(merged=ids.joined(sorted({*survivor.merged_ids(), *coming}))))
+    for each in coming:
+        draft = work.of(each)
+        draft.put_member(draft.member(each)._replace(status=MemberStatus.MERGED, leads_to=survivor_id, merged=None))
+    return Outcome(moved, revoked, restored, quotas)
 
 
-def united(draft: Draft, survivor_id: UUID, merged_ids: Sequence[UUID]) -> tuple[UUID, ...]:
-    """Everybody who is one person when members are merged into another one."""
-    return tuple(dict.fromkeys((*draft.person(survivor_id), *merged_ids)))
+def unmerged(work: Work, heard: UnmergeHeard) -> Outcome:
+    """What came through the accounts that go is the member's again; with `whole` all that was issued to it, too.
 
-
-def missing(draft: Draft, member_ids: Sequence[UUID]) -> Wider | None:
-    """What has to be loaded before it can be decided on all that members have."""
-    absent = tuple(each for each in member_ids if not draft.is_loaded(each))
-    return Wider(LoadMembers(absent)) if absent else None
-
-
-def taken(draft: Draft, merge_id: UUID, person: Sequence[UUID], moment: Moment[BenefitsConfig]) -> list[Entitlement]:
-    """The rights that a merge takes."""
-    if not moment.config.once:
-        return []
-    entitlements = [entitlement for each in person for entitlement in draft.entitlements_of(each)]
-    return rules.taken(moment.config.once, entitlements, merge_id, moment.at)
-
-
-def unmerged(draft: Draft, told: Unmerged, moment: Moment[BenefitsConfig]) -> Wider | None:
-    """A member has again what is its own, and what was used through its accounts counts for it."""
-    person = parting(draft, told)
-    if wider := missing(draft, person):
-        return wider
-    draft.quota_uses += counted_anew(draft, told, person)
-    for entitlement in given_back(draft, told, person):
-        draft.entitlements[entitlement.entitlement_id] = entitlement
-        draft.events.append((entitlement.member_id, events.entitlement_restored(entitlement, moment.at)))
-    leaving = (told.member_id, *(told.absorbed_ids if told.whole else ()))
-    holder, member = draft.link(told.holder_id), draft.link(told.member_id)
-    gone = dict(holder.gone) | {account_id: told.member_id for account_id, _ in told.accounts}
-    back = {account_id for account_id, _ in told.accounts}
-    stay = tuple(each for each in holder.merged if each not in leaving)
-    draft.put_link(holder._replace(merged=stay, gone=tuple(sorted(gone.items()))))
-    absorbed = tuple(sorted(told.absorbed_ids)) if told.whole else ()
-    still = tuple(pair for pair in member.gone if pair[0] not in back)
-    draft.put_link(member._replace(leads_to=None, merged=absorbed, gone=still))
-    for each in absorbed:
-        draft.put_link(draft.link(each)._replace(leads_to=told.member_id))
-    for account_id, domain in told.accounts:
-        for partition_of in (told.holder_id, told.member_id):
-            draft.put_account(partition_of, Account(account_id, told.member_id, domain, True))
-    return None
-
-
-def parting(draft: Draft, told: Unmerged) -> tuple[UUID, ...]:
-    """Everybody who is one person until now; also who left account by account before."""
-    return tuple(dict.fromkeys((*draft.person(told.holder_id), told.member_id)))
-
-
-def given_back(draft: Draft, told: Unmerged, person: Sequence[UUID]) -> list[Entitlement]:
-    """The rights that the merge took, when nothing of it is left."""
-    if not told.whole:
-        return []
-    return rules.given_back((each for one in person for each in draft.entitlements_of(one)), told.merge_id)
-
-
-def counted_anew(draft: Draft, told: Unmerged, person: Sequence[UUID]) -> list[QuotaUse]:
-    """What each member has used of quotas from now on.
-
-    Through accounts that go: the one that leaves. Through others, or none: whoever it was counted for before, where
-    that one leaves with all it had; else who stays.
+    Entitlements came through no account.
     """
-    going = {account_id for account_id, _ in told.accounts}
-    gone = dict(draft.link(told.holder_id).gone)
-    stands_alone = told.member_id not in draft.person(told.holder_id)
-    leaving = {told.member_id, *(told.absorbed_ids if told.whole else ())}
-    homes = {routing_of(each) for each in leaving}
+    holder_id, member_id = heard.holder_id, heard.member_id
+    leaving = {member_id, *heard.absorbed_ids} if heard.whole else set()
+    going = leaving | {account.account_id for account in heard.accounts}
+    moved = _pass_entitlements(work, holder_id, member_id, lambda entitlement: entitlement.origin_id in leaving)
+    quotas = _pass_quotas(work, holder_id, member_id, going.__contains__)
+    changed = [_settle_once(work, each, heard.merge_id) for each in (holder_id, member_id)]
+    _place_accounts(work, heard.accounts, member_id, heard.member_ids)
+    _part(work, heard)
+    revoked, restored = ([each for pair in changed for each in pair[place]] for place in (0, 1))
+    return Outcome(moved, tuple(revoked), tuple(restored), quotas)
 
-    def owner_of(made: Redemption) -> UUID | None:
-        if made.account_id in going:
-            return made.member_id if made.member_id in leaving else told.member_id
-        if made.member_id not in leaving:
-            return None if made.account_id in gone else made.member_id
-        if stands_alone:
-            return made.member_id
-        goes = told.whole and (made.account_id is None or routing_of(made.account_id) in homes)
-        return made.member_id if goes else told.holder_id
 
-    uses = [use for each in person for use in draft.quota_uses_of(each)]
-    made = [redemption for each in person for redemption in draft.quota_redemptions_of(each)]
-    return rules.counted_anew(uses, made, owner_of)
+def erased(work: Work, heard: ErasureHeard) -> Outcome:
+    """What is left is forfeited, and nothing is issued or used any more."""
+    draft = work.of(heard.member_id)
+    forfeited = [each for each in draft.entitlements_of(heard.member_id) if each.state == EntitlementState.GRANTED]
+    for entitlement in forfeited:
+        revoked = entitlement._replace(state=int(EntitlementState.REVOKED))
+        draft.entitlements[entitlement.entitlement_id] = revoked
+        draft.events.append(events.entitlement_revoked(revoked, work.moment.at, None))
+    draft.put_member(draft.member(heard.member_id)._replace(status=MemberStatus.ERASED))
+    return Outcome({}, tuple(each.entitlement_id for each in forfeited), (), ())
+
+
+def _pass_entitlements(
+    work: Work, giver_id: UUID, receiver_id: UUID, goes: Callable[[Entitlement], bool]
+) -> dict[str, int]:
+    giver, receiver = work.of(giver_id), work.of(receiver_id)
+    going = [each for each in giver.entitlements_of(giver_id) if goes(each)]
+    for entitlement in going:
+        if not work.is_same_partition(giver_id, receiver_id):
+            giver.entitlements[entitlement.entitlement_id] = rules.left_behind(entitlement, receiver_id)
+        passed = rules.passed_on(entitlement, giver_id, receiver_id)
+        receiver.entitlements[entitlement.entitlement_id] = passed
+    return dict(sorted(Counter(each.benefit for each in going).items()))
+
+
+def _pass_quotas(work: Work, giver_id: UUID, receiver_id: UUID, goes: Callable[[UUID], bool]) -> tuple[QuotaMoved, ...]:
+    giver, receiver = work.of(giver_id), work.of(receiver_id)
+    moved = []
+    for use in giver.quota_uses_of(giver_id):
+        passed = rules.pass_uses(use, receiver.quota_use(receiver_id, use.benefit), receiver_id, goes)
+        if passed is not None:
+            giver.put_quota_use(passed.giver)
+            receiver.put_quota_use(passed.receiver)
+            moved.append(QuotaMoved(use.benefit, passed.moved, passed.receiver.used))
+    return tuple(moved)
+
+
+def _settle_once(work: Work, member_id: UUID, merge_id: UUID | None) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:
+    """Revoke and grant again what can be had only once; the entitlements that were."""
+    draft = work.of(member_id)
+    revoked, restored = [], []
+    for changed in rules.settled_once(draft.entitlements_of(member_id), work.moment.config.benefits):
+        draft.entitlements[changed.entitlement_id] = changed
+        if changed.state == EntitlementState.REVOKED:
+            revoked.append(changed.entitlement_id)
+            draft.events.append(events.entitlement_revoked(changed, work.moment.at, merge_id))
+        else:
+            restored.append(changed.entitlement_id)
+            draft.events.append(events.entitlement_restored(changed, work.moment.at))
+    return tuple(revoked), tuple(restored)
+
+
+def _place_accounts(work: Work, accounts: Iterable[MovedAccount], holder_id: UUID, member_ids: Iterable[UUID]) -> None:
+    """Note whose accounts are from now on, wherever something may come through them."""
+    partitions = {work.moment.partition_of(each.int) for each in member_ids}
+    for account in accounts:
+        for partition in partitions:
+            draft = work.at(partition)
+            draft.accounts[account.account_id] = Account(account.account_id, holder_id, account.domain, True)
+
+
+def _part(work: Work, heard: UnmergeHeard) -> None:
+    leaving = (heard.member_id, *(heard.absorbed_ids if heard.whole else ()))
+    draft = work.of(heard.holder_id)
+    holder = draft.member(heard.holder_id)
+    staying = [each for each in holder.merged_ids() if each not in leaving]
+    draft.put_member(holder._replace(merged=ids.joined(staying) if staying else None))
+    draft = work.of(heard.member_id)
+    member = draft.member(heard.member_id)
+    status = member.status if member.leads_to is None else holder.status
+    absorbed = ids.joined(sorted(leaving[1:])) if leaving[1:] else member.merged
+    draft.put_member(member._replace(status=status, leads_to=None, merged=absorbed))
+    for each in leaving[1:]:
+        draft = work.of(each)
+        draft.put_member(draft.member(each)._replace(leads_to=heard.member_id))

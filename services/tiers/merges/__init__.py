@@ -1,1 +1,1 @@
-"""Members that were merged: their scores are united from then on, and parted by account when that is undone."""
+"""Members that were merged: their scores are united by the day, and given back by what they came through."""

@@ -1,100 +1,191 @@
-"""What tiers does when identity tells that members were merged or unmerged.
+"""What tiers does when members are merged, unmerged or erased.
 
-A merge adds what the merged member scored to the survivor, from the merge's instant on and on its old days; the merged
-one keeps its rows as they were. An unmerge moves what came through the accounts that leave, before the merge and since.
+What they scored moves by the day, both stand where that is enough for, and IDs lead elsewhere from then on. What is
+told in one partition changes all that it concerns in the others too, so that their halves have nothing left to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from services.chassis.civil import civil_day
-from services.chassis.operations import Wider
-from services.tiers import evaluation, rules, scoring
-from services.tiers.events import Merged, Unmerged
-from services.tiers.merges import rules as parting
-from services.tiers.merges.commands import LoadMembers
-from services.tiers.scoring import due_of, known_until
-from services.tiers.state import Changes, ChangesByPartition, Score, rank_of
+from services.tiers import rules as standing_rules
+from services.tiers.merges import rules
+from services.tiers.merges.values import ErasureHeard, Link, MergeHeard, Outcome, Placed, ScoreMoved, UnmergeHeard
+from services.tiers.scoring import due_of
+from services.tiers.state import Changes, has_ended, rank_of
+from services.tiers.states import Work
 from services.tiers.values import Ladder, Step
 
 
-def missing(changes: ChangesByPartition, member_ids: Sequence[UUID]) -> Wider | None:
-    """What has to be loaded before members are merged or parted."""
-    absent = tuple(dict.fromkeys(each for each in member_ids if not changes.is_loaded(each)))
-    return Wider(LoadMembers(absent)) if absent else None
-
-
-def merged(changes: ChangesByPartition, told: Merged) -> Wider | None:
-    """Members are one person from now on; it stands no lower than any of them until the next evaluation."""
-    survivor_id, merged_id = told.survivor_id, told.merged_ids[0]
-    if (wider := missing(changes, (survivor_id, *told.merged_ids))) is not None:
-        return wider
-    survivor, other = changes.of_member(survivor_id), changes.of_member(merged_id)
-    ladders = sorted(changes.config.ladders.values(), key=lambda ladder: ladder.code)
-    highest = {
-        ladder.code: max(
-            _rank_at(of, ladder, each, told.merged_at) for of, each in ((survivor, survivor_id), (other, merged_id))
-        )
-        for ladder in ladders
+def merged(work: Work, heard: MergeHeard) -> Outcome:
+    """The scores of both are one member's, who stands where they are enough for, or on the higher of their levels
+    until the next evaluation."""
+    survivor_id, merged_id = heard.survivor_id, heard.merged_id
+    at = _after_all_that_is_known(work, (survivor_id, merged_id), heard.at)
+    ladders = work.moment.config.ladders.values()
+    ranks = {
+        ladder.code: [_live(work.of(each), ladder, each, at) for each in (survivor_id, merged_id)] for ladder in ladders
     }
-    _add(survivor, survivor_id, parting.parts_of(merged_id, other.entries_of(merged_id)), told.merged_at)
+    moved = _move(work, merged_id, survivor_id, lambda source: True, at)
+    placed = []
+    survivor = work.of(survivor_id)
     for ladder in ladders:
-        _keep(survivor, ladder, survivor_id, highest[ladder.code], told.merged_at)
-    link = survivor.link(survivor_id)
-    survivor.put_link(link._replace(merged=tuple(sorted({*link.merged, *told.merged_ids}))))
-    for each in told.merged_ids:
-        of_each = changes.of_member(each)
-        of_each.put_link(of_each.link(each)._replace(leads_to=survivor_id, merged=()))
-    return None
+        scores = survivor.known((survivor_id, ladder.unit)).scores
+        step = rules.united(ladder, scores, ranks[ladder.code], _from(survivor, ladder, at))
+        placed.append(_place(survivor, ladder, survivor_id, step))
+        work.of(merged_id).end(ladder, merged_id, at)
+    _lead(work, heard, at)
+    return Outcome(moved, tuple(placed))
 
 
-def _rank_at(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) -> int:
-    """The rank of a member at an instant, whether or not its evaluations have run."""
+def unmerged(work: Work, heard: UnmergeHeard) -> Outcome:
+    """What came through the accounts that go, and with `whole` what the member had of its own, is its own again; both
+    stand where their own scores are enough for."""
+    holder_id, member_id = heard.holder_id, heard.member_id
+    at = _after_all_that_is_known(work, (holder_id, member_id), heard.at)
+    going = {*heard.account_ids, *((member_id, *heard.absorbed_ids) if heard.whole else ())}
+    ladders = work.moment.config.ladders.values()
+    for ladder in ladders:
+        for each in (holder_id, member_id):
+            _live(work.of(each), ladder, each, at)
+    moved = _move(work, holder_id, member_id, going.__contains__, at)
+    placed = []
+    for ladder in ladders:
+        for each in (holder_id, member_id):
+            changes = work.of(each)
+            scores = changes.known((each, ladder.unit)).scores
+            step = rules.recomputed(ladder, scores, _from(changes, ladder, at))
+            placed.append(_place(changes, ladder, each, step))
+    _lead_back(work, heard, at)
+    return Outcome(moved, tuple(placed))
+
+
+def erased(work: Work, heard: ErasureHeard) -> None:
+    """Nobody stands anywhere any more, and nothing is scored."""
+    changes = work.of(heard.member_id)
+    at = _after_all_that_is_known(work, (heard.member_id,), heard.at)
+    for ladder in work.moment.config.ladders.values():
+        _live(changes, ladder, heard.member_id, at)
+        changes.end(ladder, heard.member_id, at)
+    changes.put_link(_link(changes, heard.member_id, at)._replace(is_erased=True))
+
+
+def _after_all_that_is_known(work: Work, member_ids: Iterable[UUID], at: datetime) -> datetime:
+    """The instant from which on scores count for another member: it takes back nothing that was reached."""
+    known = [at]
+    for member_id in member_ids:
+        changes = work.of(member_id)
+        link = changes.link(member_id)
+        known += [link.since] if link is not None else []
+        for unit in changes.units_of(member_id):
+            last_at = changes.known((member_id, unit)).last_at
+            known += [last_at] if last_at is not None else []
+        for ladder in work.moment.config.ladders.values():
+            known += [standing.effective_from for standing in changes.history((member_id, ladder.code))[-1:]]
+            evaluated = changes.evaluation(ladder.code)
+            known += [evaluated.through] if evaluated is not None else []
+    return max(known)
+
+
+def _from(changes: Changes, ladder: Ladder, at: datetime) -> datetime:
+    """When a level holds from: where levels hold from when they are recorded, never earlier."""
+    return max(at, changes.now) if ladder.rises_when_recorded else at
+
+
+def _live(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) -> int:
+    """Make the evaluations that were due by an instant; returns the rank that is held then."""
     history = changes.history((member_id, ladder.code))
-    standing = history[-1] if history else None
+    if not history or has_ended(history):
+        return 0
+    due = due_of(ladder, history[-1])
     scores = changes.known((member_id, ladder.unit)).scores
-    return rules.live(ladder, rank_of(ladder, standing), due_of(ladder, standing), scores, (), at).rank
+    lived = standing_rules.live(ladder, rank_of(ladder, history[-1]), due, scores, (), at)
+    if lived.steps or lived.due != due:
+        changes.extend(ladder, member_id, lived.steps, lived.due)
+    return lived.rank
 
 
-def _add(changes: Changes, member_id: UUID, parts: parting.Parts, at: datetime) -> None:
-    for unit, entry in parting.entries(parts, at):
-        scoring.score(changes, Score(member_id, unit, entry, takes_back=False))
+def _move(
+    work: Work, giver_id: UUID, receiver_id: UUID, goes: Callable[[UUID], bool], at: datetime
+) -> tuple[ScoreMoved, ...]:
+    giver, receiver = work.of(giver_id), work.of(receiver_id)
+    moved = []
+    for unit in giver.units_of(giver_id):
+        entries = giver.known((giver_id, unit)).entries or ()
+        passed = rules.passed_on(entries, goes, giver_id, at)
+        for entry in passed.given:
+            giver.add((giver_id, unit), entry)
+        for entry in passed.received:
+            receiver.add((receiver_id, unit), entry)
+        if passed.received:
+            days = {entry.day for entry in passed.received}
+            amount = sum(entry.amount for entry in passed.received)
+            moved.append(ScoreMoved(unit, giver_id, receiver_id, amount, len(days)))
+    return tuple(moved)
 
 
-def _keep(changes: Changes, ladder: Ladder, member_id: UUID, rank: int, at: datetime) -> None:
-    """Let a member stand on a rank that its score may not be enough for, until the next evaluation."""
+def _place(changes: Changes, ladder: Ladder, member_id: UUID, step: Step) -> Placed:
+    """Let a member stand somewhere; it is told where that changes, or where it did not stand anywhere before."""
     history = changes.history((member_id, ladder.code))
-    if rank_of(ladder, history[-1] if history else None) >= rank:
-        return
-    tally = changes.known((member_id, ladder.unit))
-    since = max(at, known_until(history, tally) or at)
-    score = rules.window_score(ladder, tally.scores, civil_day(since, ladder.zone))
-    due = ladder.evaluation_after(since)
-    changes.extend(ladder, member_id, (Step(rank, since, score, due),), due)
+    last = history[-1] if history else None
+    rank = rank_of(ladder, last)
+    if step.rank != rank or has_ended(history):
+        changes.extend(ladder, member_id, (step,), step.due)
+    elif history:
+        changes.extend(ladder, member_id, (), step.due)
+    return Placed(
+        member_id=member_id,
+        ladder=ladder.code,
+        previous_level=ladder.levels[rank].code,
+        level=ladder.levels[step.rank].code,
+        score=step.score,
+        valid_until=None if step.due is None else ladder.evaluated_at(step.due),
+    )
 
 
-def unmerged(changes: ChangesByPartition, told: Unmerged) -> Wider | None:
-    """A member has again what came through its accounts; both stand where what they have is enough for."""
-    holder_id, member_id = told.holder_id, told.member_id
-    if (wider := missing(changes, (holder_id, member_id, *told.absorbed_ids))) is not None:
-        return wider
-    holder, member = changes.of_member(holder_id), changes.of_member(member_id)
-    absorbed = told.absorbed_ids if told.whole else ()
-    sources = {*told.account_ids, *((member_id, *absorbed) if told.whole else ())}
-    going = parting.from_sources(parting.parts_of(holder_id, holder.entries_of(holder_id)), sources)
-    kept = parting.parts_of(member_id, member.entries_of(member_id))
-    # What a merged member had kept is what it brought; one that stands on its own has what it took back before.
-    coming = parting.difference(going, kept) if member.link(member_id).leads_to is not None else going
-    _add(holder, holder_id, {key: -amount for key, amount in going.items()}, told.unmerged_at)
-    _add(member, member_id, coming, told.unmerged_at)
-    for ladder in sorted(changes.config.ladders.values(), key=lambda ladder: ladder.code):
-        evaluation.look_anew_at(holder, ladder, holder_id, told.unmerged_at)
-        evaluation.look_anew_at(member, ladder, member_id, told.unmerged_at)
-    link = holder.link(holder_id)
-    holder.put_link(link._replace(merged=tuple(each for each in link.merged if each not in (member_id, *absorbed))))
-    member.put_link(member.link(member_id)._replace(leads_to=None, merged=tuple(sorted(absorbed))))
-    for each in absorbed:
-        of_each = changes.of_member(each)
-        of_each.put_link(of_each.link(each)._replace(leads_to=member_id))
-    return None
+def _link(changes: Changes, member_id: UUID, at: datetime) -> Link:
+    link = changes.link(member_id)
+    return Link(member_id, None, b"", at, False, b"") if link is None else link._replace(since=at)
+
+
+def _lead(work: Work, heard: MergeHeard, at: datetime) -> None:
+    """Let IDs lead to the survivor, and what comes to them through the accounts that came along."""
+    coming = (heard.merged_id, *heard.absorbed_ids)
+    survivor = work.of(heard.survivor_id)
+    link = _link(survivor, heard.survivor_id, at)
+    elsewhere = link.accounts_elsewhere()
+    survivor.put_link(
+        link.with_merged({*link.merged_ids(), *coming}).with_accounts_elsewhere(
+            {account: holder for account, holder in elsewhere.items() if account not in heard.account_ids}
+        )
+    )
+    for each in coming:
+        changes = work.of(each)
+        link = _link(changes, each, at)._replace(leads_to=heard.survivor_id, merged=b"")
+        if each == heard.merged_id:
+            link = link.with_accounts_elsewhere(
+                link.accounts_elsewhere() | dict.fromkeys(heard.account_ids, heard.survivor_id)
+            )
+        changes.put_link(link)
+
+
+def _lead_back(work: Work, heard: UnmergeHeard, at: datetime) -> None:
+    """Let IDs lead to the member that stands on its own again, and what comes through its accounts."""
+    leaving = (heard.member_id, *heard.absorbed_ids) if heard.whole else (heard.member_id,)
+    holder, member = work.of(heard.holder_id), work.of(heard.member_id)
+    link = _link(holder, heard.holder_id, at)
+    holder.put_link(
+        link.with_merged({*link.merged_ids()} - {*leaving}).with_accounts_elsewhere(
+            link.accounts_elsewhere() | dict.fromkeys(heard.account_ids, heard.member_id)
+        )
+    )
+    link = _link(member, heard.member_id, at)._replace(leads_to=None)
+    elsewhere = link.accounts_elsewhere()
+    member.put_link(
+        link.with_merged(leaving[1:]).with_accounts_elsewhere(
+            {account: holder for account, holder in elsewhere.items() if account not in heard.account_ids}
+        )
+    )
+    for each in leaving[1:]:
+        changes = work.of(each)
+        changes.put_link(_link(changes, each, at)._replace(leads_to=heard.member_id))

@@ -1,82 +1,79 @@
-"""Every SQL statement with which it is read whom IDs lead to, and all that members scored and were."""
+"""Every SQL statement with which a batch loads what merges concern."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from services.chassis import ids
-from services.chassis.reading import Reading
 from services.tiers.merges.values import Link
-from services.tiers.queries import STANDING_COLUMNS, entries_of, read_evaluations, standing_of
-from services.tiers.state import Tally, TiersState
-from services.tiers.values import DayScore
+from services.tiers.queries import STANDING_COLUMNS, standing_of
+from services.tiers.values import DayScore, Standing
 
 _LINKS = """
-    SELECT member_id, leads_to, merged
+    SELECT member_id, leads_to, merged, since, is_erased, elsewhere
     FROM links
     WHERE partition = $1
       AND member_id = ANY($2::uuid[])
 """
 _SCORES = """
-    SELECT member_id, unit, day, amount, last_at, entries
-    FROM scores
-    WHERE partition = $1
-      AND member_id = ANY($2::uuid[])
-    ORDER BY day
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (member_id)
+    CROSS JOIN LATERAL (
+        SELECT member_id, unit, day, amount, last_at, entries
+        FROM scores
+        WHERE partition = $1
+          AND member_id = wanted.member_id
+        OFFSET 0
+    ) AS found
+    ORDER BY member_id, unit, day
 """
+# The last one that nothing took back is where a member stands.
 _STANDINGS = f"""
-    SELECT {STANDING_COLUMNS}
-    FROM standings AS s
-    WHERE s.partition = $1
-      AND s.member_id = ANY($2::uuid[])
-      AND s.superseded_at IS NULL
-    ORDER BY s.position, s.ordinal
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS wanted (member_id)
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT ON (ladder) {STANDING_COLUMNS}
+        FROM standings AS s
+        WHERE s.partition = $1
+          AND s.member_id = wanted.member_id
+          AND s.superseded_at IS NULL
+        ORDER BY ladder, position DESC, ordinal DESC
+    ) AS found
+"""
+_FIND_LINKS = """
+    SELECT found.*
+    FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
+    CROSS JOIN LATERAL (
+        SELECT member_id, leads_to, merged, since, is_erased, elsewhere
+        FROM links
+        WHERE partition = wanted.partition
+          AND member_id = wanted.member_id
+        OFFSET 0
+    ) AS found
 """
 
 
-async def load_links(
-    connection: asyncpg.Connection, partition: int, member_ids: Collection[UUID], state: TiersState
-) -> None:
-    """Whom IDs lead to; members that were never merged are missing."""
-    for member_id, leads_to, merged in await connection.fetch(_LINKS, partition, list(member_ids)):
-        state.links[member_id] = Link(member_id, leads_to, tuple(ids.split(merged)))
+async def load_links(connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID]) -> list[Link]:
+    """The links of members; most have none."""
+    return [Link._make(row) for row in await connection.fetch(_LINKS, partition, list(member_ids))]
 
 
-async def load_all_of(
-    connection: asyncpg.Connection, partition: int, member_ids: Collection[UUID], state: TiersState
-) -> None:
-    """All that members scored, entry by entry, and all standings of theirs that nothing took back."""
-    wanted = list(member_ids)
-    await load_links(connection, partition, wanted, state)
-    tallies: dict[tuple[UUID, str], Tally] = {}
+async def load_scores(
+    connection: asyncpg.Connection, partition: int, member_ids: Sequence[UUID]
+) -> list[tuple[UUID, str, Any, DayScore]]:
+    """All that members ever scored: member, unit, day and row."""
+    rows = await connection.fetch(_SCORES, partition, member_ids)
+    return [(row[0], row[1], row[2], DayScore(row[3], row[4], row[5])) for row in rows]
 
-    def take_scores(rows: Sequence[Any]) -> None:
-        for member_id, unit, day, amount, last_at, text in rows:
-            tally = tallies.setdefault((member_id, unit), Tally(entries=[]))
-            tally.rows[day] = DayScore(amount, last_at, text)
-            tally.scores[day] = amount
-            tally.last_day = day
-            tally.last_at = last_at if tally.last_at is None else max(tally.last_at, last_at)
-            assert tally.entries is not None, "it was made with a list"
-            tally.entries += entries_of(day, text)
 
-    def take_standings(rows: Sequence[Any]) -> None:
-        for row in rows:
-            standing = standing_of(row)
-            key = (standing.member_id, standing.ladder)
-            state.standings[key] = (*state.standings.get(key, ()), standing)
+async def load_last_standings(
+    connection: asyncpg.Connection, partition: int, member_ids: Sequence[UUID]
+) -> list[Standing]:
+    """Where members stand, on each ladder on which they ever rose."""
+    return [standing_of(row) for row in await connection.fetch(_STANDINGS, partition, member_ids)]
 
-    for key in [key for key in state.standings if key[0] in member_ids]:
-        del state.standings[key]
-    reading = Reading(connection, partition)
-    read_evaluations(reading, state.evaluated)
-    reading.add_many(_SCORES, wanted, take=take_scores)
-    reading.add_many(_STANDINGS, wanted, take=take_standings)
-    await reading.run()
-    for member_id in wanted:
-        for unit in state.config.by_unit:
-            tallies.setdefault((member_id, unit), Tally(entries=[]))
-    state.tallies |= tallies
-    state.loaded.update(wanted)
+
+async def find_links(pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID]) -> dict[UUID, Link]:
+    """The links of members of any partitions."""
+    return {row["member_id"]: Link._make(row) for row in await pool.fetch(_FIND_LINKS, partitions, member_ids)}
