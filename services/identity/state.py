@@ -9,6 +9,7 @@ from services.chassis.store import Rows
 from services.identity import wire
 from services.identity.groups.state import GroupState
 from services.identity.identifiers.state import IdentifierState
+from services.identity.matches.state import MatchState
 from services.identity.merges.state import MergeState
 from services.identity.values import Account, Config, Member, Route
 
@@ -28,6 +29,7 @@ class State:
         """Partitions in which something was told that makes no sense without what was told in the others."""
         self.groups = GroupState(self._change)
         self.merges = MergeState(self._change)
+        self.matches = MatchState(self._change)
         self.identifiers = IdentifierState(self._change)
 
     def fill(self, members: Sequence[Member], accounts: Sequence[Account], routes: Sequence[Route]) -> None:

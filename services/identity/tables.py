@@ -214,3 +214,20 @@ LOOKUPS = sa.Table(
     sa.Column("member_id", sa.Uuid),
     sa.Column("looked_up_at", _TIME, nullable=False),
 )
+# Members who may be one person: each match once for each of the two (owner_id).
+MATCHES = sa.Table(
+    "matches",
+    METADATA,
+    _partition(),
+    sa.Column("owner_id", sa.Uuid, primary_key=True),
+    sa.Column("match_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("other_id", sa.Uuid, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("identifier_id", sa.Uuid, nullable=False),
+    sa.Column("other_identifier_id", sa.Uuid, nullable=False),
+    sa.Column("score", sa.SmallInteger, nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    info=UPSERT,
+)

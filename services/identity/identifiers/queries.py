@@ -39,6 +39,13 @@ FIND_HOLDERS = """
       AND removed_at IS NULL
     ORDER BY identifier_id
 """
+LOAD_HOLDERS = """
+    SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
+    FROM identifier_holders
+    WHERE partition = $1
+      AND blind_index = ANY($2)
+      AND removed_at IS NULL
+"""
 OUTDATED = """
     SELECT i.identifier_id, i.member_id, i.type, i.blind_index, i.value, m.data_key
     FROM identifiers AS i
@@ -82,6 +89,11 @@ async def find_identifier(reader: Reader, partition: int, identifier_id: UUID) -
     """An identifier, a removed one too; None when there never was one."""
     row = await reader.fetchrow(FIND_IDENTIFIER, partition, identifier_id)
     return None if row is None else Identifier(*row)
+
+
+async def load_holders(reader: Reader, partition: int, blind_indexes: Sequence[bytes]) -> list[Holder]:
+    """Who holds values that are looked up in a partition."""
+    return [Holder(*row) for row in await reader.fetch(LOAD_HOLDERS, partition, blind_indexes)]
 
 
 async def find_holders(reader: Reader, partitions: Sequence[int], blind_indexes: Sequence[bytes]) -> list[Holder]:
