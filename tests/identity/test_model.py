@@ -87,7 +87,7 @@ class World:
     def members(self) -> list[Member]:
         """All members."""
         return [
-            Member(partition, row[0], Status(row[1]), *row[2:])
+            Member(partition, row[0], Status(row[1]), *row[2:-1], frozenset(ids.split(row[-1])))
             for (table, partition, _), row in self.rows.items()
             if table == "members"
         ]

@@ -1,4 +1,4 @@
-"""Every statement on identifiers."""
+"""Every statement on identifiers. Look-ups are written so that only one index answers each whole."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -11,11 +11,16 @@ from services.identity.identifiers.values import Holder, Identifier
 _IDENTIFIER = """partition, identifier_id, member_id, type, key_version, blind_index, value, is_demoted, verified_at,
         first_seen_at, last_seen_at, removed_at"""
 LOAD_IDENTIFIERS = f"""
-    SELECT {_IDENTIFIER}
-    FROM identifiers
-    WHERE partition = $1
-      AND member_id = ANY($2)
-    ORDER BY identifier_id
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS asked (member_id)
+    CROSS JOIN LATERAL (
+        SELECT {_IDENTIFIER}
+        FROM identifiers
+        WHERE partition = $1
+          AND member_id = asked.member_id
+        OFFSET 0
+    ) AS found
+    ORDER BY found.identifier_id
 """
 FIND_IDENTIFIERS = f"""
     SELECT {_IDENTIFIER}
@@ -29,7 +34,7 @@ FIND_IDENTIFIER = f"""
     SELECT {_IDENTIFIER}
     FROM identifiers
     WHERE partition = $1
-      AND identifier_id = $2
+      AND identifier_id = ANY(ARRAY[$2::uuid])
 """
 FIND_HOLDERS = """
     SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
