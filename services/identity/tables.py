@@ -183,8 +183,9 @@ IDENTIFIERS = sa.Table(
     sa.Column("first_seen_at", _TIME, nullable=False),
     sa.Column("last_seen_at", _TIME, nullable=False),
     sa.Column("removed_at", _TIME),
-    sa.Index("identifiers_of_member", "partition", "member_id"),
-    sa.Index("identifiers_by_key", "partition", "key_version"),
+    # The conditions hold for all rows: no look-up by something else takes these for its own while the table is young.
+    sa.Index("identifiers_of_member", "partition", "member_id", postgresql_where=sa.text("member_id IS NOT NULL")),
+    sa.Index("identifiers_by_key", "partition", "key_version", postgresql_where=sa.text("key_version > 0")),
     info=UPSERT,
 )
 # Who holds a value. Its partition follows from the blind index, like that of a route; the rest follows from the

@@ -34,7 +34,7 @@ FIND_IDENTIFIER = f"""
     SELECT {_IDENTIFIER}
     FROM identifiers
     WHERE partition = $1
-      AND identifier_id = ANY(ARRAY[$2::uuid])
+      AND identifier_id = $2
 """
 FIND_HOLDERS = """
     SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
@@ -57,6 +57,7 @@ OUTDATED = """
     JOIN members AS m ON m.partition = i.partition AND m.member_id = i.member_id
     WHERE i.partition = $1
       AND i.key_version < $2
+      AND i.key_version > 0
     ORDER BY i.key_version
     LIMIT $3
 """
@@ -64,7 +65,9 @@ _VERSIONS_MISSED = """
     SELECT DISTINCT version
     FROM generate_series(1, $3::int) AS version, generate_series(0, $1::int - 1) AS place
     WHERE version <> ALL($2::int[])
-      AND EXISTS (SELECT FROM identifiers WHERE partition = place AND key_version = version::smallint)
+      AND EXISTS (
+          SELECT FROM identifiers WHERE partition = place AND key_version = version::smallint AND key_version > 0
+      )
     ORDER BY version
 """
 _FORGET_REMOVED = """

@@ -63,8 +63,18 @@ def upgrade() -> None:
         sa.Column("created_at", _TIME, nullable=False),
     )
     distribute_tables("identifiers", "identifier_holders", "lookups", "matches")
-    op.create_index("identifiers_of_member", "identifiers", ["partition", "member_id"])
-    op.create_index("identifiers_by_key", "identifiers", ["partition", "key_version"])
+    op.create_index(
+        "identifiers_of_member",
+        "identifiers",
+        ["partition", "member_id"],
+        postgresql_where=sa.text("member_id IS NOT NULL"),
+    )
+    op.create_index(
+        "identifiers_by_key",
+        "identifiers",
+        ["partition", "key_version"],
+        postgresql_where=sa.text("key_version > 0"),
+    )
     op.create_index(
         "identifier_holders_removed",
         "identifier_holders",
