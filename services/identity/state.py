@@ -9,6 +9,7 @@ from services.chassis.store import Rows, gone, opposite
 from services.identity import wire
 from services.identity.groups.state import GroupState
 from services.identity.identifiers.state import IdentifierState
+from services.identity.matches.state import MatchState
 from services.identity.merges.state import MergeState
 from services.identity.privacy.state import PrivacyState
 from services.identity.values import Account, Config, Member, Route
@@ -30,6 +31,7 @@ class State:
         self.groups = GroupState(self._change)
         self.merges = MergeState(self._change)
         self.privacy = PrivacyState(self._change)
+        self.matches = MatchState(self._change)
         self.identifiers = IdentifierState(self._change)
 
     def fill(self, members: Sequence[Member], accounts: Sequence[Account], routes: Sequence[Route]) -> None:

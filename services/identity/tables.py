@@ -208,8 +208,9 @@ IDENTIFIERS = sa.Table(
     sa.Column("first_seen_at", _TIME, nullable=False),
     sa.Column("last_seen_at", _TIME, nullable=False),
     sa.Column("removed_at", _TIME),
-    sa.Index("identifiers_of_member", "partition", "member_id"),
-    sa.Index("identifiers_by_key", "partition", "key_version"),
+    # The conditions hold for all rows: no look-up by something else takes these for its own while the table is young.
+    sa.Index("identifiers_of_member", "partition", "member_id", postgresql_where=sa.text("member_id IS NOT NULL")),
+    sa.Index("identifiers_by_key", "partition", "key_version", postgresql_where=sa.text("key_version > 0")),
     info=UPSERT,
 )
 # Who holds a value. Its partition follows from the blind index, like that of a route; the rest follows from the
@@ -238,4 +239,21 @@ LOOKUPS = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("member_id", sa.Uuid),
     sa.Column("looked_up_at", _TIME, nullable=False),
+)
+# Members who may be one person: each match once for each of the two (owner_id).
+MATCHES = sa.Table(
+    "matches",
+    METADATA,
+    _partition(),
+    sa.Column("owner_id", sa.Uuid, primary_key=True),
+    sa.Column("match_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", sa.Uuid, nullable=False),
+    sa.Column("other_id", sa.Uuid, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("identifier_id", sa.Uuid, nullable=False),
+    sa.Column("other_identifier_id", sa.Uuid, nullable=False),
+    sa.Column("score", sa.SmallInteger, nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    info=UPSERT,
 )

@@ -1,8 +1,11 @@
-"""Groups are looked up one by one, by an index of just that, also while a table is too young to have statistics."""
+"""Groups and identifiers are looked up one by one, by an index of just that, also while a table is too young to have
+statistics."""
 
 import pytest
 
 from services.identity.groups import queries
+from services.identity.identifiers import queries as identifier_queries
+from services.identity.matches import queries as match_queries
 from tests.support.plans import BEFORE, check_looks_up, plan_of
 
 QUERIES = {
@@ -17,6 +20,13 @@ QUERIES = {
         "PAGE_OF_INVITATIONS",
         "DUE_INVITATIONS",
     )
+} | {
+    "LOAD_IDENTIFIERS": identifier_queries.LOAD_IDENTIFIERS,
+    "FIND_IDENTIFIERS": identifier_queries.FIND_IDENTIFIERS,
+    "FIND_IDENTIFIER": identifier_queries.FIND_IDENTIFIER,
+    "LOAD_HOLDERS": identifier_queries.LOAD_HOLDERS,
+    "FIND_HOLDERS": identifier_queries.FIND_HOLDERS,
+    "LOAD_MATCHES": match_queries.LOAD_MATCHES,
 }
 
 

@@ -64,13 +64,18 @@ class OfIdentifier:
     added_to: UUID
     """The member that it was added to, and lives with."""
     identifier_id: UUID
-    blind_index: bytes
+    blind_indexes: tuple[bytes, ...]
+    """The value, as each version of the keys hashes it, and as it is found now; none when it was removed."""
     validate_only: bool
 
     @property
     def owners(self) -> tuple[int, ...]:
         """The identifier, where the request is kept, its holder, and the value."""
-        return (routing_of(self.identifier_id), routing_of(self.member_id), value_routing(self.blind_index))
+        return (
+            routing_of(self.identifier_id),
+            routing_of(self.member_id),
+            *map(value_routing, self.blind_indexes),
+        )
 
     @property
     def member_ids(self) -> tuple[UUID, ...]:

@@ -20,8 +20,10 @@ from services.identity.identifiers.commands import (
     VerifyIdentifier,
     value_routing,
 )
+from services.identity.identifiers.meeting import met
 from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
 from services.identity.privacy.commands import EraseMember
+from services.identity.matches.queries import load_matches
 from services.identity.state import State
 from services.identity.values import Config, Member
 from services.identity.wire import Place
@@ -37,6 +39,15 @@ async def load(
         return
     keepers = [one.member_id for one in state.members().values() if asked & {one.member_id, one.survivor_id}]
     state.identifiers.fill(await queries.load_identifiers(connection, partition, keepers))
+    values = {
+        each
+        for command in commands
+        if isinstance(command, AddIdentifier | VerifyIdentifier)
+        for each in command.blind_indexes
+    }
+    if values:
+        state.identifiers.fill_holders(await queries.load_holders(connection, partition, list(values)))
+        state.matches.fill(await load_matches(connection, partition, keepers))
 
 
 def decide(state: State, command: IdentifierCommand, moment: Moment[Config]) -> Decided:
@@ -66,12 +77,12 @@ def _add(state: State, command: AddIdentifier, moment: Moment[Config]) -> Decide
     had = state.identifiers.of_members([member.member_id, *_merged_into(state, member)])
     same = next((one for one in had if one.blind_index in command.blind_indexes), None)
     if same is not None and same.is_held:
-        return _see_again(command, kind, same, moment)
+        return _see_again(state, command, kind, same, moment)
     if same is None and len(had) >= rules.MAX_IDENTIFIERS:
         return errors.identifier_limit(rules.MAX_IDENTIFIERS)
     added = _new(command, member, moment) if same is None else _revived(state, command, same, moment)
     of_type = [one for one in had if one.type == kind.code and one != same]
-    return _added(command, kind, added, of_type, moment)
+    return _added(state, command, kind, added, of_type, moment)
 
 
 def _new(command: AddIdentifier, member: Member, moment: Moment[Config]) -> Identifier:
@@ -105,6 +116,7 @@ def _revived(state: State, command: AddIdentifier, removed: Identifier, moment: 
 
 
 def _added(
+    state: State,
     command: AddIdentifier,
     kind: IdentifierType,
     added: Identifier,
@@ -116,21 +128,30 @@ def _added(
     others = [one for one in demoted if one is not as_it_is]
     if (wider := unlocked((as_it_is, *others), moment)) is not None:
         return wider
+    matches = met(state, command.member_id, as_it_is, command.blind_indexes, kind, moment)
+    if isinstance(matches, Wider):
+        return matches
     ids = [one.identifier_id for one in others]
     place = _place(command, as_it_is, moment)
     return Decision(
-        Known(changed=(as_it_is, *others)), lambda: wire.added_answer(as_it_is, kind, ids, True, moment.at, place)
+        Known(changed=(as_it_is, *others), matches=matches),
+        lambda: wire.added_answer(as_it_is, kind, ids, matches, True, moment.at, place),
     )
 
 
-def _see_again(command: AddIdentifier, kind: IdentifierType, held: Identifier, moment: Moment[Config]) -> Decided:
+def _see_again(
+    state: State, command: AddIdentifier, kind: IdentifierType, held: Identifier, moment: Moment[Config]
+) -> Decided:
     """The member holds it already; what is verified now is verified from now on."""
     seen = held._replace(last_seen_at=moment.at, verified_at=moment.at if command.verified else held.verified_at)
     if (wider := unlocked((seen,), moment)) is not None:
         return wider
+    matches = met(state, command.member_id, seen, command.blind_indexes, kind, moment)
+    if isinstance(matches, Wider):
+        return matches
     place = _place(command, seen, moment)
-    change = Known(changed=(seen,)) if command.verified else Known(seen=(seen,))
-    return Decision(change, lambda: wire.added_answer(seen, kind, (), False, moment.at, place))
+    change = Known(changed=(seen,), matches=matches) if command.verified else Known(seen=(seen,), matches=matches)
+    return Decision(change, lambda: wire.added_answer(seen, kind, (), matches, False, moment.at, place))
 
 
 def _verify(state: State, command: VerifyIdentifier, moment: Moment[Config]) -> Decided:
@@ -141,8 +162,12 @@ def _verify(state: State, command: VerifyIdentifier, moment: Moment[Config]) -> 
     if isinstance(kind, Rejection):
         return kind
     verified = found._replace(verified_at=moment.at, last_seen_at=moment.at)
+    matches = met(state, command.member_id, verified, command.blind_indexes, kind, moment)
+    if isinstance(matches, Wider):
+        return matches
     place = _place(command, verified, moment)
-    return Decision(Known(changed=(verified,)), lambda: wire.verified_answer(verified, kind, moment.at, place))
+    change = Known(changed=(verified,), matches=matches)
+    return Decision(change, lambda: wire.verified_answer(verified, kind, matches, moment.at, place))
 
 
 def _remove(state: State, command: RemoveIdentifier, moment: Moment[Config]) -> Decided:

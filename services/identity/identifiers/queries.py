@@ -1,4 +1,4 @@
-"""Every statement on identifiers."""
+"""Every statement on identifiers. Look-ups are written so that only one index answers each whole."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -11,11 +11,16 @@ from services.identity.identifiers.values import Holder, Identifier
 _IDENTIFIER = """partition, identifier_id, member_id, type, key_version, blind_index, value, is_demoted, verified_at,
         first_seen_at, last_seen_at, removed_at"""
 LOAD_IDENTIFIERS = f"""
-    SELECT {_IDENTIFIER}
-    FROM identifiers
-    WHERE partition = $1
-      AND member_id = ANY($2)
-    ORDER BY identifier_id
+    SELECT found.*
+    FROM unnest($2::uuid[]) AS asked (member_id)
+    CROSS JOIN LATERAL (
+        SELECT {_IDENTIFIER}
+        FROM identifiers
+        WHERE partition = $1
+          AND member_id = asked.member_id
+        OFFSET 0
+    ) AS found
+    ORDER BY found.identifier_id
 """
 FIND_IDENTIFIERS = f"""
     SELECT {_IDENTIFIER}
@@ -39,12 +44,20 @@ FIND_HOLDERS = """
       AND removed_at IS NULL
     ORDER BY identifier_id
 """
+LOAD_HOLDERS = """
+    SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
+    FROM identifier_holders
+    WHERE partition = $1
+      AND blind_index = ANY($2)
+      AND removed_at IS NULL
+"""
 OUTDATED = """
     SELECT i.identifier_id, i.member_id, i.type, i.blind_index, i.value, m.data_key
     FROM identifiers AS i
     JOIN members AS m ON m.partition = i.partition AND m.member_id = i.member_id
     WHERE i.partition = $1
       AND i.key_version < $2
+      AND i.key_version > 0
     ORDER BY i.key_version
     LIMIT $3
 """
@@ -52,7 +65,9 @@ _VERSIONS_MISSED = """
     SELECT DISTINCT version
     FROM generate_series(1, $3::int) AS version, generate_series(0, $1::int - 1) AS place
     WHERE version <> ALL($2::int[])
-      AND EXISTS (SELECT FROM identifiers WHERE partition = place AND key_version = version::smallint)
+      AND EXISTS (
+          SELECT FROM identifiers WHERE partition = place AND key_version = version::smallint AND key_version > 0
+      )
     ORDER BY version
 """
 _FORGET_REMOVED = """
@@ -82,6 +97,11 @@ async def find_identifier(reader: Reader, partition: int, identifier_id: UUID) -
     """An identifier, a removed one too; None when there never was one."""
     row = await reader.fetchrow(FIND_IDENTIFIER, partition, identifier_id)
     return None if row is None else Identifier(*row)
+
+
+async def load_holders(reader: Reader, partition: int, blind_indexes: Sequence[bytes]) -> list[Holder]:
+    """Who holds values that are looked up in a partition."""
+    return [Holder(*row) for row in await reader.fetch(LOAD_HOLDERS, partition, blind_indexes)]
 
 
 async def find_holders(reader: Reader, partitions: Sequence[int], blind_indexes: Sequence[bytes]) -> list[Holder]:

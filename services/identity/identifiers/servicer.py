@@ -63,7 +63,7 @@ class IdentifierMethods:
             member_id=identifier.member_id,
             added_to=identifier.member_id,
             identifier_id=identifier.identifier_id,
-            blind_index=identifier.blind_index,
+            blind_indexes=await self._hashes(identifier),
             validate_only=validate_only,
         )
         return await self._write(command, call)
@@ -77,7 +77,7 @@ class IdentifierMethods:
             member_id=identifier.member_id,
             added_to=identifier.member_id,
             identifier_id=identifier.identifier_id,
-            blind_index=identifier.blind_index,
+            blind_indexes=(identifier.blind_index,) if identifier.is_held else (),
             validate_only=validate_only,
         )
         return await self._write(command, call)
@@ -109,6 +109,16 @@ class IdentifierMethods:
         if found is None:
             raise Refused(errors.IDENTIFIER_UNKNOWN)
         return found
+
+    async def _hashes(self, identifier: Identifier) -> tuple[bytes, ...]:
+        """Where others who hold the same value are looked up."""
+        if not identifier.is_held:
+            return ()
+        keeper = (await self._holders.find([identifier.member_id]))[identifier.member_id]
+        box = self._sealing.member_box(keeper.data_key, keeper.member_id.bytes)
+        value = box.open(identifier.value, identifier.identifier_id.bytes).decode()
+        indexes = self._index_keys.indexes(identifier.type, value)
+        return tuple({identifier.blind_index, *(index.blind_index for index in indexes)})
 
     async def _write(self, command: IdentifierCommand, call: Call) -> Serialised:
         (outcome,) = await self._at.lanes.submit((command,), deadline=call.deadline, traceparent=current_traceparent())

@@ -21,11 +21,22 @@ class IdentifierState:
         self._change = change
         self._identifiers: dict[UUID, Identifier] = {}
         self._of_members: dict[UUID, dict[UUID, Identifier]] = {}
+        self._holders: dict[bytes, dict[UUID, Holder]] = {}
 
     def fill(self, identifiers: Iterable[Identifier]) -> None:
         """Take over identifiers that were read."""
         for identifier in identifiers:
             self._keep(identifier)
+
+    def fill_holders(self, holders: Iterable[Holder]) -> None:
+        """Take over who holds values."""
+        for holder in holders:
+            self._holders.setdefault(holder.blind_index, {})[holder.identifier_id] = holder
+
+    def holders(self, blind_indexes: Iterable[bytes]) -> list[Holder]:
+        """Who holds a value, under any of its hashes, by ID."""
+        found = [one for blind_index in blind_indexes for one in self._holders.get(blind_index, {}).values()]
+        return sorted(found, key=lambda holder: holder.identifier_id)
 
     def identifier(self, identifier_id: UUID) -> Identifier | None:
         """An identifier, if there is one of this ID."""
@@ -57,6 +68,7 @@ class IdentifierState:
             identifier.verified_at,
             identifier.removed_at,
         )
+        self._holders.setdefault(holder.blind_index, {})[holder.identifier_id] = holder
         key = (identifier.blind_index, identifier.identifier_id)
         self._change(place, "identifier_holders", key, holder[1:])
 

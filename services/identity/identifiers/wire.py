@@ -8,6 +8,7 @@ from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.identity.identifiers import rules
 from services.identity.identifiers.values import IDENTIFIER, Holder, Identifier, IdentifierType, Strength
+from services.identity.matches.values import MATCH, Match
 from services.identity.values import MEMBER
 from services.identity.vault import Box
 from services.identity.wire import Place, position
@@ -48,7 +49,13 @@ def shown_message(
 
 
 def added_answer(
-    identifier: Identifier, kind: IdentifierType, demoted: Iterable[UUID], is_new: bool, at: datetime, place: Place
+    identifier: Identifier,
+    kind: IdentifierType,
+    demoted: Iterable[UUID],
+    matches: Iterable[Match],
+    is_new: bool,
+    at: datetime,
+    place: Place,
 ) -> bytes:
     """A member has an identifier. A dry run adds nothing, so there is no ID to tell of what would be new."""
     answer = pb.AddIdentifierResponse(
@@ -58,15 +65,19 @@ def added_answer(
     )
     if place is not None:
         answer.position.CopyFrom(position(place))
+        answer.match_ids.extend(ids.encode(MATCH, match.match_id) for match in matches)
     elif is_new:
         answer.identifier.identifier_id = ""
     return answer.SerializeToString()
 
 
-def verified_answer(identifier: Identifier, kind: IdentifierType, at: datetime, place: Place) -> bytes:
+def verified_answer(
+    identifier: Identifier, kind: IdentifierType, matches: Iterable[Match], at: datetime, place: Place
+) -> bytes:
     """An identifier is verified."""
     answer = pb.VerifyIdentifierResponse(identifier=identifier_message(identifier, kind, at))
     if place is not None:
+        answer.match_ids.extend(ids.encode(MATCH, match.match_id) for match in matches)
         answer.position.CopyFrom(position(place))
     return answer.SerializeToString()
 

@@ -1,4 +1,4 @@
-"""Identifiers of members, who holds which value, and who looked for one."""
+"""Identifiers of members, who holds which value, who looked for one, and who met by one."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the three tables."""
+    """Make the four tables."""
     op.create_table(
         "identifiers",
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
@@ -48,9 +48,33 @@ def upgrade() -> None:
         sa.Column("member_id", sa.Uuid),
         sa.Column("looked_up_at", _TIME, nullable=False),
     )
-    distribute_tables("identifiers", "identifier_holders", "lookups")
-    op.create_index("identifiers_of_member", "identifiers", ["partition", "member_id"])
-    op.create_index("identifiers_by_key", "identifiers", ["partition", "key_version"])
+    op.create_table(
+        "matches",
+        sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("owner_id", sa.Uuid, primary_key=True),
+        sa.Column("match_id", sa.Uuid, primary_key=True),
+        sa.Column("member_id", sa.Uuid, nullable=False),
+        sa.Column("other_id", sa.Uuid, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("identifier_id", sa.Uuid, nullable=False),
+        sa.Column("other_identifier_id", sa.Uuid, nullable=False),
+        sa.Column("score", sa.SmallInteger, nullable=False),
+        sa.Column("status", sa.SmallInteger, nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
+    )
+    distribute_tables("identifiers", "identifier_holders", "lookups", "matches")
+    op.create_index(
+        "identifiers_of_member",
+        "identifiers",
+        ["partition", "member_id"],
+        postgresql_where=sa.text("member_id IS NOT NULL"),
+    )
+    op.create_index(
+        "identifiers_by_key",
+        "identifiers",
+        ["partition", "key_version"],
+        postgresql_where=sa.text("key_version > 0"),
+    )
     op.create_index(
         "identifier_holders_removed",
         "identifier_holders",

@@ -1,0 +1,1 @@
+"""Members who may be one person: what was found, and what speaks for it. What follows is decided elsewhere."""
