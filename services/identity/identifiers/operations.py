@@ -22,8 +22,8 @@ from services.identity.identifiers.commands import (
 )
 from services.identity.identifiers.meeting import met
 from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
-from services.identity.privacy.commands import EraseMember
 from services.identity.matches.queries import load_matches
+from services.identity.privacy.commands import EraseMember
 from services.identity.state import State
 from services.identity.values import Config, Member
 from services.identity.wire import Place
