@@ -22,11 +22,11 @@ def external_id(number: int) -> str:
     return f"+86 138 {number:08}"
 
 
-def requests(purpose: str, count: int) -> Iterator[pb.ResolveAccountRequest]:
-    """So many requests."""
+def requests(purpose: str, count: int, accounts: int = MEMBERS) -> Iterator[pb.ResolveAccountRequest]:
+    """So many requests for the first so many accounts."""
     chance = dice(purpose)
     for _ in range(count):
-        yield pb.ResolveAccountRequest(domain=DOMAIN, external_id=external_id(chance.randrange(MEMBERS)))
+        yield pb.ResolveAccountRequest(domain=DOMAIN, external_id=external_id(chance.randrange(accounts)))
 
 
 async def fill_identity(machine: Machine, dsn: str) -> None:
