@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -13,6 +14,8 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from services.chassis.at_least import AtLeast
+from services.chassis.audit.servicer import AuditServicer
+from services.chassis.audit.trail import Trail, remove_old_links
 from services.chassis.batches import BatchListener, BatchWriter, CommitListener, warm
 from services.chassis.certificates import Connection, certificates_of
 from services.chassis.clock import Clock, prepare_clock
@@ -38,6 +41,7 @@ from services.chassis.server import Service, build_server
 from services.chassis.settings import DatabaseSettings, ServiceSettings, load_settings
 from services.chassis.store import Store
 from services.chassis.telemetry import Telemetry, start_telemetry
+from tessera.audit.v1 import audit_service_pb2
 from tessera.clock.v1 import clock_service_pb2
 from tessera.config.v1 import config_service_pb2
 from tessera.events.v1 import event_feed_pb2
@@ -169,12 +173,16 @@ async def _wire(
     runner = JobRunner(definition.jobs(platform), pool, configurations, platform.clock)
     followers = _followers(settings, definition, platform, cursors, opened)
     telemetry.registry.register(ServiceGauges(lanes, followers, configurations, virtual_clock=platform.clock.virtual))
+    trail = _open_trail(settings, opened)
     server = build_server(
-        settings, telemetry, _services(definition, platform, heads, runner, _publishing_connection(settings, opened))
+        settings,
+        telemetry,
+        _services(definition, platform, heads, runner, _publishing_connection(settings, opened)),
+        trail,
     )
     tasks = [
         *(asyncio.create_task(follower.run(), name=f"follow-{follower.source}") for follower in followers),
-        asyncio.create_task(_maintain(pool), name="maintain"),
+        asyncio.create_task(_maintain(pool, settings.audit_days), name="maintain"),
         asyncio.create_task(_release_readers(server.draining, heads, cursors), name="release-readers"),
     ]
     if not platform.clock.virtual:
@@ -194,6 +202,19 @@ def _publishing_connection(settings: ServiceSettings, opened: AsyncExitStack) ->
     )
     opened.push_async_callback(connection.close)
     return connection
+
+
+def _open_trail(settings: ServiceSettings, opened: AsyncExitStack) -> Trail:
+    connection = WriteConnection(settings.database_dsn.get_secret_value(), f"{settings.service}-audit")
+    opened.push_async_callback(connection.close)
+    trail = Trail(connection, _audit_key(settings))
+    trail.start()
+    opened.push_async_callback(trail.close)
+    return trail
+
+
+def _audit_key(settings: ServiceSettings) -> bytes:
+    return bytes.fromhex(settings.audit_key.get_secret_value())
 
 
 def _services(
@@ -221,11 +242,13 @@ def _services(
         definition.fixed_fields,
     )
     config = ConfigServicer(platform.pool, publisher, platform.page_tokens)
+    audit = AuditServicer(platform.pool, platform.long_reads, platform.page_tokens, _audit_key(platform.settings))
     return [
         (definition.contract, definition.servicer(platform)),
         *definition.further(platform),
         (event_feed_pb2.DESCRIPTOR.services_by_name["EventFeed"], feed),
         (config_service_pb2.DESCRIPTOR.services_by_name["ConfigService"], config),
+        (audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"], audit),
         (clock_service_pb2.DESCRIPTOR.services_by_name["ClockService"], ClockServicer(platform.clock, runner)),
     ]
 
@@ -300,14 +323,16 @@ def _followers(
     return followers
 
 
-async def _maintain(pool: asyncpg.Pool) -> None:
+async def _maintain(pool: asyncpg.Pool, audit_days: int | None) -> None:
     while True:
         await asyncio.sleep(MAINTENANCE_INTERVAL_S)
         try:
             async with pool.acquire() as connection:
                 await maintain_months(connection)
+            if audit_days is not None:
+                await remove_old_links(pool, timedelta(days=audit_days))
         except Exception:
-            _LOG.exception("tables of the months were not maintained; tried again in an hour")
+            _LOG.exception("tables of the months and of the audit trail were not maintained; tried again in an hour")
 
 
 async def _release_readers(draining: asyncio.Event, *waits: Progress[Any]) -> None:

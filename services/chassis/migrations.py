@@ -113,6 +113,32 @@ def create_chassis_tables() -> None:
     op.execute(first_heads(partitions))
 
 
+def create_audit_tables() -> None:
+    """The audit trail, of which nothing is written yet."""
+    op.create_table(
+        "audit",
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("payload", sa.LargeBinary, nullable=False),
+        sa.Column("chain_hash", sa.LargeBinary, nullable=False),
+    )
+    # It is compressed already.
+    op.execute("ALTER TABLE audit ALTER COLUMN payload SET STORAGE EXTERNAL")
+    op.create_table(
+        "audit_head",
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("chain_hash", sa.LargeBinary, nullable=False),
+        sa.Column("kept_after", sa.BigInteger, nullable=False),
+        sa.Column("kept_hash", sa.LargeBinary, nullable=False),
+    )
+    op.execute(first_audit_head())
+
+
+def first_audit_head() -> str:
+    """The statement that makes the one row of `audit_head`."""
+    return "INSERT INTO audit_head (number, chain_hash, kept_after, kept_hash) VALUES (0, '', 0, '')"
+
+
 def first_heads(partitions: int) -> str:
     """The statement that makes the head of each partition and of the system partition, before anything happened."""
     return (

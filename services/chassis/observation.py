@@ -32,6 +32,9 @@ class CallHeaders(NamedTuple):
     tracestate: str
 
 
+NO_HEADERS = CallHeaders(None, "", "")
+
+
 class Observation:
     """The measurement of one call, from its arrival to `end`."""
 

@@ -25,6 +25,8 @@ class Serialised:
     """A response that is bytes already: answers are kept serialised, and sent as they are kept."""
 
     answer: bytes
+    refused_items: int = 0
+    """How many items of a bulk call were refused."""
 
     def SerializeToString(self) -> bytes:
         """As a message does it."""
@@ -60,7 +62,8 @@ async def bulk_reply(
         places.append(rejection)
     outcomes = iter(await submit(commands))
     results = [next(outcomes) if refused_item is None else refused_item for refused_item in places]
-    return Serialised(b"".join([bulk_result(result, error_domain) for result in results]))
+    answer = b"".join([bulk_result(result, error_domain) for result in results])
+    return Serialised(answer, sum(1 for result in results if not is_ok(result)))
 
 
 def bulk_result(outcome: Outcome | Rejection, error_domain: str) -> bytes:
@@ -69,9 +72,22 @@ def bulk_result(outcome: Outcome | Rejection, error_domain: str) -> bytes:
     Serialised messages that stand one behind the other are one message, so these make up the response to many.
     """
     if isinstance(outcome, Verdict):
-        return _field(_RESULTS, _field(_RESPONSE if outcome.code == OK else _ERROR, outcome.payload))
+        return _field(_RESULTS, _field(_RESPONSE if is_ok(outcome) else _ERROR, outcome.payload))
     rejection = outcome if isinstance(outcome, Rejection) else rejection_of(outcome)
     return _field(_RESULTS, _field(_ERROR, to_status(rejection, error_domain).SerializeToString()))
+
+
+def is_error(result: bytes) -> bool:
+    """Whether what `bulk_result` made is a refusal."""
+    start = 1
+    while result[start] & 128:
+        start += 1
+    return result[start + 1 : start + 2] == _ERROR
+
+
+def is_ok(outcome: Outcome | Rejection) -> bool:
+    """Whether an item was done as it was asked for."""
+    return isinstance(outcome, Verdict) and outcome.code == OK
 
 
 def _field(tag: bytes, content: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The way of every call: telemetry > identity of caller and access > deadline > validation > handler > errors.
+"""The way of every call: telemetry > identity of caller and access > deadline > validation > handler > audit > errors.
 
 What a method needs at each step is prepared once, when the server is built; `_handler` is the order itself.
 """
@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -17,12 +17,14 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode, aio
 
 from services.chassis.access import AccessPolicy, Caller, permission_of
+from services.chassis.audit.auditing import Auditing, Concern
+from services.chassis.audit.trail import Trail
 from services.chassis.errors import Refused, Rejection, bounded_status
 from services.chassis.failures import DEADLINE_EXCEEDED, SHUTTING_DOWN, rejection_of
 from services.chassis.identification import Identification
 from services.chassis.in_flight import CallsInFlight
 from services.chassis.logs import call_in_progress
-from services.chassis.observation import CallHeaders, MethodTelemetry, read_headers
+from services.chassis.observation import NO_HEADERS, CallHeaders, MethodTelemetry, read_headers
 from services.chassis.telemetry import Telemetry
 from services.chassis.validation import MALFORMED_REQUEST, compile_rules, item_rejection
 
@@ -58,6 +60,9 @@ class Call:
     method: str
     deadline: float
     trailing: tuple[tuple[str, str | bytes], ...] = ()
+    headers: CallHeaders = NO_HEADERS
+    concern: Concern | None = None
+    """What the audit trail keeps of it beside its verdict; None when it keeps nothing."""
 
     def remaining_s(self) -> float:
         """Seconds until the deadline, never less than 0."""
@@ -80,6 +85,9 @@ class Pipeline:
     default_deadline_s: float
     max_deadline_s: float
     stream_deadline_s: float
+    by_certificate: bool = False
+    trail: Trail | None = None
+    """The audit trail; None where no call is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class _Method:
     request_class: type[Message]
     default_deadline_s: float
     max_deadline_s: float
+    auditing: Auditing | None
 
 
 def add_service(server: aio.Server, pipeline: Pipeline, service: ServiceDescriptor, servicer: object) -> None:
@@ -114,8 +123,9 @@ def _method_handler(
         raise UnservableMethod(f"{method.full_name} streams its requests, which this server does not support")
     prepared = _prepare(pipeline, method)
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(_handler(pipeline, prepared, _stream(implementation)))
-    return grpc.unary_unary_rpc_method_handler(_handler(pipeline, prepared, _unary(implementation)))
+        answer = _stream(implementation, prepared.auditing)
+        return grpc.unary_stream_rpc_method_handler(_handler(pipeline, prepared, answer))
+    return grpc.unary_unary_rpc_method_handler(_handler(pipeline, prepared, _unary(implementation, prepared.auditing)))
 
 
 def _prepare(pipeline: Pipeline, method: MethodDescriptor) -> _Method:
@@ -130,24 +140,31 @@ def _prepare(pipeline: Pipeline, method: MethodDescriptor) -> _Method:
         request_class=request_class,
         default_deadline_s=pipeline.stream_deadline_s if streams else pipeline.default_deadline_s,
         max_deadline_s=pipeline.stream_deadline_s if streams else pipeline.max_deadline_s,
+        auditing=None
+        if pipeline.trail is None
+        else Auditing(pipeline.trail, method, by_certificate=pipeline.by_certificate),
     )
 
 
 def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[bytes, Context], Awaitable[Any]]:
     telemetry = MethodTelemetry(pipeline.telemetry, method.name)
     in_flight = pipeline.in_flight
+    auditing = method.auditing
 
     async def serve(payload: bytes, context: Context) -> bytes | None:
         headers = read_headers(context.invocation_metadata())
         observed = telemetry.begin(headers)
         call: Call | None = None
+        request: Message | None = None
         in_flight.count += 1
         try:
             if in_flight.is_refusing:
                 raise Refused(SHUTTING_DOWN)
             caller = _admit(pipeline.identification, method, headers, context)
-            call, is_cut = _with_deadline(method, caller, context.time_remaining())
+            call, is_cut = _with_deadline(method, caller, headers, context.time_remaining())
             request = _parse(method, payload)
+            if auditing is not None:
+                call.concern = auditing.concern(request)
             if is_cut:
                 async with asyncio.timeout_at(call.deadline):
                     reply = await answer(request, call, context)
@@ -156,8 +173,17 @@ def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[b
         except (Exception, asyncio.CancelledError) as error:
             if _is_abandoned(error):
                 observed.end(StatusCode.CANCELLED)
+                if auditing is not None and call is not None:
+                    auditing.failed(call, StatusCode.CANCELLED, "")
                 raise
             rejection = _rejection(error, call)
+            if auditing is not None:
+                if call is None:
+                    auditing.not_admitted(headers, rejection)
+                elif request is None:
+                    auditing.malformed(call, rejection)
+                else:
+                    auditing.failed(call, rejection.code, rejection.reason)
             observed.end(rejection.code)
             return await _abort(context, rejection, pipeline.error_domain, call.trailing if call else ())
         finally:
@@ -185,7 +211,9 @@ def _admit(identification: Identification, method: _Method, headers: CallHeaders
     return caller
 
 
-def _with_deadline(method: _Method, caller: Caller, remaining_s: float | None) -> tuple[Call, bool]:
+def _with_deadline(
+    method: _Method, caller: Caller, headers: CallHeaders, remaining_s: float | None
+) -> tuple[Call, bool]:
     """The call, and whether its deadline is ours: the client's own is kept by the transport, which ends the task."""
     is_cut = remaining_s is None or remaining_s > method.max_deadline_s
     if remaining_s is None or remaining_s > NO_DEADLINE_S:
@@ -193,7 +221,7 @@ def _with_deadline(method: _Method, caller: Caller, remaining_s: float | None) -
     elif remaining_s <= 0:
         raise Refused(DEADLINE_EXCEEDED)
     deadline = time.monotonic() + min(remaining_s, method.max_deadline_s)
-    return Call(caller, method.name, deadline), is_cut
+    return Call(caller, method.name, deadline, headers=headers), is_cut
 
 
 def _parse(method: _Method, payload: bytes) -> Message:
@@ -207,18 +235,38 @@ def _parse(method: _Method, payload: bytes) -> Message:
     return request
 
 
-def _unary(implementation: Callable[[Any, Call], Awaitable[Response]]) -> Answer:
+def _unary(implementation: Callable[[Any, Call], Awaitable[Response]], auditing: Auditing | None) -> Answer:
     async def answer(request: Message, call: Call, context: Context) -> bytes:
-        return (await implementation(request, call)).SerializeToString()
+        reply = await implementation(request, call)
+        if auditing is not None:
+            auditing.answered(call, _refused_items(reply) if call.concern and call.concern.items else 0)
+            if auditing.waits:
+                await auditing.kept(call.remaining_s())
+        return reply.SerializeToString()
 
     return answer
 
 
-def _stream(implementation: Callable[[Any, Call], AsyncGenerator[Message, None]]) -> Answer:
+def _refused_items(reply: Any) -> int:
+    """How many items of a bulk call were refused, by a message or by what counted them when it became bytes."""
+    if isinstance(reply, Message):
+        return sum(result.HasField("error") for result in cast(Any, reply).results)
+    return int(reply.refused_items)
+
+
+def _stream(implementation: Callable[[Any, Call], AsyncGenerator[Message, None]], auditing: Auditing | None) -> Answer:
     async def answer(request: Message, call: Call, context: Context) -> None:
+        is_noted = auditing is None
         async with aclosing(implementation(request, call)) as messages:
             async for message in messages:
+                if auditing is not None and not is_noted:
+                    auditing.answered(call, 0)
+                    is_noted = True
+                    if auditing.waits:
+                        await auditing.kept(call.remaining_s())
                 await context.write(message.SerializeToString())
+        if auditing is not None and not is_noted:
+            auditing.answered(call, 0)
 
     return answer
 

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.chassis.access import AccessPolicy
+from services.chassis.audit.trail import Trail
 from services.chassis.certificates import Certificates, certificates_of
 from services.chassis.health import Health
 from services.chassis.identification import Identification
@@ -66,8 +67,12 @@ class Server:
         await self._grpc_server.stop(grace_s)
 
 
-def build_server(settings: ServiceSettings, telemetry: Telemetry, services: Sequence[Service]) -> Server:
+def build_server(
+    settings: ServiceSettings, telemetry: Telemetry, services: Sequence[Service], trail: Trail | None = None
+) -> Server:
     """A server of all `services` with health and reflection, bound to `settings.listen` and not yet started.
+
+    Calls are kept in the audit trail, where there is one.
 
     Raises ServerError when the address or the transport cannot be had, CertificateError for a certificate that cannot
     be used, PolicyError for a policy file with mistakes, MissingPermission and UnservableMethod for a contract that
@@ -76,7 +81,7 @@ def build_server(settings: ServiceSettings, telemetry: Telemetry, services: Sequ
     certificates = certificates_of(settings)
     grpc_server = _transport(settings)
     in_flight = CallsInFlight()
-    pipeline = _pipeline(settings, telemetry, in_flight, by_certificate=certificates is not None)
+    pipeline = _pipeline(settings, telemetry, in_flight, trail, by_certificate=certificates is not None)
     for descriptor, servicer in services:
         add_service(grpc_server, pipeline, descriptor, servicer)
     names = [descriptor.full_name for descriptor, _ in services]
@@ -114,7 +119,12 @@ def _native_server(options: list[tuple[str, Any]]) -> aio.Server:
 
 
 def _pipeline(
-    settings: ServiceSettings, telemetry: Telemetry, in_flight: CallsInFlight, *, by_certificate: bool
+    settings: ServiceSettings,
+    telemetry: Telemetry,
+    in_flight: CallsInFlight,
+    trail: Trail | None,
+    *,
+    by_certificate: bool,
 ) -> Pipeline:
     policy = AccessPolicy.load(settings.policy_file)
     return Pipeline(
@@ -128,6 +138,8 @@ def _pipeline(
         default_deadline_s=settings.default_deadline_s,
         max_deadline_s=settings.max_deadline_s,
         stream_deadline_s=settings.stream_deadline_s,
+        by_certificate=by_certificate,
+        trail=trail,
     )
 
 

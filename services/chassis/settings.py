@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -18,6 +19,7 @@ MIN_KEY_BYTES = 32
 """HMAC-SHA256 gains nothing from a longer key and loses strength with a shorter one."""
 
 MAX_PORT = 65_535
+_AUDIT_KEY = re.compile("[0-9a-f]{64}")
 
 Loaded = TypeVar("Loaded", bound="DatabaseSettings")
 
@@ -118,6 +120,17 @@ class ServiceSettings(DatabaseSettings):
     ] = None
     page_token_key: Annotated[SecretStr, Field(description="Secret that signs page tokens, 32 bytes or more.")]
 
+    audit_key: Annotated[
+        SecretStr,
+        Field(
+            description="Key of 64 hexadecimal digits under which the audit trail is chained, the same for ever; with "
+            "none, whoever can write to the database could forge it."
+        ),
+    ] = SecretStr("")
+    audit_days: Annotated[
+        int | None, Field(ge=1, description="How long the audit trail is kept; none keeps it for ever.")
+    ] = None
+
     feeds: Annotated[
         dict[str, str],
         NoDecode,
@@ -213,6 +226,13 @@ class ServiceSettings(DatabaseSettings):
     def _key_is_long_enough(cls, key: SecretStr) -> SecretStr:
         if len(key.get_secret_value().encode()) < MIN_KEY_BYTES:
             raise ValueError(f"must have at least {MIN_KEY_BYTES} bytes")
+        return key
+
+    @field_validator("audit_key")
+    @classmethod
+    def _audit_key_is_hexadecimal(cls, key: SecretStr) -> SecretStr:
+        if key.get_secret_value() and not _AUDIT_KEY.fullmatch(key.get_secret_value()):
+            raise ValueError("must be 64 hexadecimal digits")
         return key
 
     @field_validator("feeds", mode="before")

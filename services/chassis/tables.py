@@ -88,6 +88,23 @@ def _tables_of_the_system(metadata: sa.MetaData) -> None:
         sa.Column("programme", sa.Text, nullable=False),
         sa.Column("spec", JSONB, nullable=False),
     )
+    # Who called what (audit/); one row that says where it ends, under whose lock each link is written.
+    sa.Table(
+        "audit",
+        metadata,
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("payload", sa.LargeBinary, nullable=False),
+        sa.Column("chain_hash", sa.LargeBinary, nullable=False),
+    )
+    sa.Table(
+        "audit_head",
+        metadata,
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("chain_hash", sa.LargeBinary, nullable=False),
+        sa.Column("kept_after", sa.BigInteger, nullable=False),
+        sa.Column("kept_hash", sa.LargeBinary, nullable=False),
+    )
     sa.Table(
         "job_runs",
         metadata,

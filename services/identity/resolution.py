@@ -85,7 +85,7 @@ class Resolver:
         ]
         others = await self._others(known, requests, admitted, call) if None in known else {}
         results = [others[index] if reply is None else reply for index, reply in enumerate(known)]
-        return Serialised(b"".join(results))
+        return Serialised(b"".join(results), sum(map(replies.is_error, others.values())))
 
     async def _others(
         self,

@@ -105,6 +105,7 @@ def _settings(
         "POLICY_FILE": str(machine.layout.policy),
         "JWKS_FILE": str(machine.layout.jwks),
         "PAGE_TOKEN_KEY": machine.secrets["page_token_key"],
+        "AUDIT_KEY": machine.secrets["audit_key"],
         "FEEDS": json.dumps({source: f"{HOST}:{number}" for source, number in feeds.items()}),
         "FEED_TOKEN_FILE": str(machine.layout.token(name)),
         "DRAIN_GRACE_S": str(DRAIN_GRACE_S),

@@ -16,7 +16,7 @@ POLICY = """
 callers:
   operator:
     permissions:
-      ["identity.*", "points.*", "tiers.*", "benefits.*", "records.*", "ledger.*", "events.*", "config.*", "clock.*"]
+      [identity.*, points.*, tiers.*, benefits.*, records.*, audit.*, ledger.*, events.*, config.*, clock.*]
     domains: "*"
     certificates: [operator.example]
   auditor:

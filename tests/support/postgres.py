@@ -17,7 +17,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.chassis.migrations import first_heads, migrate_async
+from services.chassis.migrations import first_audit_head, first_heads, migrate_async
 
 PARTITIONS = 8
 PASSWORD = "test"
@@ -106,6 +106,7 @@ async def _create_tables(dsn: str, metadata: sa.MetaData, partitions: int) -> No
         async with engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
             await connection.execute(sa.text(first_heads(partitions)))
+            await connection.execute(sa.text(first_audit_head()))
     finally:
         await engine.dispose()
 

@@ -118,6 +118,7 @@ def settings_of(
         "transport": TRANSPORT,
         "policy_file": folder / "policy.yaml",
         "jwks_file": folder / "jwks.json",
+        "audit_key": SecretStr("33" * 32),
         "page_token_key": SecretStr("page tokens of tests are signed with this"),
         "feeds": {source: f"127.0.0.1:{ports[source]}" for source in definition.follows if source in ports},
         "feed_token_file": folder / "feeds.jwt",
@@ -182,6 +183,12 @@ class Suite:
         from tessera.events.v1 import event_feed_pb2_grpc
 
         return event_feed_pb2_grpc.EventFeedStub(self.channel(service))
+
+    def audit(self, service: str, caller: str = access.EVERYTHING) -> Any:
+        """The audit trail of a service."""
+        from tessera.audit.v1 import audit_service_pb2_grpc
+
+        return audit_service_pb2_grpc.AuditServiceStub(self.channel(service, caller))
 
     def records(self, service: str) -> Any:
         """What a service tells of the records of members."""

@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 
 import grpc
 
+from tessera.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from tessera.benefits.v1.benefits_service_pb2_grpc import BenefitsServiceStub
 from tessera.clock.v1.clock_service_pb2_grpc import ClockServiceStub
 from tessera.config.v1.config_service_pb2_grpc import ConfigServiceStub
@@ -71,6 +72,10 @@ class Client:
     def clock(self, service: str) -> ClockServiceStub:
         """The clock of one service."""
         return ClockServiceStub(self._methods[service])
+
+    def audit(self, service: str) -> AuditServiceStub:
+        """The audit trail of one service."""
+        return AuditServiceStub(self._methods[service])
 
     def feed(self, service: str) -> EventFeedStub:
         """The event feed of one service."""

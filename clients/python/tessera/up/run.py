@@ -132,6 +132,7 @@ def _settings(
         "POLICY_FILE": str(layout.policy),
         "JWKS_FILE": str(layout.jwks),
         "PAGE_TOKEN_KEY": secrets["page_token_key"],
+        "AUDIT_KEY": secrets["audit_key"],
         "FEEDS": json.dumps(feeds),
         "FEED_TOKEN_FILE": str(layout.token(service)),
         "DRAIN_GRACE_S": str(DRAIN_GRACE_S),

@@ -22,7 +22,7 @@ POLICY = """\
 callers:
   # People and programs that run the suite: everything, in every domain.
   operator:
-    permissions: [config.*, clock.*, events.*, records.*, identity.*, points.*, tiers.*, benefits.*]
+    permissions: [config.*, clock.*, events.*, records.*, audit.*, identity.*, points.*, tiers.*, benefits.*]
     domains: "*"
   # The services, which follow each other's feeds. Identity asks the others about members.
   identity: {permissions: [events.feed.read, records.members.*]}
@@ -51,6 +51,7 @@ def read_secrets(layout: Layout) -> dict[str, Any]:
         "page_token_key": secrets.token_hex(KEY_BYTES),
         "data_key": secrets.token_hex(KEY_BYTES),
         "blind_index_key": secrets.token_hex(KEY_BYTES),
+        "audit_key": secrets.token_hex(KEY_BYTES),
         "passwords": {name: secrets.token_hex(KEY_BYTES) for name in ("admin", *SERVICES)},
     } | known
     if kept != known:

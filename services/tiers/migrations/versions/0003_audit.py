@@ -1,0 +1,11 @@
+"""Who called what."""
+
+from services.chassis.migrations import create_audit_tables
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Nothing was kept before."""
+    create_audit_tables()
