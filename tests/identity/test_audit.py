@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from grpc import aio
 
 from services.chassis.audit import auditing, trail
-from services.chassis.audit.links import decode
+from services.chassis.audit.links import Record, decode
 from services.chassis.audit.trail import remove_old_links
 from services.chassis.database import WriteConnection
+from services.chassis.instants import timestamp
 from tessera.audit.v1 import audit_service_pb2 as pb
 from tessera.errors import error_of_call
 from tessera.identity.v1 import identity_service_pb2 as identity_pb
@@ -26,14 +28,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 IDENTITY = "tessera.identity.v1.IdentityService"
 OK, DENIED, UNAUTHENTICATED = 0, 7, 16
 MEMBER_OF_NOBODY = "member_01jd0000000000000000000000"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def suite() -> AsyncIterator[Suite]:
-    """One for each test: each changes the trail."""
-    async with start_suite("identity") as started:
-        await publish_domains(started)
-        yield started
 
 
 async def records(suite: Suite, **asked: Any) -> list[pb.AuditRecord]:
@@ -57,10 +51,18 @@ async def some_links(suite: Suite, count: int) -> None:
         await get_member(suite, enrolled.member_id)
 
 
-async def execute(suite: Suite, statement: str, *arguments: Any) -> None:
+@asynccontextmanager
+async def tampering(suite: Suite) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of somebody who may write to the database; in the end the trail is as it was."""
+    await asyncio.sleep(3 * trail.INTERVAL_S)  # everything that was noted is written
     connection = await asyncpg.connect(suite.dsns["identity"])
     try:
-        await connection.execute(statement, *arguments)
+        await connection.execute("CREATE TABLE kept AS TABLE audit; CREATE TABLE kept_head AS TABLE audit_head")
+        yield connection
+        await connection.execute(
+            "TRUNCATE audit, audit_head; INSERT INTO audit TABLE kept; INSERT INTO audit_head TABLE kept_head;"
+            "DROP TABLE kept, kept_head"
+        )
     finally:
         await connection.close()
 
@@ -106,7 +108,7 @@ async def test_who_is_not_admitted_is_kept_whatever_was_called(suite: Suite) -> 
     assert (await refusal_of(stub.ResolveAccount(resolve(name)))).reason == "PERMISSION_MISSING"
     late = (("authorization", f"Bearer {access.token(lifetime_s=-1)}"),)
     assert (await refusal_of(suite.identity.GetMember(identity_pb.GetMemberRequest(), metadata=late))).reason
-    unknown, denied = await records(suite, refused=True)
+    unknown, denied, *_ = await records(suite, refused=True)
     assert (denied.caller, denied.code, denied.reason) == ("nobody", DENIED, "PERMISSION_MISSING")
     assert (unknown.caller, unknown.code) == ("", UNAUTHENTICATED)
 
@@ -156,6 +158,7 @@ async def test_what_may_change_something_is_refused_while_there_is_no_room(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Denials are counted then; what was noted is written as soon as that goes."""
+    began = timestamp(datetime.now(UTC))
     monkeypatch.setattr(trail, "MAX_WAITING", 3)
     async with await _holding_the_head(suite):
         outcomes = await asyncio.gather(*(_reason_of(enrol(suite)) for _ in range(10)))
@@ -164,7 +167,7 @@ async def test_what_may_change_something_is_refused_while_there_is_no_room(
         assert await _reason_of(enrol(suite)) == "AUDIT_UNAVAILABLE"
     assert 3 <= outcomes.count("") <= 10
     monkeypatch.undo()
-    kept = await records(suite, method=f"{IDENTITY}/ResolveAccount")
+    kept = await records(suite, method=f"{IDENTITY}/ResolveAccount", since=began)
     assert len(kept) == outcomes.count("")
     assert (await proved(suite)).finding == ""
 
@@ -223,50 +226,40 @@ NAMED = CHANGES.keys() - {"last removed", "inserted"}
 @pytest.mark.parametrize("change", CHANGES)
 async def test_each_change_is_found_and_its_link_named(suite: Suite, change: str) -> None:
     await some_links(suite, 5)
-    await _settle(suite)
-    await execute(suite, CHANGES[change])
-    finding = (await proved(suite)).finding
+    async with tampering(suite) as connection:
+        await connection.execute(CHANGES[change])
+        finding = (await proved(suite)).finding
     assert "link " in finding
     if change in NAMED:
         assert "link 3 " in finding
 
 
-async def _settle(suite: Suite) -> None:
-    """Everything that was noted is written."""
-    await asyncio.sleep(3 * trail.INTERVAL_S)
-
-
 async def test_every_flipped_bit_of_a_payload_is_found(suite: Suite) -> None:
     await some_links(suite, 3)
-    await _settle(suite)
-    connection = await asyncpg.connect(suite.dsns["identity"])
-    try:
-        length = await connection.fetchval("SELECT length(payload) FROM audit WHERE number = 2")
-        for place in range(length):
-            flip = "UPDATE audit SET payload = set_byte(payload, $1, get_byte(payload, $1) # 4) WHERE number = 2"
+    flip = "UPDATE audit SET payload = set_byte(payload, $1, get_byte(payload, $1) # 4) WHERE number = 2"
+    async with tampering(suite) as connection:
+        for place in range(await connection.fetchval("SELECT length(payload) FROM audit WHERE number = 2")):
             await connection.execute(flip, place)
             assert "link 2 " in (await proved(suite)).finding, place
             await connection.execute(flip, place)
         assert (await proved(suite)).finding == ""
-    finally:
-        await connection.close()
 
 
 async def test_a_trail_that_was_cut_off_shows_against_an_end_that_was_seen(suite: Suite) -> None:
     """Who cuts it off and mends its head as well is found by who has seen a later link."""
     await some_links(suite, 5)
-    await _settle(suite)
-    seen = await proved(suite)
-    cut = (
-        "DELETE FROM audit WHERE number > 3",
-        "UPDATE audit_head SET (number, chain_hash) = (SELECT number, chain_hash FROM audit WHERE number = 3)",
-    )
-    for statement in cut:
-        await execute(suite, statement)
-    assert (await proved(suite)).finding == ""
-    assert "seen before" in (await proved(suite, known_link=seen.link, known_hash=seen.hash)).finding
-    await some_links(suite, 9)
-    assert "seen before" in (await proved(suite, known_link=seen.link, known_hash=seen.hash)).finding
+    async with tampering(suite) as connection:
+        seen = await proved(suite)
+        known = {"known_link": seen.link, "known_hash": seen.hash}
+        await connection.execute("DELETE FROM audit WHERE number > 3")
+        await connection.execute(
+            "UPDATE audit_head SET (number, chain_hash) = (SELECT number, chain_hash FROM audit WHERE number = 3)"
+        )
+        assert (await proved(suite)).finding == ""
+        assert "seen before" in (await proved(suite, **known)).finding
+        await some_links(suite, seen.link)
+        assert "seen before" in (await proved(suite, **known)).finding
+        await asyncio.sleep(3 * trail.INTERVAL_S)
 
 
 async def test_an_end_that_was_seen_and_is_still_there_is_no_finding(suite: Suite) -> None:
@@ -278,48 +271,43 @@ async def test_an_end_that_was_seen_and_is_still_there_is_no_finding(suite: Suit
 
 async def test_old_links_are_removed_and_the_others_still_proved(suite: Suite) -> None:
     await some_links(suite, 6)
-    await _settle(suite)
-    connection = await asyncpg.connect(suite.dsns["identity"])
-    try:
-        third = await connection.fetchval("SELECT recorded_at FROM audit WHERE number = 4")
-        now = await connection.fetchval("SELECT clock_timestamp()")
-        await remove_old_links(connection, now - third)
-    finally:
-        await connection.close()
-    left = await proved(suite)
-    assert left.finding == ""
-    assert left.first > 1
+    async with tampering(suite) as connection:
+        whole = await proved(suite)
+        fourth, now = await connection.fetchrow("SELECT recorded_at, clock_timestamp() FROM audit WHERE number = 4")
+        await remove_old_links(connection, now - fourth)
+        left = await proved(suite)
+    assert (left.finding, left.link) == ("", whole.link)
+    assert 1 < left.first <= 5
 
 
-async def test_two_processes_go_on_with_one_trail() -> None:
-    async with start_suite("identity") as suite:
-        await publish_domains(suite)
-        settings = suite.running["identity"].platform.settings
-        other = WriteConnection(settings.database_dsn.get_secret_value(), "another-process")
-        second = trail.Trail(other, bytes.fromhex(settings.audit_key.get_secret_value()))
-        second.start()
-        enrolled = await enrol(suite)
+async def test_two_processes_go_on_with_one_trail(suite: Suite) -> None:
+    member = (await enrol(suite)).member_id
+    async with another_process(suite) as second:
         for number in range(20):
-            second.note(auditing.Record(trail.now_us(), "other", "token", f"m{number}", 0, "", "", 0, 0, b""))
-            await asyncio.gather(second.kept(), get_member(suite, enrolled.member_id))
-        await second.close()
-        await other.close()
-        assert len(await records(suite, caller="other")) == 20
-        assert (await proved(suite)).finding == ""
+            second.note(Record(trail.now_us(), "other", "token", f"m{number}", 0, "", "", 0, 0, b""))
+            await asyncio.gather(second.kept(), get_member(suite, member))
+    assert len(await records(suite, caller="other")) == 20
+    assert (await proved(suite)).finding == ""
 
 
-async def test_a_commit_that_nobody_answered_writes_a_link_once() -> None:
-    async with start_suite("identity") as suite:
-        settings = suite.running["identity"].platform.settings
-        connection = _Deaf(settings.database_dsn.get_secret_value(), "deaf")
-        mine = trail.Trail(connection, bytes.fromhex(settings.audit_key.get_secret_value()))
-        mine.start()
-        mine.note(auditing.Record(trail.now_us(), "deaf", "token", "m", 0, "", "", 0, 0, b""))
+async def test_a_commit_that_nobody_answered_writes_a_link_once(suite: Suite) -> None:
+    async with another_process(suite, _Deaf) as mine:
+        mine.note(Record(trail.now_us(), "deaf", "token", "m", 0, "", "", 0, 0, b""))
         await mine.kept()
-        await mine.close()
-        await connection.close()
-        assert connection.deaf_for == 0
-        assert len(await records(suite, caller="deaf")) == 1
+    assert len(await records(suite, caller="deaf")) == 1
+    assert (await proved(suite)).finding == ""
+
+
+@asynccontextmanager
+async def another_process(suite: Suite, kind: type[WriteConnection] = WriteConnection) -> AsyncIterator[trail.Trail]:
+    """What goes on with the same trail, over a connection of its own."""
+    settings = suite.running["identity"].platform.settings
+    connection = kind(settings.database_dsn.get_secret_value(), "another-process")
+    theirs = trail.Trail(connection, bytes.fromhex(settings.audit_key.get_secret_value()))
+    theirs.start()
+    yield theirs
+    await theirs.close()
+    await connection.close()
 
 
 class _Deaf(WriteConnection):
@@ -340,12 +328,8 @@ async def test_nothing_personal_is_in_it(suite: Suite) -> None:
     enrolled = await enrol(suite, phone, attributes={"region": region})
     await get_member(suite, enrolled.member_id)
     await refusal_of(suite.identity.LinkAccount(link(MEMBER_OF_NOBODY, phone)))
-    await _settle(suite)
-    connection = await asyncpg.connect(suite.dsns["identity"])
-    try:
+    async with tampering(suite) as connection:
         payloads = [row[0] for row in await connection.fetch("SELECT payload FROM audit")]
-    finally:
-        await connection.close()
     kept = "\n".join(str(record) for payload in payloads for record in decode(payload))
     assert enrolled.member_id in kept
     for value in (phone, region, phone.replace(" ", "")):
