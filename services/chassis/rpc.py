@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode, aio
 
 from services.chassis.access import AccessPolicy, Caller, permission_of
-from services.chassis.audit.auditing import Auditing, Concern
+from services.chassis.audit.auditing import Auditing
 from services.chassis.audit.trail import Trail
 from services.chassis.errors import Refused, Rejection, bounded_status
 from services.chassis.failures import DEADLINE_EXCEEDED, SHUTTING_DOWN, rejection_of
@@ -61,8 +61,10 @@ class Call:
     deadline: float
     trailing: tuple[tuple[str, str | bytes], ...] = ()
     headers: CallHeaders = NO_HEADERS
-    concern: Concern | None = None
-    """What the audit trail keeps of it beside its verdict; None when it keeps nothing."""
+    subjects: str | None = None
+    """The IDs that the audit trail keeps of it, with spaces between them; None when it keeps nothing."""
+    items: int = 0
+    """How many items it has, when it is a bulk call that is kept."""
 
     def remaining_s(self) -> float:
         """Seconds until the deadline, never less than 0."""
@@ -164,7 +166,7 @@ def _handler(pipeline: Pipeline, method: _Method, answer: Answer) -> Callable[[b
             call, is_cut = _with_deadline(method, caller, headers, context.time_remaining())
             request = _parse(method, payload)
             if auditing is not None:
-                call.concern = auditing.concern(request)
+                auditing.begin(call, request)
             if is_cut:
                 async with asyncio.timeout_at(call.deadline):
                     reply = await answer(request, call, context)
@@ -239,7 +241,7 @@ def _unary(implementation: Callable[[Any, Call], Awaitable[Response]], auditing:
     async def answer(request: Message, call: Call, context: Context) -> bytes:
         reply = await implementation(request, call)
         if auditing is not None:
-            auditing.answered(call, _refused_items(reply) if call.concern and call.concern.items else 0)
+            auditing.answered(call, _refused_items(reply) if call.items else 0)
             if auditing.waits:
                 await auditing.kept(call.remaining_s())
         return reply.SerializeToString()

@@ -2,7 +2,8 @@
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor import MethodDescriptor
 from grpc import StatusCode
@@ -25,60 +26,53 @@ AUDIT_UNAVAILABLE = Rejection(
 LONGEST_S = 3.0
 """How long an answer waits to be kept."""
 NOT_ADMITTED = (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED)
-PROOFS = {(False, True): "token", (True, False): "certificate", (True, True): "certificate+token"}
-"""What a call showed: by whether its connection has a certificate, and whether a token came with it."""
+PROOFS = {False: ("", "token"), True: ("certificate", "certificate+token")}
+"""What a call showed, without a token and with one, by whether its connection has a certificate."""
 TRACE_ID = slice(3, 35)
 """Where a traceparent has the trace's ID."""
-
-
-class Concern(NamedTuple):
-    """What a call is about."""
-
-    subjects: str
-    """The IDs that it names, with spaces between them."""
-    items: int
-
-
-NOTHING_KNOWN = Concern("", 0)
+_OK = CODE_NUMBERS[StatusCode.OK]
+_record = partial(tuple.__new__, Record)
+"""A record of all its values at once: the class itself takes four times as long."""
 
 
 class Auditing:
     """What the calls of one method do for the trail."""
 
-    __slots__ = ("_by_certificate", "_method", "_trail", "waits")
+    __slots__ = ("_method", "_proofs", "_trail", "waits")
 
     def __init__(self, trail: Trail, method: MethodDescriptor, *, by_certificate: bool) -> None:
         self._trail = trail
         self._method = AuditedMethod(method)
-        self._by_certificate = by_certificate
+        self._proofs = PROOFS[by_certificate]
         self.waits = self._method.before_answer
         """Whether nobody is answered before the call is kept."""
 
-    def concern(self, request: Any) -> "Concern | None":
-        """What a call is about, taken down before its handler may change the request; None when it is not kept.
+    def begin(self, call: "Call", request: Any) -> None:
+        """Take down what a call is about, before its handler may change the request.
 
         Raises Refused when it could not be kept: nothing is done then.
         """
-        if not self._method.keeps(request):
-            return None
-        if self._trail.is_full:
-            raise Refused(AUDIT_UNAVAILABLE)
-        return Concern(self._method.subjects(request), self._method.items(request))
+        method = self._method
+        if method.keeps(request):
+            if self._trail.is_full:
+                raise Refused(AUDIT_UNAVAILABLE)
+            call.subjects = method.subjects(request)
+            call.items = method.items(request)
 
     def answered(self, call: "Call", refused_items: int) -> None:
         """Note a call that is answered."""
-        if call.concern is not None:
-            self._note(call.caller.name, call.headers, call.concern, StatusCode.OK, "", refused_items)
+        if call.subjects is not None:
+            self._note(call.caller.name, call.headers, _OK, "", call.subjects, call.items, refused_items)
 
     def failed(self, call: "Call", code: StatusCode, reason: str) -> None:
         """Note a call that was refused after it was admitted, or whose client left."""
-        if call.concern is not None and not self._trail.is_full:
-            self._note(call.caller.name, call.headers, call.concern, code, reason, 0)
+        if call.subjects is not None and not self._trail.is_full:
+            self._note(call.caller.name, call.headers, CODE_NUMBERS[code], reason, call.subjects, call.items)
 
     def malformed(self, call: "Call", rejection: Rejection) -> None:
         """Note a call that might have changed something, had it been well-formed."""
         if self._method.keeps(None) and not self._trail.is_full:
-            self._note(call.caller.name, call.headers, NOTHING_KNOWN, rejection.code, rejection.reason, 0)
+            self._note(call.caller.name, call.headers, CODE_NUMBERS[rejection.code], rejection.reason)
 
     def not_admitted(self, headers: CallHeaders, rejection: Rejection) -> None:
         """Note a call that was refused at the door; where there is no room, it is only counted."""
@@ -87,9 +81,8 @@ class Auditing:
         if self._trail.is_full:
             self._trail.leave_out()
         else:
-            self._note(
-                rejection.metadata.get("caller", ""), headers, NOTHING_KNOWN, rejection.code, rejection.reason, 0
-            )
+            caller = rejection.metadata.get("caller", "")
+            self._note(caller, headers, CODE_NUMBERS[rejection.code], rejection.reason)
 
     async def kept(self, within_s: float) -> None:
         """Returns when the call is kept. Raises Refused when that takes too long."""
@@ -100,20 +93,21 @@ class Auditing:
             raise Refused(AUDIT_UNAVAILABLE) from None
 
     def _note(
-        self, caller: str, headers: CallHeaders, concern: Concern, code: StatusCode, reason: str, refused_items: int
+        self,
+        caller: str,
+        headers: CallHeaders,
+        code: int,
+        reason: str,
+        subjects: str = "",
+        items: int = 0,
+        refused_items: int = 0,
     ) -> None:
+        authorization, traceparent, _ = headers
+        proof = self._proofs[authorization is not None]
+        trace_id = _trace_id(traceparent) if traceparent else b""
         self._trail.note(
-            Record(
-                now_us(),
-                caller,
-                PROOFS.get((self._by_certificate, headers.authorization is not None), ""),
-                self._method.name,
-                CODE_NUMBERS[code],
-                reason,
-                concern.subjects,
-                concern.items,
-                refused_items,
-                _trace_id(headers.traceparent),
+            _record(
+                (now_us(), caller, proof, self._method.name, code, reason, subjects, items, refused_items, trace_id)
             )
         )
 

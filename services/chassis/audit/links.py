@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.chassis.clock import to_microseconds
 from tessera.audit.v1 import audit_link_pb2
@@ -36,6 +36,10 @@ class Record(NamedTuple):
         return bool(self.code or self.refused_items)
 
 
+ALIKE = slice(1, 6)
+"""What of a record many others have as well: caller, proof, method, code, reason."""
+
+
 class Link(NamedTuple):
     """One row of the trail."""
 
@@ -57,8 +61,8 @@ class Head(NamedTuple):
 def encode(records: Sequence[Record], left_out: int, nonce: bytes) -> bytes:
     """The payload of a link; `left_out` says how many calls it lacks."""
     link = audit_link_pb2.AuditLink(nonce=nonce, left_out=left_out)
-    places: dict[tuple[str, str, str, int, str], int] = {}
-    kinds = [places.setdefault((r.caller, r.proof, r.method, r.code, r.reason), len(places)) for r in records]
+    places: dict[Any, int] = {}
+    kinds = [places.setdefault(record[ALIKE], len(places)) for record in records]
     for caller, proof, method, code, reason in places:
         link.kinds.add(caller=caller, proof=proof, method=method, code=code, reason=reason)
     before = [0, *(record.at_us for record in records)]

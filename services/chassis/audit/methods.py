@@ -52,7 +52,7 @@ class AuditedMethod:
         """
         if self.is_bulk:
             return " ".join([one for item in request.requests for one in self._ids(item) if _is_typeid(one)])
-        return " ".join([one for one in self._ids(request) if one])
+        return " ".join(filter(None, self._ids(request)))
 
     def items(self, request: Any) -> int:
         """How many items a bulk call has, 0 for any other."""
