@@ -28,6 +28,9 @@ from services.identity.groups.commands import GroupCommand, meaning
 from services.identity.identifiers import operations as identifiers
 from services.identity.identifiers.changes import Known
 from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier, Reindex
+from services.identity.matches import operations as matches
+from services.identity.matches.changes import Matched
+from services.identity.matches.commands import CarryOutMatch, EvaluatePair, MatchCommand, MergeMatch, SettleMatch
 from services.identity.merges import operations as merges
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeCommand, MergeMembers, UnmergeMember
@@ -60,6 +63,9 @@ WithRoutes = OfAccounts | EraseMember
 OfMerged = MergeCommand | EraseMember
 """Commands that concern members together with those that were merged into them."""
 
+WithIdentifiers = IdentifierCommand | EvaluatePair | SettleMatch
+"""Commands that concern what members are known by."""
+
 
 async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
@@ -70,7 +76,7 @@ async def load(
     merging = {one for command in commands if isinstance(command, OfMerged) for one in command.member_ids}
     deciding = {command.member_id for command in commands if isinstance(command, SetConsent)}
     in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
-    known = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
+    known = {one for command in commands if isinstance(command, WithIdentifiers) for one in command.member_ids}
     unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
     holders = list(with_accounts | merging)
     member_ids = list(with_accounts | merging | in_groups | deciding | known)
@@ -101,6 +107,8 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _unlink(state, command, moment)
         case ChangeStatus():
             return _change_status(state, command, moment)
+        case EvaluatePair() | SettleMatch() | MergeMatch() | CarryOutMatch():
+            return matches.decide(state, command, moment)
         case MergeMembers() | UnmergeMember():
             return merges.decide(state, command, moment)
         case SetConsent() | EraseMember() | ForgetPersons():
@@ -117,11 +125,11 @@ def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
     """The members that a command names."""
     if isinstance(command, OfMember | SetConsent):
         return (command.member_id,)
-    return () if isinstance(command, ResolveAccount | ForgetPersons) else command.member_ids
+    return () if isinstance(command, ResolveAccount | ForgetPersons | MatchCommand) else command.member_ids
 
 
 def apply(
-    state: State, change: Change | Changed | Rearranged | PrivacyChange | Known | None, moment: Moment[Config]
+    state: State, change: Change | Changed | Rearranged | PrivacyChange | Known | Matched | None, moment: Moment[Config]
 ) -> None:
     """Fold a change into the state."""
     if change is None:

@@ -22,6 +22,7 @@ SERVICES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "domain": ("identity",),
     "group-kind": ("identity",),
     "identifier-type": ("identity",),
+    "match-policy": ("identity",),
     "purpose": ("identity",),
     "erasure": ("identity",),
     "unit": ("points",),

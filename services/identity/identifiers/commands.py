@@ -124,18 +124,20 @@ class Reindex:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Never decided: locks partitions of members and values, and lets the members and their identifiers be read."""
+    """Never decided: locks partitions of members and values, and lets the members with their identifiers be read, and
+    who holds the values."""
 
     member_ids: tuple[UUID, ...] = ()
-    homes: frozenset[UUID] = frozenset()
     routings: frozenset[int] = frozenset()
+    values: tuple[bytes, ...] = ()
+    """As they are hashed."""
     request: Request | None = None
     validate_only: bool = False
 
     @property
     def owners(self) -> tuple[int, ...]:
         """All of them."""
-        return (*map(routing_of, self.member_ids), *map(routing_of, self.homes), *self.routings)
+        return (*map(routing_of, self.member_ids), *self.routings, *map(value_routing, self.values))
 
 
 IdentifierCommand = AddIdentifier | OfIdentifier | Reindex | Around

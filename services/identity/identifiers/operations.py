@@ -22,32 +22,47 @@ from services.identity.identifiers.commands import (
 )
 from services.identity.identifiers.meeting import met
 from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
+from services.identity.matches.commands import EvaluatePair, SettleMatch
 from services.identity.matches.queries import load_matches
+from services.identity.matches.values import Match
+from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.privacy.commands import EraseMember
 from services.identity.state import State
 from services.identity.values import Config, Member
 from services.identity.wire import Place
 
+WithMatches = AddIdentifier | VerifyIdentifier | Around | EvaluatePair | SettleMatch | MergeMembers | UnmergeMember
+"""Commands that may make two members meet, or decide on it."""
+Concerning = IdentifierCommand | EraseMember | WithMatches
+"""Commands for which it matters what members are known by."""
+
 
 async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
 ) -> None:
-    """Read the identifiers of the members that commands concern, and of those merged into them; after the members."""
-    concerned = [command for command in commands if isinstance(command, IdentifierCommand | EraseMember)]
+    """Read the identifiers and matches of the members that commands concern, and of those merged into them; after the
+    members."""
+    concerned = [command for command in commands if isinstance(command, Concerning)]
     asked = {one for command in concerned for one in command.member_ids}
-    if not asked:
-        return
-    keepers = [one.member_id for one in state.members().values() if asked & {one.member_id, one.survivor_id}]
-    state.identifiers.fill(await queries.load_identifiers(connection, partition, keepers))
-    values = {
-        each
-        for command in commands
-        if isinstance(command, AddIdentifier | VerifyIdentifier)
-        for each in command.blind_indexes
-    }
-    if values:
-        state.identifiers.fill_holders(await queries.load_holders(connection, partition, list(values)))
+    keepers = [
+        one.member_id
+        for one in state.members().values()
+        if one.partition == partition and asked & {one.member_id, one.survivor_id}
+    ]
+    if keepers:
+        state.identifiers.fill(await queries.load_identifiers(connection, partition, keepers), of=keepers)
+    if keepers and any(isinstance(command, WithMatches) for command in concerned):
         state.matches.fill(await load_matches(connection, partition, keepers))
+    values = list({one for command in commands for one in _values(command)})
+    if values:
+        state.identifiers.fill_holders(await queries.load_holders(connection, partition, values), of=values)
+
+
+def _values(command: IdentityCommand) -> tuple[bytes, ...]:
+    """The values of which it matters who holds them."""
+    if isinstance(command, AddIdentifier | VerifyIdentifier):
+        return command.blind_indexes
+    return command.values if isinstance(command, Around | EvaluatePair) else ()
 
 
 def decide(state: State, command: IdentifierCommand, moment: Moment[Config]) -> Decided:
@@ -72,7 +87,7 @@ def _add(state: State, command: AddIdentifier, moment: Moment[Config]) -> Decide
     refusal = rules.add_refusal(member, kind, command.type, command.value)
     if refusal is not None or member is None or kind is None:
         return refusal or errors.identifier_type_unknown(command.type)
-    if (wider := _elsewhere(member, moment)) is not None:
+    if (wider := _elsewhere(state, member)) is not None:
         return wider
     had = state.identifiers.of_members([member.member_id, *_merged_into(state, member)])
     same = next((one for one in had if one.blind_index in command.blind_indexes), None)
@@ -128,7 +143,7 @@ def _added(
     others = [one for one in demoted if one is not as_it_is]
     if (wider := unlocked((as_it_is, *others), moment)) is not None:
         return wider
-    matches = met(state, command.member_id, as_it_is, command.blind_indexes, kind, moment)
+    matches = met(state, command.member_id, (as_it_is, *others), command.blind_indexes, moment)
     if isinstance(matches, Wider):
         return matches
     ids = [one.identifier_id for one in others]
@@ -146,7 +161,7 @@ def _see_again(
     seen = held._replace(last_seen_at=moment.at, verified_at=moment.at if command.verified else held.verified_at)
     if (wider := unlocked((seen,), moment)) is not None:
         return wider
-    matches = met(state, command.member_id, seen, command.blind_indexes, kind, moment)
+    matches = _met_anew(state, command, kind, held, seen, moment)
     if isinstance(matches, Wider):
         return matches
     place = _place(command, seen, moment)
@@ -162,7 +177,7 @@ def _verify(state: State, command: VerifyIdentifier, moment: Moment[Config]) -> 
     if isinstance(kind, Rejection):
         return kind
     verified = found._replace(verified_at=moment.at, last_seen_at=moment.at)
-    matches = met(state, command.member_id, verified, command.blind_indexes, kind, moment)
+    matches = _met_anew(state, command, kind, found, verified, moment)
     if isinstance(matches, Wider):
         return matches
     place = _place(command, verified, moment)
@@ -191,6 +206,19 @@ def _reindex(state: State, command: Reindex, moment: Moment[Config]) -> Decided:
     return Decision(Known(seen=(reindexed,)), bytes)
 
 
+def _met_anew(
+    state: State,
+    command: AddIdentifier | VerifyIdentifier,
+    kind: IdentifierType,
+    before: Identifier,
+    after: Identifier,
+    moment: Moment[Config],
+) -> tuple[Match, ...] | Wider:
+    """The matches that it makes that an identifier says more than it did; none when it says the same."""
+    says = [(rules.strength(kind, one, moment.at), rules.is_verified(kind, one, moment.at)) for one in (before, after)]
+    return () if says[0] == says[1] else met(state, command.member_id, (after,), command.blind_indexes, moment)
+
+
 def _found(state: State, command: OfIdentifier, moment: Moment[Config]) -> Identifier | Decided:
     """The identifier, if its holder may be served and all that it changes is locked."""
     identifier, keeper = state.identifiers.identifier(command.identifier_id), state.member(command.added_to)
@@ -207,11 +235,11 @@ def _merged_into(state: State, member: Member) -> Iterable[UUID]:
     return (one.member_id for one in state.merged_into(member.member_id))
 
 
-def _elsewhere(member: Member, moment: Moment[Config]) -> Wider | None:
+def _elsewhere(state: State, member: Member) -> Wider | None:
     """What else has to be read of a member: those that were merged into it."""
-    if all(moment.partition_of(home.int) in moment.positions for home in member.homes):
+    if all(state.identifiers.were_read(home) for home in member.homes):
         return None
-    return Wider(Around((member.member_id,), member.homes))
+    return Wider(Around((member.member_id, *sorted(member.homes))))
 
 
 def unlocked(changed: Iterable[Identifier], moment: Moment[Config]) -> Wider | None:
