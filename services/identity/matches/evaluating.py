@@ -169,8 +169,7 @@ def superseded(known: Iterable[Match], current: Match | None, moment: Moment[Con
     """The other matches of the same two, who met as others: they have lapsed unless they were decided."""
     return [
         one._replace(status=MatchStatus.LAPSED, reason=MatchReason.SUPERSEDED, changed_at=moment.at)
-        for one in known
-        if one is not current and not one.is_settled and one.status is not MatchStatus.LAPSED
+        for one in rules.superfluous(known, current)
     ]
 
 

@@ -120,7 +120,7 @@ def concluded(outcome: Outcome, known: Sequence[Match], statuses: Iterable[Statu
         return None
     if action is Action.NOTHING and not known:
         return None
-    if action is Action.MERGE and settled:
+    if action is Action.MERGE and any(match.decided_at for match in known):
         return MatchStatus.OPEN, MatchReason.DECIDED_BEFORE
     if action is Action.MERGE and Status.SUSPENDED in held:
         return MatchStatus.OPEN, MatchReason.MEMBER_SUSPENDED
@@ -130,6 +130,12 @@ def concluded(outcome: Outcome, known: Sequence[Match], statuses: Iterable[Statu
 def current(known: Iterable[Match]) -> Match | None:
     """Of the matches of two members, who may have met as others, the one that says what became of them."""
     return max(known, key=lambda match: (match.is_settled, match.changed_at, match.match_id), default=None)
+
+
+def superfluous(known: Iterable[Match], current: Match | None) -> list[Match]:
+    """The others of the matches of two members, as far as they wait for something or say something."""
+    others = [match for match in known if match is not current and not match.is_settled]
+    return [match for match in others if match.status is not MatchStatus.LAPSED]
 
 
 def flipped(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

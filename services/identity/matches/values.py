@@ -88,6 +88,19 @@ class Outcome(NamedTuple):
     reason: str
 
 
+class MatchReason:
+    """Why a match is as it is, beside the reasons and blockers for which merges are not done."""
+
+    SCORE = "SCORE"
+    NO_POLICY = "NO_POLICY"
+    REAL_NAMES_DIFFER = "REAL_NAMES_DIFFER"
+    DECIDED_BEFORE = "DECIDED_BEFORE"
+    DECIDED = "DECIDED"
+    UNMERGED = "UNMERGED"
+    SUPERSEDED = "SUPERSEDED"
+    MEMBER_SUSPENDED = "MEMBER_SUSPENDED"
+
+
 class Match(NamedTuple):
     """Two members who share values. Each of the two has the row."""
 
@@ -112,18 +125,6 @@ class Match(NamedTuple):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing but new evidence changes it."""
-        return self.decided_at is not None
-
-
-class MatchReason:
-    """Why a match is as it is, beside the reasons and blockers for which merges are not done."""
-
-    SCORE = "SCORE"
-    NO_POLICY = "NO_POLICY"
-    REAL_NAMES_DIFFER = "REAL_NAMES_DIFFER"
-    DECIDED_BEFORE = "DECIDED_BEFORE"
-    DECIDED = "DECIDED"
-    UNMERGED = "UNMERGED"
-    SUPERSEDED = "SUPERSEDED"
-    MEMBER_SUSPENDED = "MEMBER_SUSPENDED"
+        """Whether it is as it was decided: nothing but new evidence changes it."""
+        is_link = self.status is MatchStatus.LINKED and self.reason == MatchReason.DECIDED
+        return is_link or self.status in (MatchStatus.MERGED, MatchStatus.REFUSED)

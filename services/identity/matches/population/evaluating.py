@@ -37,6 +37,8 @@ async def evaluate_all(platform: Platform[Config]) -> AsyncIterator[pb.EvaluateM
 def is_changing(one: Judged) -> bool:
     """Whether a pair becomes something else than it is."""
     current = rules.current(one.known)
+    if rules.superfluous(one.known, current):
+        return True
     if one.conclusion is None:
         return False
     return current is None or rules.is_changed(current, rules.becoming(current, one.outcome, *one.conclusion))

@@ -9,10 +9,10 @@ from uuid import UUID
 import asyncpg
 
 from services.identity.matches.queries import COLUMNS, match_of
-from services.identity.matches.values import MAX_HOLDERS, Match, MatchStatus
+from services.identity.matches.values import MAX_HOLDERS, Match, MatchReason, MatchStatus
 from services.identity.values import Status
 
-_PREPARE = """
+_PREPARE = f"""
     CREATE TEMP TABLE led (member_id uuid PRIMARY KEY, leads_to uuid NOT NULL, status smallint NOT NULL);
     CREATE TEMP TABLE shared (
         member_id uuid, other_id uuid, blind_index bytea, type text, identifier_id uuid, other_identifier_id uuid,
@@ -20,7 +20,7 @@ _PREPARE = """
     );
     CREATE TEMP TABLE names (member_id uuid, type text, blind_index bytea);
     CREATE TEMP TABLE known AS
-        SELECT NULL::uuid AS one_id, NULL::uuid AS two_id, matches.* FROM matches WHERE false;
+        SELECT NULL::uuid AS one_id, NULL::uuid AS two_id, {COLUMNS} FROM matches WHERE false;
     CREATE TEMP TABLE merging (member_id uuid, other_id uuid)
 """
 _READ_LED = """
@@ -68,9 +68,9 @@ _READ_NAMES = """
       AND i.verified_at IS NOT NULL
       AND i.removed_at IS NULL
 """
-_READ_KNOWN = """
+_READ_KNOWN = f"""
     INSERT INTO known
-    SELECT least(pair.one_id, pair.two_id), greatest(pair.one_id, pair.two_id), pair.*
+    SELECT least(one_id, two_id), greatest(one_id, two_id), {COLUMNS}
     FROM (
         SELECT coalesce(one.leads_to, m.member_id) AS one_id, coalesce(two.leads_to, m.other_id) AS two_id, m.*
         FROM matches AS m
@@ -125,8 +125,7 @@ _PAGE_OF_FORSAKEN = """
     FROM known
     WHERE (one_id, two_id) > ($1, $2)
       AND one_id <> two_id
-      AND decided_at IS NULL
-      AND status <> $4
+      AND (status = ANY($4) OR status = $5 AND reason <> $6)
       AND NOT EXISTS (SELECT FROM shared WHERE member_id = one_id AND other_id = two_id)
     ORDER BY one_id, two_id
     LIMIT $3
@@ -227,7 +226,8 @@ async def known_of(connection: asyncpg.Connection, pairs: Sequence[Pair]) -> lis
 
 async def page_of_forsaken(connection: asyncpg.Connection, after: Pair, limit: int) -> list[Pair]:
     """At most `limit` pairs, after one, that are matches nobody decided and share nothing any more."""
-    rows = await connection.fetch(_PAGE_OF_FORSAKEN, *after, limit, MatchStatus.LAPSED)
+    waiting = [MatchStatus.OPEN, MatchStatus.MERGING]
+    rows = await connection.fetch(_PAGE_OF_FORSAKEN, *after, limit, waiting, MatchStatus.LINKED, MatchReason.DECIDED)
     return [(row[0], row[1]) for row in rows]
 
 
