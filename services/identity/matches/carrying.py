@@ -5,12 +5,13 @@ once. What stands in the way in another service leaves it for somebody to decide
 """
 
 import asyncio
+from collections.abc import Collection
 
 import structlog
 
 from services.chassis import idempotency, ids
 from services.chassis.app import Platform
-from services.chassis.errors import CODE_NUMBERS, Refused
+from services.chassis.errors import CODE_NUMBERS, Refused, from_status
 from services.chassis.verdicts import OK, Verdict
 from services.identity import errors as identity_errors
 from services.identity.matches import queries
@@ -28,6 +29,8 @@ CAUSE = "match-policy"
 MAX_MATCHES = 100
 """That are read together; each is a transaction of its own."""
 INTERVAL_S = 0.5
+WAIT_S = 5.0
+"""After something failed, a neighbour that does not answer for one."""
 ASK_TIMEOUT_S = 10.0
 TRIES = 5
 """How often a merge begins anew because somebody concerned changed at the same time."""
@@ -39,11 +42,16 @@ async def carry_out_always(platform: Platform[Config], neighbours: Neighbours) -
     """Merge what is to be merged, until cancelled."""
     carrying = Carrying(platform, neighbours)
     while True:
+        wait_s = INTERVAL_S
         try:
             await carrying.carry_out()
+        except Refused as error:
+            _LOG.warning("matches wait to be merged", reason=error.rejection.reason)
+            wait_s = WAIT_S
         except Exception:
             _LOG.exception("matches could not be merged; it is tried again")
-        await asyncio.sleep(INTERVAL_S)
+            wait_s = WAIT_S
+        await asyncio.sleep(wait_s)
 
 
 class Carrying:
@@ -59,9 +67,15 @@ class Carrying:
 
     async def carry_out(self) -> None:
         """Merge all that is to be merged now, one after the other. Safe to do by several processes at once."""
-        while matches := await queries.to_be_merged(self._platform.pool, self._partitions, MAX_MATCHES):
+        tried: set[str] = set()
+        while matches := await self._to_be_merged(tried):
             for match in matches:
+                tried.add(_said_by(match))
                 await self._merge(match)
+
+    async def _to_be_merged(self, tried: Collection[str]) -> list[Match]:
+        found = await queries.to_be_merged(self._platform.pool, self._partitions, MAX_MATCHES)
+        return [match for match in found if _said_by(match) not in tried]
 
     async def _merge(self, match: Match) -> None:
         """The request is known by what the match says, so two processes merge it once."""
@@ -78,7 +92,7 @@ class Carrying:
                 return
             if outcome.code != _CHANGED:
                 break
-        raise Refused(identity_errors.ACCOUNTS_CHANGED)
+        raise Refused(from_status(outcome.status()))
 
     async def _blocker(self, command: MergeMembers) -> str:
         """What stands in the way in another service; empty when nothing does."""

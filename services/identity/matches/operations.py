@@ -92,6 +92,8 @@ def _merge(state: State, command: MergeMatch, moment: Moment[Config]) -> Decided
 
 def _carry_out(state: State, command: CarryOutMatch, moment: Moment[Config]) -> Decided:
     """What spoke for it is judged again. What is in the way makes it a matter for somebody to decide."""
+    if command.survivor_id == command.merged_id:
+        return Decision(None, bytes)
     matches = evaluated(state, command.survivor_id, (command.merged_id,), moment)
     if isinstance(matches, Wider):
         return matches
