@@ -8,7 +8,7 @@ import pytest_asyncio
 from services.chassis import ids
 from services.identity.matches.values import MATCH
 from tessera.events.v1 import event_feed_pb2, journal_pb2
-from tessera.identity.v1 import event_pb2
+from tessera.identity.v1 import event_pb2, privacy_pb2
 from tessera.identity.v1 import match_pb2 as pb
 from tests.identity.builders import get_member, request_id
 from tests.identity.identifiers import TYPES, add, device, publish_types
@@ -147,6 +147,17 @@ async def test_a_member_sees_the_matches_of_who_was_merged_into_it(suite: Suite)
     assert await matches_of(suite, first) == await matches_of(suite, second)
     unknown = ids.encode("member", ids.new_id(0))
     assert (await refusal_of(matches_of(suite, unknown))).reason == "MEMBER_UNKNOWN"
+
+
+async def test_who_the_other_one_is_is_not_exported(suite: Suite) -> None:
+    first, second, match_id = await reviewed(suite)
+    for member_id, other_id in ((first, second), (second, first)):
+        request = privacy_pb2.ExportMemberRequest(member_id=member_id)
+        records = [record async for record in suite.identity.ExportMember(request)]
+        (exported,) = [record.record_json for record in records if record.kind == "match"]
+        assert match_id in exported
+        assert member_id in exported
+        assert other_id not in exported
 
 
 async def test_each_change_is_told(suite: Suite) -> None:

@@ -6,13 +6,14 @@ once. What stands in the way in another service leaves it for somebody to decide
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 
 import structlog
 
 from services.chassis import idempotency, ids
 from services.chassis.app import Platform
 from services.chassis.errors import CODE_NUMBERS, Refused, from_status
-from services.chassis.verdicts import OK, Verdict
+from services.chassis.verdicts import OK
 from services.identity import errors as identity_errors
 from services.identity.matches import queries
 from services.identity.matches.making import MatchMaking
@@ -81,18 +82,14 @@ class Carrying:
         """The request is known by what the match says, so two processes merge it once."""
         identified = idempotency.identify_body(CALLER, "identity.CarryOutMatch", _said_by(match), b"")
         for _ in range(TRIES):
-            command = await self._making.carrying_out(match, identified, CAUSE, CALLER, "")
-            blocker = await self._blocker(command)
-            if blocker:
-                command = await self._making.carrying_out(match, identified, CAUSE, CALLER, blocker)
-            (outcome,) = await self._platform.lanes.submit((command,))
-            if not isinstance(outcome, Verdict):
-                raise outcome
-            if outcome.code == OK:
+            command = await self._making.carrying_out(match, identified, CAUSE, CALLER)
+            command = replace(command, blocker=await self._blocker(command))
+            verdict = await self._platform.lanes.one(command)
+            if verdict.code == OK:
                 return
-            if outcome.code != _CHANGED:
+            if verdict.code != _CHANGED:
                 break
-        raise Refused(from_status(outcome.status()))
+        raise Refused(from_status(verdict.status()))
 
     async def _blocker(self, command: MergeMembers) -> str:
         """What stands in the way in another service; empty when nothing does."""

@@ -25,12 +25,10 @@ class MatchMaking:
         merge = await self._merge(match, identified, cause, caller, validate_only=validate_only)
         return MergeMatch(**_fields(merge), match_id=match.match_id)
 
-    async def carrying_out(
-        self, match: Match, identified: Request, cause: str, caller: str, blocker: str
-    ) -> CarryOutMatch:
-        """The command to merge them because a policy does."""
+    async def carrying_out(self, match: Match, identified: Request, cause: str, caller: str) -> CarryOutMatch:
+        """The command to merge them because a policy does, as far as nothing stands in the way."""
         merge = await self._merge(match, identified, cause, caller, validate_only=False)
-        return CarryOutMatch(**_fields(merge), match_id=match.match_id, blocker=blocker)
+        return CarryOutMatch(**_fields(merge), match_id=match.match_id, blocker="")
 
     async def _merge(
         self, match: Match, identified: Request, cause: str, caller: str, *, validate_only: bool

@@ -1,6 +1,7 @@
 """Messages and values of matches, one made of the other. That a value is shared is told, and never which."""
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
@@ -62,6 +63,16 @@ def match_message(match: Match) -> pb.Match:
     )
     if match.decided_at is not None:
         message.decided_at.CopyFrom(timestamp(match.decided_at))
+    return message
+
+
+def own_half(match: Match, member_id: UUID) -> pb.Match:
+    """A match as the person may read it who is one of the two: who the other one is, is not told."""
+    message = match_message(match)
+    is_first = match.member_id == member_id
+    message.ClearField("other_id" if is_first else "member_id")
+    for one in message.evidence:
+        one.ClearField("other_identifier_id" if is_first else "identifier_id")
     return message
 
 
