@@ -32,8 +32,8 @@ NO_ID = UUID(int=0)
 async def records_of(
     platform: Platform[Config], members: Sequence[Member], boxes: Mapping[UUID, Box]
 ) -> AsyncIterator[pb.ExportMemberResponse]:
-    """A member and those that were merged into it: of each what it is, its accounts, seats, invitations, merges, matches
-    and decisions, the former ones among them."""
+    """A member and those that were merged into it: of each what it is, its accounts, seats, invitations, merges,
+    matches and decisions, the former ones among them."""
     for member in members:
         yield _record("member", identity_wire.member_message(member, boxes[member.member_id]))
         async for record in _records_of_one(platform, member, boxes):
