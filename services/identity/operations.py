@@ -123,8 +123,10 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
 
 def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
     """The members that a command names."""
-    if isinstance(command, OfMember | SetConsent):
+    if isinstance(command, OfMember | SetConsent | AddIdentifier):
         return (command.member_id,)
+    if isinstance(command, OfIdentifier):
+        return (command.added_to, command.member_id)
     return () if isinstance(command, ResolveAccount | ForgetPersons | MatchCommand) else command.member_ids
 
 
