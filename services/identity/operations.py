@@ -25,6 +25,7 @@ from services.identity.groups import belonging
 from services.identity.groups import operations as groups
 from services.identity.groups.changes import Changed
 from services.identity.groups.commands import GroupCommand, meaning
+from services.identity.identifiers import loading
 from services.identity.identifiers import operations as identifiers
 from services.identity.identifiers.changes import Known
 from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier, Reindex
@@ -91,7 +92,7 @@ async def load(
     await groups.load(connection, partition, commands, state)
     await merges.load(connection, partition, commands, state)
     await privacy.load(connection, partition, commands, state)
-    await identifiers.load(connection, partition, commands, state)
+    await loading.load(connection, partition, commands, state)
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:

@@ -149,6 +149,15 @@ async def test_a_member_sees_the_matches_of_who_was_merged_into_it(suite: Suite)
     assert (await refusal_of(matches_of(suite, unknown))).reason == "MEMBER_UNKNOWN"
 
 
+async def test_who_is_erased_is_not_merged_and_can_be_refused(suite: Suite) -> None:
+    first, second, match_id = await reviewed(suite)
+    await suite.identity.EraseMember(privacy_pb2.EraseMemberRequest(request_id=request_id(), member_id=second))
+    assert (await refusal_of(matches_of(suite, second))).reason == "MEMBER_ERASED"
+    assert (await refusal_of(decide(suite, match_id, MERGE))).reason == "MEMBER_ERASED"
+    assert (await decide(suite, match_id, REFUSE)).match.status == REFUSED
+    assert (await match_of(suite, first)).status == REFUSED
+
+
 async def test_who_the_other_one_is_is_not_exported(suite: Suite) -> None:
     first, second, match_id = await reviewed(suite)
     for member_id, other_id in ((first, second), (second, first)):

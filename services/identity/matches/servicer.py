@@ -21,6 +21,7 @@ from services.identity.matches.population.simulating import policy_given, simula
 from services.identity.matches.values import MATCH, Match, MatchStatus
 from services.identity.merges.making import Making
 from services.identity.people import People
+from services.identity.privacy.rules import erasure_refusal
 from services.identity.values import MEMBER, Config
 from tessera.identity.v1 import match_pb2 as pb
 
@@ -108,8 +109,9 @@ class MatchMethods:
 
     async def _of_member(self, request: pb.ListMatchesRequest, after: UUID, limit: int) -> list[Match]:
         member = await self._met.meant(ids.decode(MEMBER, request.member_id))
-        if member is None:
-            raise Refused(identity_errors.MEMBER_UNKNOWN)
+        refusal = erasure_refusal(member)
+        if refusal is not None or member is None:
+            raise Refused(refusal or identity_errors.MEMBER_UNKNOWN)
         keepers = {member.member_id, *(one.member_id for one in await self._met.merged_into(member))}
         places = {partition_of(one, self._upon.settings.partitions) for one in keepers}
         return await queries.page_of_members_matches(
