@@ -1,8 +1,10 @@
 """What a policy would do to all members is told before it is published, and is what it then does."""
 
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from services.chassis.document_wire import to_message
@@ -143,6 +145,31 @@ async def test_evaluating_again_changes_nothing(suite: Suite) -> None:
     await suite.publish("identity", policy(merge_from=None))
     assert (await evaluate(suite)).changed > 0
     before = await matches_of(suite)
+    assert (await evaluate(suite)).changed == 0
+    assert await matches_of(suite) == before
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whoever_looks_sees_the_same(suite: Suite, seed: int) -> None:
+    """What members come to share is judged one by one under locks, and together by looking at all."""
+    chance = random.Random(seed)  # a drawn life, no secret
+    await suite.publish("identity", policy(merge_from=None), policy("household", merge_from=None, review_from=None))
+    everybody = await members(suite, 12)
+    for merged, survivor in (everybody[:2], everybody[2:4]):
+        await merge(suite, survivor, merged)
+    values = {
+        "email": ["one@b.cd", "two@b.cd", "three@b.cd"],
+        "device": ["device-1", "device-2"],
+        "address": ["1 Nanjing Road", "2 Nanjing Road"],
+        "card": ["card-1", "card-2"],
+        "person": [f"CN:{number:018}" for number in range(2)],
+    }
+    for _ in range(80):
+        code = chance.choice(sorted(values))
+        verified = chance.random() < 0.5
+        await add(suite, chance.choice(everybody), chance.choice(values[code]), code, verified=verified)
+    before = await matches_of(suite)
+    assert len({match.status for match in before}) > 1
     assert (await evaluate(suite)).changed == 0
     assert await matches_of(suite) == before
 

@@ -145,6 +145,19 @@ async def test_a_real_name_that_came_by_a_merge_counts(suite: Suite) -> None:
     assert (await refusal_of(merge(suite, third, first))).reason == "REAL_NAMES_DIFFER"
 
 
+async def test_a_real_name_that_is_verified_later_speaks_against_what_waits(suite: Suite) -> None:
+    first, second = await members(suite)
+    shared, card = device(), f"card-{first[-9:]}"
+    for member_id in (first, second):
+        await add(suite, member_id, shared, "device")
+        await add(suite, member_id, card, "card")
+    assert (await match_of(suite, first)).status == OPEN
+    number = int(first[-4:].encode().hex(), 16)
+    for more, member_id in enumerate((first, second)):
+        await add(suite, member_id, real_name(number + more), "person", verified=True)
+    assert (await match_of(suite, first)).status == LINKED
+
+
 async def test_weak_never_chains_into_strong(suite: Suite) -> None:
     first, second, third = await members(suite, 3)
     await share(suite, f"{first[-9:]} Nanjing Road", "address", first, second)

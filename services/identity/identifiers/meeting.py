@@ -23,20 +23,34 @@ def met(
     """The matches that a member's identifiers make as they become, or what has to be read and locked to tell. The first
     of them has the value that is shared, under these hashes."""
     identifier = changed[0]
-    if not identifier.is_held or identifier.type not in rules.types_that_count(rules.policies_of(state.config)):
+    if not identifier.is_held:
         return ()
+    near = {*_holding(state, identifier, blind_indexes), *_waiting(state, member_id, identifier)}
+    unread = tuple(sorted(one for one in near if state.member(one) is None))
+    if unread:
+        return Wider(Around(unread))
+    others = sorted({_meant(state, one) for one in near} - {member_id})
+    return evaluated(state, member_id, others, moment, Change(changed, frozenset(blind_indexes))) if others else ()
+
+
+def _holding(state: State, identifier: Identifier, blind_indexes: Collection[bytes]) -> set[UUID]:
+    """Who else holds the value, if it says something."""
+    if identifier.type not in rules.types_that_count(rules.policies_of(state.config)):
+        return set()
     holders = {
         holder.member_id
         for holder in state.identifiers.holders(blind_indexes)
         if holder.is_held and holder.identifier_id != identifier.identifier_id
     }
-    if len(holders) >= MAX_HOLDERS:
-        return ()
-    unread = tuple(sorted(holder for holder in holders if state.member(holder) is None))
-    if unread:
-        return Wider(Around(unread))
-    others = sorted({_meant(state, holder) for holder in holders} - {member_id})
-    return evaluated(state, member_id, others, moment, Change(changed, frozenset(blind_indexes))) if others else ()
+    return holders if len(holders) < MAX_HOLDERS else set()
+
+
+def _waiting(state: State, member_id: UUID, identifier: Identifier) -> set[UUID]:
+    """Whom a member has met before: a real name may speak against that."""
+    if identifier.type not in rules.real_name_types(state.config) or identifier.verified_at is None:
+        return set()
+    keepers = {member_id, *(one.member_id for one in state.merged_into(member_id))}
+    return {one for match in state.matches.waiting(keepers) for one in (match.member_id, match.other_id)}
 
 
 def _meant(state: State, member_id: UUID) -> UUID:

@@ -88,7 +88,7 @@ def names_differ(config: Config, member: Person, other: Person, change: Change =
 
 def real_names(config: Config, person: Person, change: Change = UNCHANGED) -> list[rules.Name]:
     """The real names that somebody has ever verified and holds; also when the verification has lapsed since."""
-    codes = {kind.code for kind in config.identifier_types.values() if kind.form == "real-name"}
+    codes = rules.real_name_types(config)
     return [(one.type, change.value(one)) for one in person.identifiers if one.verified_at and one.type in codes]
 
 

@@ -43,6 +43,11 @@ def types_that_count(policies: Iterable[MatchPolicy]) -> frozenset[str]:
     return frozenset(code for policy in policies for code, _ in policy.weights)
 
 
+def real_name_types(config: Config) -> frozenset[str]:
+    """The types of verified real names."""
+    return frozenset(kind.code for kind in config.identifier_types.values() if kind.form == "real-name")
+
+
 def evidence_of(kind: IdentifierType | None, one: Held, other: Held, at: datetime) -> Evidence:
     """What two identifiers of the same value say."""
     return Evidence(

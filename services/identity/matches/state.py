@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity.matches.queries import text_of
-from services.identity.matches.values import Match
+from services.identity.matches.values import Match, MatchStatus
 
 Change = Callable[[int, str, Any, tuple[Any, ...]], None]
 """Takes a row that is new or changed: its partition, its table, its key there, and what it is."""
@@ -36,6 +36,11 @@ class MatchState:
             if (match.member_id in ones and match.other_id in others)
             or (match.member_id in others and match.other_id in ones)
         ]
+
+    def waiting(self, member_ids: Collection[UUID]) -> list[Match]:
+        """The matches of members on which nobody has decided, and that have not lapsed."""
+        mine = (one for one in self._matches.values() if one.member_id in member_ids or one.other_id in member_ids)
+        return [match for match in mine if not match.is_settled and match.status is not MatchStatus.LAPSED]
 
     def put(self, match: Match, partition_of: PartitionOf) -> None:
         """A match is new or changed; both members have it."""

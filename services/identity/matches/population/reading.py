@@ -55,7 +55,7 @@ class Population:
     async def read(self) -> AsyncIterator[pb.MatchProgress]:
         """Read everything, partition by partition, telling after each how far it is."""
         partitions, types = range(self.progress.partitions_total), rules.types_that_count(self._policies)
-        names = [kind.code for kind in self._config.identifier_types.values() if kind.form == "real-name"]
+        names = rules.real_name_types(self._config)
         await queries.prepare(self._connection)
         for partition in partitions:
             await queries.read_led(self._connection, partition)
