@@ -11,9 +11,10 @@ from tessera.identity.v1 import privacy_pb2
 from tessera.records.v1 import member_records_pb2 as records_pb
 from tessera.records.v1 import member_records_pb2_grpc
 from tests.identity.builders import enrol, get_member, request_id
-from tests.identity.identifiers import TYPES, add, email, publish_types
+from tests.identity.identifiers import TYPES, add, adding, email, publish_types
 from tests.identity.matching import MERGE, MERGED, MERGING, OPEN, carry_out, decide, match_of, policy
 from tests.identity.merging import merges_of
+from tests.identity.processes import process_of
 from tests.support.refusals import refusal_of
 from tests.support.suite import Suite, start_suite
 
@@ -116,6 +117,17 @@ async def test_a_match_waits_for_a_neighbour_that_is_away(suite: Suite, points: 
     assert (await get_member(suite, second)).member_id == first
 
 
+async def test_a_match_is_judged_again_when_it_is_merged(suite: Suite, points: tuple[Points, str]) -> None:
+    points[0].is_away = True
+    first, second = await two_of_one(suite)
+    await suite.publish("identity", policy(merge_from=None))
+    points[0].is_away = False
+    await carry_out(suite)
+    match = await match_of(suite, first)
+    assert (match.status, match.reason) == (OPEN, "SCORE")
+    assert (await get_member(suite, second)).member_id == second
+
+
 async def refusal_of_carrying(suite: Suite) -> str:
     try:
         await carry_out(suite)
@@ -147,3 +159,24 @@ async def test_who_is_merged_by_hand_and_by_a_policy_at_once_is_merged_once(suit
         assert (await refusal_of(decide(suite, match.match_id, MERGE))).reason == "MATCH_MERGED"
     assert outcomes[1] is None
     assert len(await merges_of(suite, first)) == 1
+
+
+async def test_several_processes_merge_each_match_once() -> None:
+    """Both note matches and both carry them out, whichever noted them."""
+    async with start_suite("identity") as suite:
+        await publish_types(suite, *TYPES, policy())
+        async with process_of(suite) as other:
+            pairs = [[str((await enrol(suite)).member_id) for _ in range(2)] for _ in range(15)]
+
+            async def share(pair: list[str], number: int) -> None:
+                shared = email()
+                await add(suite, pair[0], shared, verified=True)
+                stub = other.stub if number % 2 else suite.identity
+                await stub.AddIdentifier(adding(pair[1], shared, verified=True))
+
+            await asyncio.gather(*(share(pair, number) for number, pair in enumerate(pairs)))
+            await carry_out(suite)
+            for first, second in pairs:
+                assert (await match_of(suite, first)).status == MERGED
+                assert [one.merged_id for one in await merges_of(suite, first)] == [second]
+    assert b"could not be merged" not in other.output

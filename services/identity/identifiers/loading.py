@@ -6,14 +6,20 @@ import asyncpg
 
 from services.identity.commands import IdentityCommand
 from services.identity.identifiers import queries
-from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, VerifyIdentifier
+from services.identity.identifiers.commands import (
+    AddIdentifier,
+    Around,
+    IdentifierCommand,
+    OfIdentifier,
+    VerifyIdentifier,
+)
 from services.identity.matches.commands import EvaluatePair, SettleMatch
 from services.identity.matches.queries import load_matches
 from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.privacy.commands import EraseMember
 from services.identity.state import State
 
-WithMatches = AddIdentifier | VerifyIdentifier | Around | EvaluatePair | SettleMatch | MergeMembers | UnmergeMember
+WithMatches = AddIdentifier | OfIdentifier | Around | EvaluatePair | SettleMatch | MergeMembers | UnmergeMember
 """Commands that may make two members meet, or decide on it."""
 Concerning = IdentifierCommand | EraseMember | WithMatches
 """Commands for which it matters what members are known by."""

@@ -17,7 +17,7 @@ from services.identity.identifiers.commands import (
     VerifyIdentifier,
     value_routing,
 )
-from services.identity.identifiers.meeting import met
+from services.identity.identifiers.meeting import met, parted
 from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
 from services.identity.matches.values import Match
 from services.identity.state import State
@@ -150,8 +150,12 @@ def _remove(state: State, command: RemoveIdentifier, moment: Moment[Config]) -> 
     if not isinstance(found, Identifier):
         return found
     removed = found._replace(value=b"", verified_at=None, removed_at=moment.at)
+    matches = parted(state, command.member_id, removed, moment)
+    if isinstance(matches, Wider):
+        return matches
     place = _place(command, removed, moment)
-    return Decision(Known(changed=(removed,)), lambda: wire.removed_answer(command.member_id, place))
+    change = Known(changed=(removed,), matches=matches)
+    return Decision(change, lambda: wire.removed_answer(command.member_id, place))
 
 
 def _reindex(state: State, command: Reindex, moment: Moment[Config]) -> Decided:

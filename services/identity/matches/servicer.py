@@ -7,6 +7,7 @@ from services.chassis import idempotency, ids, replies
 from services.chassis.app import Platform
 from services.chassis.batches import Outcome
 from services.chassis.errors import CODE_NUMBERS, Refused
+from services.chassis.idempotency import Request
 from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
@@ -72,14 +73,7 @@ class MatchMethods:
         if match is None:
             raise Refused(errors.MATCH_UNKNOWN)
         if decision == pb.MATCH_DECISION_MERGE:
-            for _ in range(TRIES):
-                command = await self._matchmaking.merging(
-                    match, identified, cause, call.caller.name, validate_only=validate_only
-                )
-                outcome = await self._submitted(command, call)
-                if not (isinstance(outcome, Verdict) and outcome.code == CHANGED):
-                    break
-            return replies.unary_reply(outcome)
+            return await self._merge(match, identified, cause, call, validate_only=validate_only)
         settling = SettleMatch(
             request=identified,
             match_id=match_id,
@@ -106,6 +100,19 @@ class MatchMethods:
         """Everybody under the policies in force."""
         async for answer in evaluate_all(self._upon):
             yield answer
+
+    async def _merge(
+        self, match: Match, identified: Request, cause: str, call: Call, *, validate_only: bool
+    ) -> Serialised:
+        """Submit a merge, made anew when somebody changed between its making and the locks."""
+        for _ in range(TRIES):
+            command = await self._matchmaking.merging(
+                match, identified, cause, call.caller.name, validate_only=validate_only
+            )
+            outcome = await self._submitted(command, call)
+            if not (isinstance(outcome, Verdict) and outcome.code == CHANGED):
+                break
+        return replies.unary_reply(outcome)
 
     async def _of_member(self, request: pb.ListMatchesRequest, after: UUID, limit: int) -> list[Match]:
         member = await self._met.meant(ids.decode(MEMBER, request.member_id))

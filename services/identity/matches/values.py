@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -88,7 +88,7 @@ class Outcome(NamedTuple):
     reason: str
 
 
-class MatchReason:
+class MatchReason(StrEnum):
     """Why a match is as it is, beside the reasons and blockers for which merges are not done."""
 
     SCORE = "SCORE"

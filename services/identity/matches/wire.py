@@ -1,6 +1,6 @@
 """Messages and values of matches, one made of the other. That a value is shared is told, and never which."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from services.chassis import ids
@@ -30,7 +30,7 @@ _WHAT_FOLLOWS = {
     MatchStatus.MERGING: "they are merged at once",
     MatchStatus.LAPSED: "nothing follows",
 }
-_WHY = {
+_WHY: Mapping[str, str] = {
     MatchReason.SCORE: "by its score",
     MatchReason.NO_POLICY: "no policy is published",
     MatchReason.REAL_NAMES_DIFFER: "both have a verified real name, and not the same",
