@@ -10,6 +10,7 @@ from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of, with_routing
 from services.identity.groups.commands import GroupCommand
 from services.identity.identifiers.commands import IdentifierCommand
+from services.identity.matches.commands import MatchCommand
 from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.privacy.commands import PrivacyCommand
 from services.identity.rules import StatusChange
@@ -165,4 +166,4 @@ OfMember = LinkAccount | UnlinkAccount | ChangeStatus | Homes
 """Commands that concern a member who is there already."""
 OfAccounts = ResolveAccount | OfMember | MergeMembers | UnmergeMember
 """Commands that concern accounts and their members."""
-IdentityCommand = OfAccounts | GroupCommand | PrivacyCommand | IdentifierCommand
+IdentityCommand = OfAccounts | GroupCommand | PrivacyCommand | IdentifierCommand | MatchCommand

@@ -1,5 +1,7 @@
 """The identity service, as the chassis starts it."""
 
+import asyncio
+
 import asyncpg
 
 from services.chassis.app import Definition, Platform
@@ -9,6 +11,7 @@ from services.chassis.settings import ServiceSettings
 from services.identity.documents import compile_documents
 from services.identity.groups import jobs as groups
 from services.identity.identifiers.rotating import check_versions, rotate_always
+from services.identity.matches.carrying import carry_out_always
 from services.identity.neighbours import Neighbours
 from services.identity.operations import OPERATIONS
 from services.identity.privacy import jobs as privacy
@@ -24,9 +27,11 @@ from tessera.identity.v1 import identity_service_pb2
 def _servicer(platform: Platform[Config]) -> IdentityServicer:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
-    vault = _vault(settings)
-    neighbours = Neighbours(settings.neighbours, settings.feed_token_file, certificates_of(settings))
-    return IdentityServicer(platform, vault, index_keys(settings), neighbours)
+    return IdentityServicer(platform, _vault(settings), index_keys(settings), _neighbours(settings))
+
+
+def _neighbours(settings: IdentitySettings) -> Neighbours:
+    return Neighbours(settings.neighbours, settings.feed_token_file, certificates_of(settings))
 
 
 def _vault(settings: IdentitySettings) -> Vault:
@@ -41,7 +46,10 @@ async def _check(settings: ServiceSettings, pool: asyncpg.Pool) -> None:
 async def _background(platform: Platform[Config]) -> None:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
-    await rotate_always(platform, _vault(settings), index_keys(settings))
+    await asyncio.gather(
+        rotate_always(platform, _vault(settings), index_keys(settings)),
+        carry_out_always(platform, _neighbours(settings)),
+    )
 
 
 def _jobs(platform: Platform[Config]) -> list[Job[Config]]:

@@ -1,5 +1,6 @@
 """The documents of identity: programmes, the domains whose accounts are known, kinds of groups, types of identifiers,
-purposes that need consent, and what is remembered of who was erased; checked when they are published."""
+when members who share some are one person, purposes that need consent, and what is remembered of who was erased;
+checked when they are published."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from services.chassis.documents import Code, Document, Mistakes, Spec, parse_spe
 from services.chassis.programmes import ProgrammeSpec, check_programmes
 from services.identity.groups.documents import GroupKindSpec, check_kind, group_kind
 from services.identity.identifiers.documents import IdentifierTypeSpec, check_type, identifier_type
+from services.identity.matches.documents import MatchPolicySpec, check_policy, match_policy
 from services.identity.privacy.documents import ErasureSpec, PurposeSpec, purpose, remembrances
 from services.identity.values import Config, Domain
 
@@ -33,6 +35,7 @@ MODELS: Mapping[str, type[Spec]] = {
     "purpose": PurposeSpec,
     "erasure": ErasureSpec,
     "identifier-type": IdentifierTypeSpec,
+    "match-policy": MatchPolicySpec,
 }
 
 
@@ -50,6 +53,9 @@ def compile_documents(documents: Sequence[Document]) -> Config:
     for document in documents:
         if document.kind == "identifier-type" and document.code in specs["identifier-type"]:
             check_type(document, specs["identifier-type"][document.code], mistakes)
+    types = {code: identifier_type(code, spec) for code, spec in specs["identifier-type"].items()}
+    for document, spec in given["match-policy"].values():
+        check_policy(document, spec, types, mistakes)
     mistakes.check()
     zones = {code: ZoneInfo(programme.time_zone) for code, programme in specs["programme"].items()}
     purposes = {code: purpose(document, spec, mistakes) for code, (document, spec) in given["purpose"].items()}
@@ -64,7 +70,8 @@ def compile_documents(documents: Sequence[Document]) -> Config:
         purposes=purposes,
         remembrances=remembered,
         zones=frozenset(zones.values()),
-        identifier_types={code: identifier_type(code, spec) for code, spec in specs["identifier-type"].items()},
+        identifier_types=types,
+        match_policies={code: match_policy(code, spec) for code, spec in specs["match-policy"].items()},
     )
 
 

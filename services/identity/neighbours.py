@@ -56,8 +56,12 @@ class Neighbours:
             await connection.close()
 
     def options(self, call: Call) -> dict[str, Any]:
-        """How a call of theirs is made for one of ours: in the time that is left, in identity's own name."""
+        """How a call of theirs is made for one of ours, in the time that is left."""
+        return self.options_within(call.remaining_s())
+
+    def options_within(self, timeout_s: float) -> dict[str, Any]:
+        """How a call of theirs is made, in identity's own name."""
         metadata = (
             () if self._token_file is None else (("authorization", f"Bearer {self._token_file.read_text().strip()}"),)
         )
-        return {"timeout": call.remaining_s(), "metadata": metadata}
+        return {"timeout": timeout_s, "metadata": metadata}

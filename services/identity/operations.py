@@ -25,9 +25,13 @@ from services.identity.groups import belonging
 from services.identity.groups import operations as groups
 from services.identity.groups.changes import Changed
 from services.identity.groups.commands import GroupCommand, meaning
+from services.identity.identifiers import loading
 from services.identity.identifiers import operations as identifiers
 from services.identity.identifiers.changes import Known
 from services.identity.identifiers.commands import AddIdentifier, Around, IdentifierCommand, OfIdentifier, Reindex
+from services.identity.matches import operations as matches
+from services.identity.matches.changes import Matched
+from services.identity.matches.commands import CarryOutMatch, EvaluatePair, MatchCommand, MergeMatch, SettleMatch
 from services.identity.merges import operations as merges
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeCommand, MergeMembers, UnmergeMember
@@ -60,6 +64,9 @@ WithRoutes = OfAccounts | EraseMember
 OfMerged = MergeCommand | EraseMember
 """Commands that concern members together with those that were merged into them."""
 
+WithIdentifiers = IdentifierCommand | EvaluatePair | SettleMatch
+"""Commands that concern what members are known by."""
+
 
 async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
@@ -70,7 +77,7 @@ async def load(
     merging = {one for command in commands if isinstance(command, OfMerged) for one in command.member_ids}
     deciding = {command.member_id for command in commands if isinstance(command, SetConsent)}
     in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
-    known = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
+    known = {one for command in commands if isinstance(command, WithIdentifiers) for one in command.member_ids}
     unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
     holders = list(with_accounts | merging)
     member_ids = list(with_accounts | merging | in_groups | deciding | known)
@@ -85,7 +92,7 @@ async def load(
     await groups.load(connection, partition, commands, state)
     await merges.load(connection, partition, commands, state)
     await privacy.load(connection, partition, commands, state)
-    await identifiers.load(connection, partition, commands, state)
+    await loading.load(connection, partition, commands, state)
 
 
 def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> Decided:
@@ -101,6 +108,8 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return _unlink(state, command, moment)
         case ChangeStatus():
             return _change_status(state, command, moment)
+        case EvaluatePair() | SettleMatch() | MergeMatch() | CarryOutMatch():
+            return matches.decide(state, command, moment)
         case MergeMembers() | UnmergeMember():
             return merges.decide(state, command, moment)
         case SetConsent() | EraseMember() | ForgetPersons():
@@ -115,13 +124,15 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
 
 def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
     """The members that a command names."""
-    if isinstance(command, OfMember | SetConsent):
+    if isinstance(command, OfMember | SetConsent | AddIdentifier):
         return (command.member_id,)
-    return () if isinstance(command, ResolveAccount | ForgetPersons) else command.member_ids
+    if isinstance(command, OfIdentifier):
+        return (command.added_to, command.member_id)
+    return () if isinstance(command, ResolveAccount | ForgetPersons | MatchCommand) else command.member_ids
 
 
 def apply(
-    state: State, change: Change | Changed | Rearranged | PrivacyChange | Known | None, moment: Moment[Config]
+    state: State, change: Change | Changed | Rearranged | PrivacyChange | Known | Matched | None, moment: Moment[Config]
 ) -> None:
     """Fold a change into the state."""
     if change is None:

@@ -22,6 +22,7 @@ from services.identity.groups.servicer import GroupMethods
 from services.identity.identifiers import wire as identifier_wire
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.servicer import IdentifierMethods
+from services.identity.matches.servicer import MatchMethods
 from services.identity.merges.servicer import MergeMethods
 from services.identity.neighbours import Neighbours
 from services.identity.people import People
@@ -40,7 +41,7 @@ NO_ID = UUID(int=0)
 """Before every ID."""
 
 
-class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMethods):
+class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMethods, MatchMethods):
     """The methods of the contract."""
 
     def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, neighbours: Neighbours) -> None:
@@ -49,6 +50,7 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
         MergeMethods.__init__(self, platform, self._people, neighbours)
         PrivacyMethods.__init__(self, platform, vault, self._people, neighbours)
         IdentifierMethods.__init__(self, platform, vault, keys, self._people)
+        MatchMethods.__init__(self, platform, self._people)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault

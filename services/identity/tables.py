@@ -240,7 +240,8 @@ LOOKUPS = sa.Table(
     sa.Column("member_id", sa.Uuid),
     sa.Column("looked_up_at", _TIME, nullable=False),
 )
-# Members who may be one person: each match once for each of the two (owner_id).
+# Members who may be one person: each match once for each of the two (owner_id). Evidence is a JSON text: of each shared
+# value the type, the two identifiers, strength, whether both are verified, and weight.
 MATCHES = sa.Table(
     "matches",
     METADATA,
@@ -249,11 +250,20 @@ MATCHES = sa.Table(
     sa.Column("match_id", sa.Uuid, primary_key=True),
     sa.Column("member_id", sa.Uuid, nullable=False),
     sa.Column("other_id", sa.Uuid, nullable=False),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("identifier_id", sa.Uuid, nullable=False),
-    sa.Column("other_identifier_id", sa.Uuid, nullable=False),
     sa.Column("score", sa.SmallInteger, nullable=False),
     sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("config_version", sa.Integer, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
     sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("changed_at", _TIME, nullable=False),
+    sa.Column("decided_at", _TIME),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("merge_id", sa.Uuid),
+    # Of each match the row of who met the other one.
+    sa.Index("matches_in_order", "partition", "match_id", postgresql_where=sa.text("owner_id = member_id")),
+    sa.Index("matches_by_status", "partition", "status", "match_id", postgresql_where=sa.text("owner_id = member_id")),
     info=UPSERT,
 )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.identity.groups.values import GroupKind
 from services.identity.identifiers.values import IdentifierType
+from services.identity.matches.values import MatchPolicy
 from services.identity.privacy.values import Purpose, Remembrance
 
 MEMBER = "member"
@@ -49,6 +50,7 @@ class Config:
     zones: frozenset[ZoneInfo] = frozenset()
     """Those of all programmes."""
     identifier_types: Mapping[str, IdentifierType] = field(default_factory=dict)
+    match_policies: Mapping[str, MatchPolicy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ COMMANDS = (
     ("liability",),
     ("token",),
     ("member", "show"),
+    ("identity", "simulate"),
+    ("identity", "evaluate"),
 )
 
 

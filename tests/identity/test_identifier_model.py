@@ -16,7 +16,8 @@ from services.chassis.operations import Moment
 from services.identity.identifiers.commands import AddIdentifier, OfIdentifier, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import Holder, Identifier, IdentifierType, Strength
-from services.identity.matches.values import Match, MatchStatus
+from services.identity.matches.queries import match_of
+from services.identity.matches.values import Match
 from services.identity.operations import OPERATIONS
 from services.identity.state import State
 from services.identity.values import Config, Member, Status
@@ -32,6 +33,7 @@ KIND = IdentifierType(
 )
 CONFIG = Config({}, identifier_types={"email": KIND})
 VALUES = ("ann@b.cd", "bob@b.cd", "cas@b.cd", "blocked@b.cd")
+HASHES = [index.blind_index for value in VALUES for index in KEYS.indexes("email", value)]
 MEMBERS = [ids.hashed(bytes([number] * 16), number) for number in range(3)]
 PEOPLE = [
     Member(ids.routing_of(one) % PARTITIONS, one, Status.ACTIVE, AT, VAULT.new_data_key(one.bytes), b"")
@@ -59,8 +61,8 @@ class World:
         """One batch that has all partitions."""
         state = State(CONFIG)
         state.fill(PEOPLE, [], [])
-        state.identifiers.fill(self.identifiers())
-        state.identifiers.fill_holders(one for one in self.holders() if one.is_held)
+        state.identifiers.fill(self.identifiers(), of=MEMBERS)
+        state.identifiers.fill_holders((one for one in self.holders() if one.is_held), of=HASHES)
         state.matches.fill(self.matches())
         moment = Moment(AT, CONFIG, 1, dict.fromkeys(range(PARTITIONS), 1), PARTITIONS - 1)
         batch = Batch(OPERATIONS, state, moment, {}, {}, "identity.tessera")
@@ -80,10 +82,7 @@ class World:
         return [Holder(partition, *row) for partition, row in self.of("identifier_holders")]
 
     def matches(self) -> list[Match]:
-        return [
-            Match(*row[1:-2], MatchStatus(row[-2]), row[-1])  # type: ignore[call-arg]  # a row without its owner
-            for _, row in self.of("matches")
-        ]
+        return [match_of(row[1:]) for _, row in self.of("matches")]
 
 
 def identifier_of(member: int, value: str) -> UUID:
@@ -151,5 +150,5 @@ def test_what_must_be_true_of_identifiers_is(drawn: list[tuple[str, int, str]]) 
         and one != other
         and all(each.is_held and each.verified_at and not each.is_demoted for each in (one, other))
     }
-    assert verified <= {match.identifiers for match in world.matches()}
+    assert verified <= {one.known_by[0] for match in world.matches() for one in match.evidence}
     assert all(bool(one.value) == one.is_held for one in identifiers.values())

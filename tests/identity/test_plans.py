@@ -27,6 +27,11 @@ QUERIES = {
     "LOAD_HOLDERS": identifier_queries.LOAD_HOLDERS,
     "FIND_HOLDERS": identifier_queries.FIND_HOLDERS,
     "LOAD_MATCHES": match_queries.LOAD_MATCHES,
+    "FIND_MATCH": match_queries.FIND_MATCH,
+    "PAGE_OF_MATCHES": match_queries.PAGE_OF_MATCHES,
+    "PAGE_OF_MATCHES_BY_STATUS": match_queries.PAGE_OF_MATCHES_BY_STATUS,
+    "MATCHES_OF_MEMBERS": match_queries.MATCHES_OF_MEMBERS,
+    "TO_BE_MERGED": match_queries.TO_BE_MERGED,
 }
 
 

@@ -17,6 +17,8 @@ from tessera.points.v1 import points_service_pb2 as points_pb
 from tessera.records.v1 import member_records_pb2
 from tessera.tiers.v1 import tiers_service_pb2 as tiers_pb
 from tests.identity.builders import domain, enrol, request_id
+from tests.identity.identifiers import add, email, identifier_type
+from tests.identity.matching import MERGED, REFUSED, carry_out, match_of, policy
 from tests.identity.merging import merge, unmerge
 from tests.points.builders import SCORE, programme, rule, unit
 from tests.support.refusals import refusal_of
@@ -47,7 +49,13 @@ GIFT = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def suite() -> AsyncIterator[Suite]:
     async with start_suite() as started:
-        await started.publish("identity", programme(), domain("grocery"))
+        await started.publish(
+            "identity",
+            programme(),
+            domain("grocery"),
+            identifier_type("email"),
+            policy(weights={"email": {"proof": 100}}),
+        )
         await started.publish("points", programme(), unit(), rule(), *SCORE)
         await started.publish("tiers", programme(), ladder_document())
         await started.publish("benefits", programme(), ladder_document(), DELIVERY, GIFT)
@@ -124,6 +132,26 @@ async def test_a_merge_is_followed_at_once_and_undone_as_a_whole(suite: Suite) -
     assert left[1] <= 50
     again = await unmerge(suite, made.merge.merge_id)
     assert not again.changed
+
+
+async def test_who_verifies_the_same_address_has_one_wallet_and_gets_back_their_own(suite: Suite) -> None:
+    """Stitched by a policy, with nobody asking for a merge; after it is undone, the policy leaves the two alone."""
+    first, second = await enrol(suite), await enrol(suite)
+    await earn(suite, first, 100)
+    await earn(suite, second, 50)
+    shared = email()
+    for member in (first, second):
+        await add(suite, member.member_id, shared, verified=True)
+    await carry_out(suite)
+    match = await match_of(suite, second.member_id)
+    assert match.status == MERGED
+    await suite.drain()
+    assert [await available(suite, member) for member in (first, second)] == [150, 150]
+    await unmerge(suite, match.merge_id)
+    await carry_out(suite)
+    await suite.drain()
+    assert [await available(suite, member) for member in (first, second)] == [100, 50]
+    assert (await match_of(suite, second.member_id)).status == REFUSED
 
 
 async def test_services_that_follow_go_on_after_a_merge(suite: Suite) -> None:

@@ -22,6 +22,7 @@ SERVICES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "domain": ("identity",),
     "group-kind": ("identity",),
     "identifier-type": ("identity",),
+    "match-policy": ("identity",),
     "purpose": ("identity",),
     "erasure": ("identity",),
     "unit": ("points",),
@@ -84,6 +85,17 @@ def read_pack(folder: Path) -> list[PackDocument]:
     return documents
 
 
+def read_document(file: Path, kind: str) -> PackDocument:
+    """The one document of this kind in a file. Raises PackMistakes."""
+    mistakes: list[str] = []
+    found = [document for document in _read_file(file, file.parent, mistakes) if document.kind == kind]
+    if not mistakes and len(found) != 1:
+        mistakes.append(f"{file.name}: must have one document of the kind {kind}, and has {len(found)}")
+    if mistakes:
+        raise PackMistakes(mistakes)
+    return found[0]
+
+
 async def publish_pack(
     client: Client, documents: Sequence[PackDocument], *, dry_run: bool
 ) -> dict[str, config_service_pb2.PublishDocumentsResponse]:
@@ -97,7 +109,7 @@ async def publish_pack(
         *(_publish(client, service, request, dry_run=True) for service, request in requests.items()),
         return_exceptions=True,
     )
-    _raise_mistakes(documents, answers)
+    raise_mistakes(documents, answers)
     if not dry_run:
         answers = [await _publish(client, service, request, dry_run=False) for service, request in requests.items()]
     return {
@@ -110,7 +122,7 @@ async def publish_pack(
 def _requests(documents: Sequence[PackDocument]) -> dict[str, config_service_pb2.PublishDocumentsRequest]:
     requests: dict[str, config_service_pb2.PublishDocumentsRequest] = {}
     for service in SERVICES:
-        known = [_message(document) for document in documents if service in SERVICES_OF[document.kind]]
+        known = [message_of(document) for document in documents if service in SERVICES_OF[document.kind]]
         if known:
             requests[service] = config_service_pb2.PublishDocumentsRequest(documents=known, complete=True)
     return requests
@@ -124,13 +136,14 @@ async def _publish(
     return await client.config(service).PublishDocuments(request)
 
 
-def _message(document: PackDocument) -> config_service_pb2.Document:
+def message_of(document: PackDocument) -> config_service_pb2.Document:
+    """A document as services take it."""
     spec = struct_pb2.Struct()
     spec.update(document.spec)
     return config_service_pb2.Document(kind=document.kind, code=document.code, programme=document.programme, spec=spec)
 
 
-def _raise_mistakes(documents: Sequence[PackDocument], answers: Iterable[Any]) -> None:
+def raise_mistakes(documents: Sequence[PackDocument], answers: Iterable[Any]) -> None:
     """Raises PackMistakes for documents that services refused; what else went wrong is raised as it is."""
     mistakes: list[str] = []
     for answer in answers:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from services.chassis.operations import Moment
 from services.identity.identifiers import events
 from services.identity.identifiers.values import Identifier
-from services.identity.matches import events as match_events
+from services.identity.matches.changes import tell
 from services.identity.matches.values import Match
 from services.identity.state import State
 from services.identity.values import Config
@@ -25,6 +25,4 @@ class Known(NamedTuple):
         for identifier in self.changed:
             kind = state.config.identifier_types.get(identifier.type)
             state.tell(identifier.partition, events.identifier_changed(identifier, kind, moment.at))
-        for match in self.matches:
-            state.matches.put(match, moment.partition_of)
-            state.tell(moment.partition_of(match.member_id.int), match_events.match_found(match))
+        tell(state, self.matches, moment)

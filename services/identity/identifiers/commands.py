@@ -27,11 +27,13 @@ class AddIdentifier:
     vault: Vault = field(repr=False)
     verified: bool
     validate_only: bool
+    near: tuple[UUID, ...] = ()
+    """Members who hold the same value, as far as is known: they are read together with those of others."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """Whom it was sent to, the member, and the value."""
-        return (self.home, routing_of(self.member_id), *map(value_routing, self.blind_indexes))
+        """Whom it was sent to, the members, and the value."""
+        return (self.home, *map(routing_of, self.member_ids), *map(value_routing, self.blind_indexes))
 
     @property
     def blind_indexes(self) -> tuple[bytes, ...]:
@@ -40,8 +42,8 @@ class AddIdentifier:
 
     @property
     def member_ids(self) -> tuple[UUID, ...]:
-        """The member."""
-        return (self.member_id,)
+        """The member, and those who hold the same."""
+        return (self.member_id, *self.near)
 
     def meaning(self, member_id: UUID) -> "AddIdentifier":
         """The same for whom the ID leads to."""
@@ -67,20 +69,22 @@ class OfIdentifier:
     blind_indexes: tuple[bytes, ...]
     """The value, as each version of the keys hashes it, and as it is found now; none when it was removed."""
     validate_only: bool
+    near: tuple[UUID, ...] = ()
+    """Members who hold the same value, as far as is known: they are read together with those of others."""
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The identifier, where the request is kept, its holder, and the value."""
+        """The identifier, where the request is kept, who is concerned, and the value."""
         return (
             routing_of(self.identifier_id),
-            routing_of(self.member_id),
+            *map(routing_of, self.member_ids),
             *map(value_routing, self.blind_indexes),
         )
 
     @property
     def member_ids(self) -> tuple[UUID, ...]:
-        """Whom it was added to, and who holds it."""
-        return (self.added_to, self.member_id)
+        """Whom it was added to, who holds it, and those who hold the same."""
+        return (self.added_to, self.member_id, *self.near)
 
     def meaning(self, member_id: UUID) -> Self:
         """The same for who holds it now."""
@@ -124,18 +128,20 @@ class Reindex:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Never decided: locks partitions of members and values, and lets the members and their identifiers be read."""
+    """Never decided: locks partitions of members and values, and lets the members with their identifiers be read, and
+    who holds the values."""
 
     member_ids: tuple[UUID, ...] = ()
-    homes: frozenset[UUID] = frozenset()
     routings: frozenset[int] = frozenset()
+    values: tuple[bytes, ...] = ()
+    """As they are hashed."""
     request: Request | None = None
     validate_only: bool = False
 
     @property
     def owners(self) -> tuple[int, ...]:
         """All of them."""
-        return (*map(routing_of, self.member_ids), *map(routing_of, self.homes), *self.routings)
+        return (*map(routing_of, self.member_ids), *self.routings, *map(value_routing, self.values))
 
 
 IdentifierCommand = AddIdentifier | OfIdentifier | Reindex | Around

@@ -1,71 +1,83 @@
-"""Members who meet: both have verified that the same value is theirs."""
+"""Members who meet, and who part: they come to share a value that says something, or share it no longer."""
 
 from collections.abc import Collection
-from hashlib import blake2b
 from uuid import UUID
 
-from services.chassis import ids
 from services.chassis.operations import Moment, Wider
-from services.identity.identifiers import rules
 from services.identity.identifiers.commands import Around
-from services.identity.identifiers.values import Holder, Identifier, IdentifierType, Strength
-from services.identity.matches.values import PROOF_SCORE, Match, MatchStatus
+from services.identity.identifiers.values import Identifier
+from services.identity.matches import rules
+from services.identity.matches.evaluating import Change, evaluated
+from services.identity.matches.values import MAX_HOLDERS, Match
 from services.identity.state import State
 from services.identity.values import Config
-
-MAX_MATCHES = 20
-"""That are found at once, the longest known first: a proof that more share proves nothing, and its type is mistaken."""
 
 
 def met(
     state: State,
     member_id: UUID,
-    identifier: Identifier,
+    changed: tuple[Identifier, ...],
     blind_indexes: Collection[bytes],
-    kind: IdentifierType,
     moment: Moment[Config],
 ) -> tuple[Match, ...] | Wider:
-    """The matches that an identifier of a member makes as it becomes, or what has to be read and locked to tell."""
-    if not identifier.is_held or rules.strength(kind, identifier, moment.at) is not Strength.PROOF:
+    """The matches that a member's identifiers make as they become, or what has to be read and locked to tell. The first
+    of them has the value that is shared, under these hashes."""
+    identifier = changed[0]
+    if not identifier.is_held:
         return ()
-    others = [
-        holder
-        for holder in state.identifiers.holders(blind_indexes)
-        if holder.identifier_id != identifier.identifier_id
-        and holder.is_held
-        and rules.strength(kind, holder, moment.at) is Strength.PROOF
-        and not state.matches.is_known(frozenset({identifier.identifier_id, holder.identifier_id}))
-    ][:MAX_MATCHES]
-    unread = tuple(sorted({other.member_id for other in others if state.member(other.member_id) is None}))
+    near = {*_holding(state, identifier, blind_indexes), *_waiting(state, member_id, identifier)}
+    return _judged(state, member_id, near, Change(changed, frozenset(blind_indexes)), moment)
+
+
+def parted(state: State, member_id: UUID, removed: Identifier, moment: Moment[Config]) -> tuple[Match, ...] | Wider:
+    """What becomes of a member's matches of which an identifier is evidence that is removed, or against which it
+    spoke."""
+    near = {
+        one
+        for match in state.matches.waiting(_keepers(state, member_id))
+        if any(removed.identifier_id in one.known_by[0] for one in match.evidence)
+        for one in (match.member_id, match.other_id)
+    }
+    near |= _waiting(state, member_id, removed)
+    return _judged(state, member_id, near, Change((removed,)), moment)
+
+
+def _judged(
+    state: State, member_id: UUID, near: Collection[UUID], change: Change, moment: Moment[Config]
+) -> tuple[Match, ...] | Wider:
+    """The matches between a member and whom some IDs lead to, as they become."""
+    unread = tuple(sorted(one for one in near if state.member(one) is None))
     if unread:
         return Wider(Around(unread))
-    met = [(other, meant) for other in others if (meant := _meant(state, other)) != member_id]
-    unlocked = {meant for _, meant in met if moment.partition_of(meant.int) not in moment.positions}
-    if unlocked:
-        return Wider(Around(tuple(sorted(unlocked))))
-    return tuple(
-        Match(
-            match_id=_match_id(member_id, identifier, other),
-            member_id=member_id,
-            other_id=meant,
-            type=kind.code,
-            identifier_id=identifier.identifier_id,
-            other_identifier_id=other.identifier_id,
-            score=PROOF_SCORE,
-            status=MatchStatus.OPEN,
-            created_at=moment.at,
-        )
-        for other, meant in met
-    )
+    others = sorted({_meant(state, one) for one in near} - {member_id})
+    return evaluated(state, member_id, others, moment, change) if others else ()
 
 
-def _match_id(member_id: UUID, identifier: Identifier, other: Holder) -> UUID:
-    """It follows from what speaks for it, and routes like who met the other one."""
-    digest = blake2b(identifier.identifier_id.bytes + other.identifier_id.bytes, digest_size=16).digest()
-    return ids.hashed(digest, ids.routing_of(member_id))
+def _holding(state: State, identifier: Identifier, blind_indexes: Collection[bytes]) -> set[UUID]:
+    """Who else holds the value, if it says something."""
+    if identifier.type not in rules.types_that_count(rules.policies_of(state.config)):
+        return set()
+    holders = {
+        holder.member_id
+        for holder in state.identifiers.holders(blind_indexes)
+        if holder.is_held and holder.identifier_id != identifier.identifier_id
+    }
+    return holders if len(holders) < MAX_HOLDERS else set()
 
 
-def _meant(state: State, holder: Holder) -> UUID:
-    member = state.member(holder.member_id)
+def _waiting(state: State, member_id: UUID, identifier: Identifier) -> set[UUID]:
+    """Whom a member has met before: a real name may speak against that."""
+    if identifier.type not in rules.real_name_types(state.config):
+        return set()
+    waiting = state.matches.waiting(_keepers(state, member_id))
+    return {one for match in waiting for one in (match.member_id, match.other_id)}
+
+
+def _keepers(state: State, member_id: UUID) -> set[UUID]:
+    return {member_id, *(one.member_id for one in state.merged_into(member_id))}
+
+
+def _meant(state: State, member_id: UUID) -> UUID:
+    member = state.member(member_id)
     assert member is not None, "it was read"
     return member.survivor_id or member.member_id

@@ -1,14 +1,11 @@
 """Identifiers' work on a batch: load what its commands concern, decide each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from uuid import UUID
-
-import asyncpg
 
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Forwarded, Moment, Wider
-from services.identity.commands import IdentityCommand
-from services.identity.identifiers import errors, queries, rules, wire
+from services.identity.identifiers import errors, rules, wire
 from services.identity.identifiers.changes import Known
 from services.identity.identifiers.commands import (
     AddIdentifier,
@@ -20,34 +17,12 @@ from services.identity.identifiers.commands import (
     VerifyIdentifier,
     value_routing,
 )
-from services.identity.identifiers.meeting import met
+from services.identity.identifiers.meeting import met, parted
 from services.identity.identifiers.values import NOWHERE, Identifier, IdentifierType
-from services.identity.matches.queries import load_matches
-from services.identity.privacy.commands import EraseMember
+from services.identity.matches.values import Match
 from services.identity.state import State
 from services.identity.values import Config, Member
 from services.identity.wire import Place
-
-
-async def load(
-    connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
-) -> None:
-    """Read the identifiers of the members that commands concern, and of those merged into them; after the members."""
-    concerned = [command for command in commands if isinstance(command, IdentifierCommand | EraseMember)]
-    asked = {one for command in concerned for one in command.member_ids}
-    if not asked:
-        return
-    keepers = [one.member_id for one in state.members().values() if asked & {one.member_id, one.survivor_id}]
-    state.identifiers.fill(await queries.load_identifiers(connection, partition, keepers))
-    values = {
-        each
-        for command in commands
-        if isinstance(command, AddIdentifier | VerifyIdentifier)
-        for each in command.blind_indexes
-    }
-    if values:
-        state.identifiers.fill_holders(await queries.load_holders(connection, partition, list(values)))
-        state.matches.fill(await load_matches(connection, partition, keepers))
 
 
 def decide(state: State, command: IdentifierCommand, moment: Moment[Config]) -> Decided:
@@ -72,7 +47,7 @@ def _add(state: State, command: AddIdentifier, moment: Moment[Config]) -> Decide
     refusal = rules.add_refusal(member, kind, command.type, command.value)
     if refusal is not None or member is None or kind is None:
         return refusal or errors.identifier_type_unknown(command.type)
-    if (wider := _elsewhere(member, moment)) is not None:
+    if (wider := _elsewhere(state, member)) is not None:
         return wider
     had = state.identifiers.of_members([member.member_id, *_merged_into(state, member)])
     same = next((one for one in had if one.blind_index in command.blind_indexes), None)
@@ -128,7 +103,7 @@ def _added(
     others = [one for one in demoted if one is not as_it_is]
     if (wider := unlocked((as_it_is, *others), moment)) is not None:
         return wider
-    matches = met(state, command.member_id, as_it_is, command.blind_indexes, kind, moment)
+    matches = met(state, command.member_id, (as_it_is, *others), command.blind_indexes, moment)
     if isinstance(matches, Wider):
         return matches
     ids = [one.identifier_id for one in others]
@@ -146,7 +121,7 @@ def _see_again(
     seen = held._replace(last_seen_at=moment.at, verified_at=moment.at if command.verified else held.verified_at)
     if (wider := unlocked((seen,), moment)) is not None:
         return wider
-    matches = met(state, command.member_id, seen, command.blind_indexes, kind, moment)
+    matches = _met_anew(state, command, kind, held, seen, moment)
     if isinstance(matches, Wider):
         return matches
     place = _place(command, seen, moment)
@@ -162,7 +137,7 @@ def _verify(state: State, command: VerifyIdentifier, moment: Moment[Config]) -> 
     if isinstance(kind, Rejection):
         return kind
     verified = found._replace(verified_at=moment.at, last_seen_at=moment.at)
-    matches = met(state, command.member_id, verified, command.blind_indexes, kind, moment)
+    matches = _met_anew(state, command, kind, found, verified, moment)
     if isinstance(matches, Wider):
         return matches
     place = _place(command, verified, moment)
@@ -175,8 +150,12 @@ def _remove(state: State, command: RemoveIdentifier, moment: Moment[Config]) -> 
     if not isinstance(found, Identifier):
         return found
     removed = found._replace(value=b"", verified_at=None, removed_at=moment.at)
+    matches = parted(state, command.member_id, removed, moment)
+    if isinstance(matches, Wider):
+        return matches
     place = _place(command, removed, moment)
-    return Decision(Known(changed=(removed,)), lambda: wire.removed_answer(command.member_id, place))
+    change = Known(changed=(removed,), matches=matches)
+    return Decision(change, lambda: wire.removed_answer(command.member_id, place))
 
 
 def _reindex(state: State, command: Reindex, moment: Moment[Config]) -> Decided:
@@ -189,6 +168,19 @@ def _reindex(state: State, command: Reindex, moment: Moment[Config]) -> Decided:
         return Decision(None, bytes)  # it came back since it was read
     reindexed = identifier._replace(key_version=index.version, blind_index=blind_index)
     return Decision(Known(seen=(reindexed,)), bytes)
+
+
+def _met_anew(
+    state: State,
+    command: AddIdentifier | VerifyIdentifier,
+    kind: IdentifierType,
+    before: Identifier,
+    after: Identifier,
+    moment: Moment[Config],
+) -> tuple[Match, ...] | Wider:
+    """The matches that it makes that an identifier says more than it did; none when it says the same."""
+    says = [(rules.strength(kind, one, moment.at), rules.is_verified(kind, one, moment.at)) for one in (before, after)]
+    return () if says[0] == says[1] else met(state, command.member_id, (after,), command.blind_indexes, moment)
 
 
 def _found(state: State, command: OfIdentifier, moment: Moment[Config]) -> Identifier | Decided:
@@ -207,11 +199,11 @@ def _merged_into(state: State, member: Member) -> Iterable[UUID]:
     return (one.member_id for one in state.merged_into(member.member_id))
 
 
-def _elsewhere(member: Member, moment: Moment[Config]) -> Wider | None:
+def _elsewhere(state: State, member: Member) -> Wider | None:
     """What else has to be read of a member: those that were merged into it."""
-    if all(moment.partition_of(home.int) in moment.positions for home in member.homes):
+    if all(state.identifiers.were_read(home) for home in member.homes):
         return None
-    return Wider(Around((member.member_id,), member.homes))
+    return Wider(Around((member.member_id, *sorted(member.homes))))
 
 
 def unlocked(changed: Iterable[Identifier], moment: Moment[Config]) -> Wider | None:

@@ -39,6 +39,9 @@ class IdentifierMethods:
         request.value = _accepted(rules.normal_value(kind, request.value))
         member_id = ids.decode(MEMBER, request.member_id)
         validate_only = request.validate_only
+        indexes = self._index_keys.indexes(kind.code, request.value)
+        hashes = [index.blind_index for index in indexes]
+        near = await finding.near(self._at, self._holders, kind.code, hashes, member_id)
         command = AddIdentifier(
             request=self._keyed(call, "identity.AddIdentifier", request),
             home=ids.routing_of(member_id),
@@ -46,11 +49,12 @@ class IdentifierMethods:
             identifier_id=ids.new_id(ids.routing_of(member_id)),
             type=kind.code,
             value=request.value,
-            indexes=self._index_keys.indexes(kind.code, request.value),
+            indexes=indexes,
             nonce=new_nonce(),
             vault=self._sealing,
             verified=request.verified,
             validate_only=validate_only,
+            near=near,
         )
         return await self._write(command, call)
 
@@ -58,13 +62,16 @@ class IdentifierMethods:
         """It is this person's."""
         identifier = await self._identifier(request.identifier_id)
         validate_only = request.validate_only
+        hashes = await self._hashes(identifier)
+        near = await finding.near(self._at, self._holders, identifier.type, hashes, identifier.member_id)
         command = VerifyIdentifier(
             request=self._keyed(call, "identity.VerifyIdentifier", request),
             member_id=identifier.member_id,
             added_to=identifier.member_id,
             identifier_id=identifier.identifier_id,
-            blind_indexes=await self._hashes(identifier),
+            blind_indexes=hashes,
             validate_only=validate_only,
+            near=near,
         )
         return await self._write(command, call)
 

@@ -22,16 +22,28 @@ class IdentifierState:
         self._identifiers: dict[UUID, Identifier] = {}
         self._of_members: dict[UUID, dict[UUID, Identifier]] = {}
         self._holders: dict[bytes, dict[UUID, Holder]] = {}
+        self._read: set[UUID] = set()
+        self._values_read: set[bytes] = set()
 
-    def fill(self, identifiers: Iterable[Identifier]) -> None:
-        """Take over identifiers that were read."""
+    def fill(self, identifiers: Iterable[Identifier], of: Iterable[UUID]) -> None:
+        """Take over all the identifiers that were added to some members."""
+        self._read.update(of)
         for identifier in identifiers:
             self._keep(identifier)
 
-    def fill_holders(self, holders: Iterable[Holder]) -> None:
-        """Take over who holds values."""
+    def were_read(self, member_id: UUID) -> bool:
+        """Whether the identifiers that were added to a member are known."""
+        return member_id in self._read
+
+    def fill_holders(self, holders: Iterable[Holder], of: Iterable[bytes]) -> None:
+        """Take over all who hold some values."""
+        self._values_read.update(of)
         for holder in holders:
             self._holders.setdefault(holder.blind_index, {})[holder.identifier_id] = holder
+
+    def holders_were_read(self, blind_index: bytes) -> bool:
+        """Whether it is known who holds a value."""
+        return blind_index in self._values_read
 
     def holders(self, blind_indexes: Iterable[bytes]) -> list[Holder]:
         """Who holds a value, under any of its hashes, by ID."""

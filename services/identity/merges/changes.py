@@ -5,6 +5,8 @@ from uuid import UUID
 
 from services.chassis.operations import Moment
 from services.identity.groups.changes import Changed
+from services.identity.matches.changes import tell
+from services.identity.matches.values import Match
 from services.identity.merges import events
 from services.identity.merges.values import Merge, Unmerge
 from services.identity.state import State
@@ -26,6 +28,8 @@ class Rearranged:
     """Accounts that came along by the merge and are not given back yet."""
     absorbed_ids: tuple[UUID, ...] = ()
     groups: tuple[Changed, ...] = ()
+    matches: tuple[Match, ...] = ()
+    """Of the two, as they become."""
 
     def apply(self, state: State, moment: Moment[Config]) -> None:
         """Fold it in, and tell each half in its partition: none of them is to be followed alone."""
@@ -49,3 +53,4 @@ class Rearranged:
             state.tell_undivided(moment.partition_of(member_id.int), events.member_redirected(member_id, leads_to))
         for changed in self.groups:
             changed.apply(state, moment)
+        tell(state, self.matches, moment)

@@ -29,6 +29,15 @@ def member_merged(survivor_id: str) -> Rejection:
     )
 
 
+def real_names_differ(code: str) -> Rejection:
+    """They are two persons."""
+    return Rejection(
+        "REAL_NAMES_DIFFER",
+        f"both have a verified {code}, and not the same: they are two persons",
+        metadata={"type": code},
+    )
+
+
 def account_not_of_merge(account_id: str) -> Rejection:
     """An account that did not come along."""
     return Rejection(

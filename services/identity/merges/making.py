@@ -27,15 +27,17 @@ class Making:
         self,
         identified: idempotency.Request,
         sent_id: UUID,
+        into_id: UUID,
         merged_id: UUID,
         cause: str,
         caller: str,
         *,
         validate_only: bool,
     ) -> MergeMembers:
-        """The command to merge a member into whom another ID means."""
-        survivor = await self._people.meant(sent_id)
-        survivor_id = sent_id if survivor is None else survivor.member_id
+        """The command to merge a member into whom another ID means. `sent_id` is an ID whose partition keeps the
+        request."""
+        survivor = await self._people.meant(into_id)
+        survivor_id = into_id if survivor is None else survivor.member_id
         merged = (await self._people.find([merged_id])).get(merged_id)
         accounts = [] if merged is None else await self._people.accounts(merged)
         absorbed = [] if merged is None else await self._people.merged_into(merged)
@@ -46,7 +48,7 @@ class Making:
             survivor_id=survivor_id,
             merged_id=merged_id,
             concerned=self._moving(
-                frozenset() if merged is None else merged.homes,
+                frozenset[UUID]().union(*(one.homes for one in (survivor, merged) if one is not None)),
                 (one.member_id for one in absorbed),
                 accounts,
                 await self._people.group_ids(merged_id),

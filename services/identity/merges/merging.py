@@ -4,12 +4,15 @@ from dataclasses import replace
 
 from services.chassis.operations import Decided, Decision, Moment
 from services.identity import errors as identity_errors
-from services.identity.merges import moving, rules, seats, wire
+from services.identity.matches.evaluating import names_differ, person_of
+from services.identity.matches.values import Match, MatchReason, MatchStatus
+from services.identity.merges import errors, moving, rules, seats, wire
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeMembers
 from services.identity.merges.values import Merge
 from services.identity.state import State
 from services.identity.values import Config, Member, Status
+from services.identity.wire import Place
 
 
 def merge(state: State, command: MergeMembers, moment: Moment[Config]) -> Decided:
@@ -22,8 +25,12 @@ def merge(state: State, command: MergeMembers, moment: Moment[Config]) -> Decide
     if refusal is not None or survivor is None or merged is None:
         return refusal or identity_errors.MEMBER_UNKNOWN
     absorbed, concerned = state.merged_into(merged.member_id), command.concerned
-    if not (merged.homes <= concerned.homes and {member.member_id for member in absorbed} <= concerned.absorbed):
+    homes = survivor.homes | merged.homes
+    if not (homes <= concerned.homes and {member.member_id for member in absorbed} <= concerned.absorbed):
         return identity_errors.ACCOUNTS_CHANGED
+    persons = person_of(state, survivor), person_of(state, merged)
+    if (differing := names_differ(state.config, *persons)) is not None:
+        return errors.real_names_differ(differing)
     accounts = tuple(state.accounts(merged.member_id).values())
     routes = moving.routes_to(state, accounts, survivor, concerned.routes)
     moved = seats.moved(state, merged.member_id, survivor.member_id, concerned.group_ids, command.merge_id, moment.at)
@@ -49,9 +56,29 @@ def merge(state: State, command: MergeMembers, moment: Moment[Config]) -> Decide
         routes=routes,
         redirected={member.member_id: survivor.member_id for member in redirected},
         groups=moved.changes,
+        matches=tuple(
+            _by_merge(match, made) for match in state.matches.between(persons[0].keepers, persons[1].keepers)
+        ),
     )
-    place = moving.place(command, survivor.partition, moment)
+    place = place_of(command, moment)
     return Decision(change, lambda: wire.merged_answer(made, place))
+
+
+def place_of(command: MergeMembers, moment: Moment[Config]) -> Place:
+    """Where a merge is committed: in the survivor's partition."""
+    return moving.place(command, moment.partition_of(command.survivor_id.int), moment)
+
+
+def _by_merge(match: Match, made: Merge) -> Match:
+    return match._replace(
+        status=MatchStatus.MERGED,
+        reason=MatchReason.DECIDED,
+        changed_at=made.merged_at,
+        decided_at=made.merged_at,
+        decided_by=made.merged_by,
+        cause=made.cause,
+        merge_id=made.merge_id,
+    )
 
 
 def _with_homes(survivor: Member, merged: Member) -> Member:

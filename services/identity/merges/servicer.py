@@ -51,7 +51,7 @@ class MergeMethods:
 
         async def command() -> MergeCommand:
             return await self._making.merging(
-                identified, survivor_id, merged_id, cause, call.caller.name, validate_only=validate_only
+                identified, survivor_id, survivor_id, merged_id, cause, call.caller.name, validate_only=validate_only
             )
 
         return replies.unary_reply(await self._until_all_stand_still(command, call))
@@ -62,7 +62,7 @@ class MergeMethods:
         survivor_id, merged_id = _member(request.survivor_id), _member(request.merged_id)
         unused = idempotency.identify_body(call.caller.name, call.method, "", b"")
         command = await self._making.merging(
-            unused, survivor_id, merged_id, PREVIEW, call.caller.name, validate_only=True
+            unused, survivor_id, survivor_id, merged_id, PREVIEW, call.caller.name, validate_only=True
         )
         reply = replies.unary_reply(await self._outcome(command, call))
         merge = pb.MergeMembersResponse.FromString(reply.answer).merge

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from services.chassis.operations import Decided, Decision, Moment
 from services.identity import errors as identity_errors
+from services.identity.matches.evaluating import new_match
+from services.identity.matches.values import Match, MatchReason, MatchStatus
 from services.identity.merges import errors, moving, rules, seats, wire
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import UnmergeMember
@@ -83,9 +85,30 @@ def _give_back(
         staying=tuple(account.account_id for account in left if account not in going),
         absorbed_ids=tuple(one.member_id for one in absorbed),
         groups=given,
+        matches=_unmerged(state, holder, member, absorbed, unmerge, moment),
     )
     place = moving.place(command, holder.partition, moment)
     return Decision(change, lambda: wire.unmerged_answer(unmerge, place))
+
+
+def _unmerged(
+    state: State, holder: Member, member: Member, absorbed: list[Member], unmerge: Unmerge, moment: Moment[Config]
+) -> tuple[Match, ...]:
+    """Who says that they are two has decided it: they are merged no more by what they share now."""
+    theirs = {member.member_id, *(one.member_id for one in absorbed)}
+    ours = {holder.member_id, *holder.homes} - theirs
+    matches = state.matches.between(ours, theirs) or [new_match(holder.member_id, member.member_id, moment)]
+    return tuple(
+        match._replace(
+            status=MatchStatus.REFUSED,
+            reason=MatchReason.UNMERGED,
+            changed_at=moment.at,
+            decided_at=moment.at,
+            decided_by=unmerge.unmerged_by,
+            cause=unmerge.cause,
+        )
+        for match in matches
+    )
 
 
 def _alone(member: Member, holder: Member, going: list[Account], absorbed: list[Member]) -> Member:

@@ -13,6 +13,8 @@ from services.chassis.partitions import partition_of
 from services.identity import wire as identity_wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
+from services.identity.matches import queries as match_queries
+from services.identity.matches import wire as match_wire
 from services.identity.merges import queries as merge_queries
 from services.identity.merges import wire as merge_wire
 from services.identity.privacy import queries, wire
@@ -30,8 +32,8 @@ NO_ID = UUID(int=0)
 async def records_of(
     platform: Platform[Config], members: Sequence[Member], boxes: Mapping[UUID, Box]
 ) -> AsyncIterator[pb.ExportMemberResponse]:
-    """A member and those that were merged into it: of each what it is, its accounts, seats, invitations, merges and
-    decisions, the former ones among them."""
+    """A member and those that were merged into it: of each what it is, its accounts, seats, invitations, merges,
+    matches and decisions, the former ones among them."""
     for member in members:
         yield _record("member", identity_wire.member_message(member, boxes[member.member_id]))
         async for record in _records_of_one(platform, member, boxes):
@@ -49,6 +51,8 @@ async def _records_of_one(
         yield invitation
     async for merge in _merges(platform, member):
         yield merge
+    async for match in _matches(platform, member):
+        yield match
     async for consent in _consents(platform, member):
         yield consent
 
@@ -99,6 +103,16 @@ async def _merges(platform: Platform[Config], member: Member) -> AsyncIterator[p
                 "merge", merge_wire.merge_message(merge, [u for u in unmerges if u.merge_id == merge.merge_id])
             )
         after = found[-1]
+
+
+async def _matches(platform: Platform[Config], member: Member) -> AsyncIterator[pb.ExportMemberResponse]:
+    after = NO_ID
+    while page := await match_queries.page_of_members_matches(
+        platform.pool, [member.partition], [member.member_id], after, PAGE, "", 0
+    ):
+        for match in page:
+            yield _record("match", match_wire.own_half(match, member.member_id))
+        after = page[-1].match_id
 
 
 async def _consents(platform: Platform[Config], member: Member) -> AsyncIterator[pb.ExportMemberResponse]:

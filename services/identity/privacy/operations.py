@@ -7,6 +7,7 @@ import asyncpg
 
 from services.chassis.operations import Decided, Moment
 from services.identity.commands import IdentityCommand, LinkAccount
+from services.identity.matches.commands import CarryOutMatch
 from services.identity.privacy import deciding, erasing, queries
 from services.identity.privacy.commands import EraseMember, ForgetPersons, PrivacyCommand, SetConsent
 from services.identity.privacy.values import Use
@@ -18,7 +19,7 @@ async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
 ) -> None:
     """Read what commands concern of consents and erasures in one partition. Most read nothing."""
-    if deciding_members := _whose_consents(commands, state.config):
+    if deciding_members := _whose_consents(commands, state):
         state.privacy.fill(await queries.load_consents(connection, [partition], deciding_members))
     for command in commands:
         if isinstance(command, EraseMember):
@@ -39,10 +40,14 @@ async def _load_erasure(connection: asyncpg.Connection, partition: int, command:
     )
 
 
-def _whose_consents(commands: Sequence[IdentityCommand], config: Config) -> list[UUID]:
-    """Members whose decisions matter; linking asks for them only where a purpose does."""
-    kinds = (SetConsent, LinkAccount) if _asks_before_stitching(config) else (SetConsent,)
-    return list({command.member_id for command in commands if isinstance(command, kinds)})
+def _whose_consents(commands: Sequence[IdentityCommand], state: State) -> list[UUID]:
+    """Members whose decisions matter; stitching asks for them only where a purpose does."""
+    if not _asks_before_stitching(state.config):
+        return list({command.member_id for command in commands if isinstance(command, SetConsent)})
+    members = {command.member_id for command in commands if isinstance(command, SetConsent | LinkAccount)}
+    merging = {one for command in commands if isinstance(command, CarryOutMatch) for one in command.member_ids}
+    merged = {one.member_id for one in state.members().values() if merging & {one.member_id, one.survivor_id}}
+    return list(members | merged)
 
 
 def _asks_before_stitching(config: Config) -> bool:

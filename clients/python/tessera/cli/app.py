@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli import apply, audit, importing, ledger, liability, member, replay, token, up, verify
+from tessera.cli import apply, audit, identity, importing, ledger, liability, member, replay, token, up, verify
 
 app = typer.Typer(
     name="tessera",
@@ -26,6 +26,7 @@ app.command("liability")(liability.liability)
 app.command("token")(token.token)
 app.add_typer(audit.app, name="audit")
 app.add_typer(importing.app, name="import")
+app.add_typer(identity.app, name="identity")
 app.add_typer(member.app, name="member")
 app.add_typer(replay.replay_app, name="replay")
 app.add_typer(replay.run_app, name="run")

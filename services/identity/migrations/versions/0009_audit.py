@@ -3,7 +3,7 @@
 from services.chassis.migrations import create_audit_tables
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0007"
 
 
 def upgrade() -> None:
