@@ -10,7 +10,7 @@ from services.identity.matches.values import Evidence, MatchStatus
 from tests.support import postgres
 
 BEFORE = """
-    DROP TABLE matches;
+    DROP TABLE matches, audit, audit_head;
     CREATE TABLE matches (
         partition integer, owner_id uuid, match_id uuid, member_id uuid NOT NULL, other_id uuid NOT NULL,
         type text NOT NULL, identifier_id uuid NOT NULL, other_identifier_id uuid NOT NULL, score smallint NOT NULL,
