@@ -27,19 +27,22 @@ def configured(up: Up) -> Up:
 
 def test_the_call_by_grpcurl_is_answered(configured: Up) -> None:
     """As grpcurl makes it: the body is JSON, the method is found by its full name."""
-    found = re.search(r"grpcurl .*?-d '(.*?)' \\\n +127.0.0.1:7401 (\S+)/(\S+)\n", README, re.DOTALL)
+    found = re.search(r"grpcurl (.*?)-d '(.*?)' \\\n +127.0.0.1:7401 (\S+)/(\S+)\n", README, re.DOTALL)
     assert found is not None
-    body, service, method = found.groups()
+    options, body, service, method = found.groups()
+    files = dict(re.findall(r"-(cacert|cert|key) build/data/up/(\S+)", options))
+    shown = [(configured.data / files[option]).read_bytes() for option in ("cacert", "key", "cert")]
     assert identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name == service
     request = json_format.Parse(body, identity_service_pb2.ResolveAccountRequest())
-    token = configured.run("token", "operator").stdout.strip()
-    with grpc.insecure_channel(configured.suite["addresses"]["identity"]) as channel:
+    with grpc.secure_channel(
+        configured.suite["addresses"]["identity"], grpc.ssl_channel_credentials(*shown)
+    ) as channel:
         call = channel.unary_unary(
             f"/{service}/{method}",
             type(request).SerializeToString,
             identity_service_pb2.ResolveAccountResponse.FromString,
         )
-        assert call(request, metadata=(("authorization", f"Bearer {token}"),)).member_id
+        assert call(request).member_id
 
 
 def test_the_program_on_the_sdk_runs(configured: Up) -> None:

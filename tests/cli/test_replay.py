@@ -114,7 +114,7 @@ def test_everything_can_be_proven(lived: Up) -> None:
 
 async def test_the_token_of_a_caller_lets_it_do_what_the_policy_says(lived: Up) -> None:
     token = lived.run("token", "fuel").stdout.strip()
-    async with connect(lived.suite["addresses"], token=token) as client:
+    async with connect(suite_file=lived.data, token=token) as client:
         enrol = ResolveAccountRequest(domain="fuel", external_id="new", create_missing=True, validate_only=True)
         await client.identity.ResolveAccount(enrol)
         enrol.domain = "travel"

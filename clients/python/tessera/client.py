@@ -1,7 +1,7 @@
 """One client for the whole suite."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -17,7 +17,7 @@ from tessera.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from tessera.methods import Method, MethodChannel, Session
 from tessera.points.v1.points_service_pb2_grpc import PointsServiceStub
 from tessera.positions import Positions
-from tessera.suite import TOKEN_VARIABLE, read_suite
+from tessera.suite import TOKEN_VARIABLE, caller_of, credentials, read_suite
 from tessera.tiers.v1.tiers_service_pb2_grpc import TiersServiceStub
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -49,7 +49,9 @@ class Client:
     ) -> None:
         """`tls` is what is shown to the services and believed of them, when they speak TLS."""
         session = Session((("authorization", f"Bearer {token}"),), Positions(), timeout_s)
-        self._channels = {service: _open_channel(address, tls) for service, address in addresses.items()}
+        self._channels = {
+            service: open_channel(address, tls, _CHANNEL_OPTIONS) for service, address in addresses.items()
+        }
         self._methods = {
             service: cast("grpc.aio.Channel", MethodChannel(service, channel, session))
             for service, channel in self._channels.items()
@@ -102,10 +104,13 @@ class Client:
         await self.close()
 
 
-def _open_channel(address: str, tls: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+def open_channel(
+    address: str, tls: grpc.ChannelCredentials | None, options: Sequence[tuple[str, Any]]
+) -> grpc.aio.Channel:
+    """A channel, with TLS when it is told what to show and believe."""
     if tls is None:
-        return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
-    return grpc.aio.secure_channel(address, tls, options=_CHANNEL_OPTIONS)
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, tls, options=options)
 
 
 def connect(
@@ -120,11 +125,15 @@ def connect(
     """A client of the services at `addresses` (host:port); by default of the suite that `tessera up` started.
 
     `tls` is for services that speak TLS: `grpc.ssl_channel_credentials` of their authority, and of the caller's own key
-    and certificate. The token is `token`, or what `token_file` holds, or $TESSERA_TOKEN, or the operator's of the
-    suite. Raises NoSuite when addresses or token would have to come from a suite and there is none.
+    and certificate. Those of a suite are taken from it. The token is `token`, or what `token_file` holds, or
+    $TESSERA_TOKEN, or the operator's of the suite. Raises NoSuite when addresses or token would have to come from a
+    suite and there is none.
     """
     given = token or (token_file.read_text().strip() if token_file else None) or os.environ.get(TOKEN_VARIABLE)
     if addresses is not None and given:
         return Client(addresses, given, timeout_s, tls)
     suite = read_suite(suite_file)
-    return Client(addresses or suite.addresses, given or Path(suite.token_file).read_text().strip(), timeout_s, tls)
+    known = given or Path(suite.token_file).read_text().strip()
+    if addresses is None and tls is None and suite.tls:
+        tls = credentials(Path(suite.tls), caller_of(known))
+    return Client(addresses or suite.addresses, known, timeout_s, tls)

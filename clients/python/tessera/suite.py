@@ -1,10 +1,13 @@
 """Where a running suite is: the file that `tessera up` writes and every client reads."""
 
+import base64
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import grpc
 
 from tessera.complaints import Complaint
 from tessera.topology import SERVICES
@@ -12,6 +15,8 @@ from tessera.topology import SERVICES
 SUITE_VARIABLE = "TESSERA_SUITE"
 TOKEN_VARIABLE = "TESSERA_TOKEN"
 SUITE_FILE = "suite.json"
+AUTHORITY = "ca"
+"""What the suite's own authority is called among its certificates."""
 
 
 class NoSuite(Complaint):
@@ -32,6 +37,39 @@ class Suite:
     """The data directory, absolute."""
     pid: int
     """The process of `tessera up`."""
+    tls: str = ""
+    """The folder with the certificates of its callers, absolute; empty when it speaks without TLS."""
+
+
+def certificate_file(folder: Path, caller: str) -> Path:
+    """The certificate of a caller, or the authority's own."""
+    return folder / f"{caller}.pem"
+
+
+def key_file(folder: Path, caller: str) -> Path:
+    """The key of a certificate."""
+    return folder / f"{caller}.key"
+
+
+def credentials(folder: Path, caller: str) -> grpc.ChannelCredentials:
+    """What a caller shows to the services of a suite, and believes of them.
+
+    Raises NoSuite when the suite has certified no such caller.
+    """
+    files = (certificate_file(folder, AUTHORITY), key_file(folder, caller), certificate_file(folder, caller))
+    try:
+        return grpc.ssl_channel_credentials(*(file.read_bytes() for file in files))
+    except OSError as error:
+        raise NoSuite(f"the suite has no certificate for the caller {caller}: {error.filename} is missing") from None
+
+
+def caller_of(token: str) -> str:
+    """Whose token it is, as it says itself. Raises NoSuite for what is no token."""
+    try:
+        claims = token.split(".")[1]
+        return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        raise NoSuite(f"what was given as a token (${TOKEN_VARIABLE}?) is none") from None
 
 
 def checkout_root() -> Path | None:

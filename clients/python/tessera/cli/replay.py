@@ -138,7 +138,7 @@ async def _run(options: Options, part: Part, output: Output, *, once: bool) -> b
     async with running_suite(options, LogPrinter(console, everything=False)) as suite:
         up.print_suite(console, suite, time.monotonic() - started)
         loading = asyncio.ensure_future(asyncio.to_thread(part.load))
-        async with connect(suite.addresses, token_file=Path(suite.token_file)) as client:
+        async with connect(suite_file=Path(suite.data), token_file=Path(suite.token_file)) as client:
             documents = read_pack(root / PACK)
             answers = await publish_pack(client, documents, dry_run=False)
             print_changes(console, documents, answers, dry_run=False, in_full=False)

@@ -65,6 +65,10 @@ AdminDsnOption = Annotated[
 ]
 LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="From which level on services log.")]
 
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Speak without TLS, and know callers by their tokens alone.")
+]
+
 
 def up(
     data: DataOption = None,
@@ -80,6 +84,7 @@ def up(
     metrics_port: MetricsPortOption = FIRST_METRICS_PORT,
     admin_dsn: AdminDsnOption = None,
     log_level: LogLevelOption = LogLevel.INFO,
+    insecure: InsecureOption = False,
 ) -> None:
     """Start PostgreSQL and all four services on this machine, and stop them with Ctrl-C."""
     if virtual_clock_start is not None and clock is ClockKind.REAL:
@@ -94,6 +99,7 @@ def up(
         metrics_port=metrics_port,
         admin_dsn=admin_dsn,
         log_level=log_level,
+        insecure=insecure,
     )
     console = out()
     try:
@@ -120,5 +126,7 @@ def print_suite(console: Console, suite: Suite, seconds: float) -> None:
         listing.add_row(name, address, f"http://{suite.metrics[name]}/metrics")
     console.print(f"All four services are SERVING ({seconds:.1f} s).", style="bold green")
     console.print(listing)
-    console.print(f"Data, tokens and logs: {suite.data}")
+    console.print(f"Data, tokens, certificates and logs: {suite.data}")
+    if not suite.tls:
+        console.print("Without TLS: tokens alone say who calls, and whoever listens reads along.", style="yellow")
     console.print(f"Other commands find the suite started last; this one always with --data {suite.data}")

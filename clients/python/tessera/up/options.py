@@ -34,6 +34,13 @@ class Options:
     admin_dsn: str | None = None
     """A superuser's DSN of the PostgreSQL to use; None starts the embedded one."""
     log_level: str = "info"
+    insecure: bool = False
+    """Whether the services speak without TLS, and know callers by their tokens alone."""
+
+    @property
+    def speaks_tls(self) -> bool:
+        """The native transport has no TLS of its own."""
+        return not self.insecure and self.transport == "grpcio"
 
 
 def check_installed(options: Options) -> None:
@@ -69,6 +76,11 @@ class Layout:
     @property
     def jwks(self) -> Path:
         return self.data / "keys" / "jwks.json"
+
+    @property
+    def tls(self) -> Path:
+        """The folder of certificates and their keys."""
+        return self.data / "tls"
 
     @property
     def policy(self) -> Path:

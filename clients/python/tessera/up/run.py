@@ -13,15 +13,26 @@ from typing import Any
 
 import grpc
 
-from tessera.suite import SUITE_FILE, Suite, checkout_root, data_root, write_suite
+from tessera.client import open_channel
+from tessera.suite import (
+    AUTHORITY,
+    SUITE_FILE,
+    Suite,
+    certificate_file,
+    checkout_root,
+    credentials,
+    data_root,
+    key_file,
+    write_suite,
+)
 from tessera.topology import FOLLOWS, SERVICES
+from tessera.up.certificates import HOST, prepare_certificates
 from tessera.up.children import DRAIN_GRACE_S, Child, Report, check_alive, end_together, inherited
 from tessera.up.databases import outdated, prepare_databases
 from tessera.up.options import PARTITIONS, CannotStart, Layout, Options, Ports, ports_of
 from tessera.up.postgres import running_postgres
 from tessera.up.secrets import OPERATOR, prepare_access, read_secrets
 
-HOST = "127.0.0.1"
 SERVING_TIMEOUT_S = 60.0
 WATCH_INTERVAL_S = 0.1
 
@@ -48,6 +59,8 @@ async def running_suite(options: Options, report: Report) -> AsyncIterator[Suite
         secrets = read_secrets(layout)
         async with _preloaded(root, layout, report) as children:
             prepare_access(layout)
+            if options.speaks_tls:
+                prepare_certificates(layout)
             async with _database_server(options, layout, secrets, report) as admin_dsn:
                 try:
                     await _let_serve(children, options, layout, ports, admin_dsn, secrets, root)
@@ -95,7 +108,7 @@ async def _let_serve(
         await _migrate({service: dsns[service] for service in to_migrate}, root)
     for child in children:
         await child.go(_settings(child.name, options, layout, ports, dsns[child.name], secrets))
-    await _until_serving(children, layout, ports)
+    await _until_serving(children, layout, ports, credentials(layout.tls, OPERATOR) if options.speaks_tls else None)
 
 
 async def _migrate(dsns: Mapping[str, str], root: Path) -> None:
@@ -145,14 +158,22 @@ def _settings(
             "DATA_KEY": secrets["data_key"],
             "NEIGHBOURS": json.dumps(neighbours),
         }
+    if options.speaks_tls:
+        settings |= {
+            "TLS_CERTIFICATE_FILE": str(certificate_file(layout.tls, service)),
+            "TLS_KEY_FILE": str(key_file(layout.tls, service)),
+            "TLS_CA_FILE": str(certificate_file(layout.tls, AUTHORITY)),
+        }
     if options.virtual_clock_start is not None:
         settings["VIRTUAL_CLOCK_START"] = options.virtual_clock_start
     return {f"TESSERA_{name}": value for name, value in settings.items()}
 
 
-async def _until_serving(children: list[Child], layout: Layout, ports: Ports) -> None:
+async def _until_serving(
+    children: list[Child], layout: Layout, ports: Ports, tls: grpc.ChannelCredentials | None
+) -> None:
     """Returns when all services say SERVING; raises CannotStart when one ends or takes too long."""
-    checks = {asyncio.create_task(_serving(port)): name for name, port in ports.calls.items()}
+    checks = {asyncio.create_task(_serving(port, tls)): name for name, port in ports.calls.items()}
     try:
         async with asyncio.timeout(SERVING_TIMEOUT_S):
             waiting = set(checks)
@@ -167,9 +188,9 @@ async def _until_serving(children: list[Child], layout: Layout, ports: Ports) ->
             check.cancel()
 
 
-async def _serving(port: int) -> None:
+async def _serving(port: int, tls: grpc.ChannelCredentials | None) -> None:
     """Returns when the service at a port says SERVING."""
-    async with grpc.aio.insecure_channel(f"{HOST}:{port}", options=_QUICK_RECONNECT) as channel:
+    async with open_channel(f"{HOST}:{port}", tls, _QUICK_RECONNECT) as channel:
         check: Any = channel.unary_unary(_HEALTH_CHECK, request_serializer=None, response_deserializer=None)
         while True:
             try:
@@ -247,6 +268,7 @@ def _describe(options: Options, layout: Layout, ports: Ports) -> Suite:
         clock=options.clock,
         data=str(layout.data),
         pid=os.getpid(),
+        tls=str(layout.tls) if options.speaks_tls else "",
     )
 
 

@@ -18,17 +18,21 @@ TOKEN_LIFETIME_S = 30 * 24 * 3600
 KEY_BYTES = 32
 
 POLICY = """\
-# Who may call what. A permission that ends in .* grants everything below it; the services read this when they start.
+# Who may call what, and the names that its certificates are for. A permission that ends in .* grants everything below
+# it. The services read this when they start.
 callers:
   # People and programs that run the suite: everything, in every domain.
   operator:
     permissions: [config.*, clock.*, events.*, records.*, audit.*, identity.*, points.*, tiers.*, benefits.*]
     domains: "*"
+    certificates: [spiffe://tessera.development/operator]
   # The services, which follow each other's feeds. Identity asks the others about members.
-  identity: {permissions: [events.feed.read, records.members.*]}
-  points: {permissions: [events.feed.read]}
-  tiers: {permissions: [events.feed.read]}
-  benefits: {permissions: [events.feed.read]}
+  identity:
+    permissions: [events.feed.read, records.members.*]
+    certificates: [spiffe://tessera.development/identity]
+  points: {permissions: [events.feed.read], certificates: [spiffe://tessera.development/points]}
+  tiers: {permissions: [events.feed.read], certificates: [spiffe://tessera.development/tiers]}
+  benefits: {permissions: [events.feed.read], certificates: [spiffe://tessera.development/benefits]}
   # An example of a business: a chain of fuel stations, which acts in its own domain alone.
   fuel:
     permissions:
@@ -41,6 +45,7 @@ callers:
       - tiers.standing.read
       - benefits.entitlements.*
     domains: [fuel]
+    certificates: [spiffe://tessera.development/fuel]
 """
 
 
@@ -71,11 +76,22 @@ def prepare_access(layout: Layout) -> None:
 
 def callers(layout: Layout) -> list[str]:
     """The callers that the policy names."""
+    return [str(name) for name in _policy(layout)]
+
+
+def certified(layout: Layout) -> set[str]:
+    """All names of certificates that the policy knows."""
+    rights = [each for each in _policy(layout).values() if isinstance(each, dict)]
+    return {str(name) for each in rights for name in each.get("certificates") or ()}
+
+
+def _policy(layout: Layout) -> dict[str, Any]:
+    """The rights of each caller."""
     import yaml
 
     try:
-        return [str(name) for name in yaml.safe_load(layout.policy.read_text())["callers"]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        return dict(yaml.safe_load(layout.policy.read_text())["callers"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise CannotStart(f"{layout.policy} cannot be read: {error}") from None
 
 
