@@ -22,7 +22,8 @@ METHODS: dict[str, MethodDescriptor] = {
     for method in service.methods
 }
 SHOWS_WHAT_WAS_SENT = {
-    f"tessera.identity.v1.IdentityService.{name}" for name in ("AddIdentifier", "LinkAccount", "BulkLinkAccounts")
+    f"tessera.identity.v1.IdentityService.{name}"
+    for name in ("AddIdentifier", "BulkAddIdentifiers", "LinkAccount", "BulkLinkAccounts")
 }
 """Methods whose answers repeat personal data of the request, and tell nothing that the caller has not."""
 

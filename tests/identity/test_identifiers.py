@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from services.chassis import ids
 from services.identity.identifiers.values import IDENTIFIER
+from tessera.errors import error_of_status
 from tessera.events.v1 import event_feed_pb2, journal_pb2
 from tessera.identity.v1 import event_pb2
 from tessera.identity.v1 import identifier_pb2 as pb
@@ -329,3 +330,33 @@ async def test_nothing_of_a_value_stands_in_tables_or_events(suite: Suite) -> No
     (change,) = [one for one in told if one.identifier_id == ids.decode(IDENTIFIER, held).bytes]
     assert (change.type, change.strength) == ("email", PROOF)
     assert address.encode() not in b"".join(record.payload for record in answer.records)
+
+
+async def test_a_bulk_call_means_what_its_items_mean_one_by_one(suite: Suite) -> None:
+    """One answer for each item, in order; a bad one leaves its neighbours alone; two members meet in one call."""
+    one, other = await member(suite), await member(suite)
+    mail = email()
+    items = [
+        adding(one, mail, verified=True),
+        adding(one, "nonsense"),
+        adding(NOBODY, email()),
+        adding(other, mail, verified=True),
+        adding(one, mail),
+        adding(one, email(), "planet"),
+    ]
+    answer = await suite.identity.BulkAddIdentifiers(pb.BulkAddIdentifiersRequest(requests=items))
+    told = [error_of_status(each.error).reason if each.HasField("error") else "" for each in answer.results]
+    assert told == ["", "IDENTIFIER_UNPARSEABLE", "MEMBER_UNKNOWN", "", "", "IDENTIFIER_TYPE_UNKNOWN"]
+    assert [each.response.created for each in answer.results] == [True, False, False, True, False, False]
+    assert answer.results[3].response.match_ids
+    again = await suite.identity.BulkAddIdentifiers(pb.BulkAddIdentifiersRequest(requests=items))
+    assert again == answer
+
+
+async def test_a_thousand_identifiers_are_added_in_one_call(suite: Suite) -> None:
+    owner = [await member(suite) for _ in range(5)]
+    items = [adding(owner[number % 5], device(), "device") for number in range(1000)]
+    answer = await suite.identity.BulkAddIdentifiers(pb.BulkAddIdentifiersRequest(requests=items), timeout=60)
+    refused = {error_of_status(each.error).reason for each in answer.results if each.HasField("error")}
+    assert refused <= {"IDENTIFIER_LIMIT"}
+    assert sum(each.response.created for each in answer.results) >= 500

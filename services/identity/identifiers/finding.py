@@ -1,7 +1,8 @@
 """Who has an identifier: read without a lock, and who asked is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.chassis import ids
@@ -13,7 +14,15 @@ from services.identity.identifiers.values import Holder, IdentifierType, ValueIn
 from services.identity.matches import rules as match_rules
 from services.identity.matches.values import MAX_HOLDERS
 from services.identity.people import People
-from services.identity.values import Config
+from services.identity.values import Config, Member
+
+
+class Wanted(NamedTuple):
+    """A value that a member is to have."""
+
+    type: str
+    blind_indexes: tuple[bytes, ...]
+    member_id: UUID
 
 
 async def find(
@@ -27,20 +36,31 @@ async def find(
     return rules.found((holder, members[holder.member_id].survivor_id or holder.member_id) for holder in leading)
 
 
-async def near(
-    platform: Platform[Config], people: People, code: str, blind_indexes: Sequence[bytes], own_id: UUID
-) -> tuple[UUID, ...]:
-    """Others who hold a value by which members meet, with whom their IDs lead to; nobody where too many do."""
+async def near(platform: Platform[Config], people: People, wanted: Sequence[Wanted]) -> list[tuple[UUID, ...]]:
+    """Who else holds each value, and whom their IDs lead to; nobody where too many do, or where members do not meet."""
     _, config = await platform.configurations.current(platform.pool)
-    if code not in match_rules.types_that_count(match_rules.policies_of(config)):
-        return ()
-    places = {value_routing(one) & (platform.settings.partitions - 1) for one in blind_indexes}
-    holders = await queries.find_holders(platform.pool, list(places), blind_indexes)
-    others = {holder.member_id for holder in holders} - {own_id}
-    if not others or len(others) >= MAX_HOLDERS:
-        return ()
-    found = await people.find(others)
-    return tuple(sorted({*found, *(one.survivor_id for one in found.values() if one.survivor_id is not None)}))
+    counting = match_rules.types_that_count(match_rules.policies_of(config))
+    hashes = {each for one in wanted if one.type in counting for each in one.blind_indexes}
+    if not hashes:
+        return [() for _ in wanted]
+    places = {value_routing(each) & (platform.settings.partitions - 1) for each in hashes}
+    holders: dict[bytes, set[UUID]] = {}
+    for holder in await queries.find_holders(platform.pool, list(places), list(hashes)):
+        holders.setdefault(holder.blind_index, set()).add(holder.member_id)
+    others = [_others(one, holders) for one in wanted]
+    found = await people.find(set().union(*others))
+    return [_led_to(each, found) for each in others]
+
+
+def _others(wanted: Wanted, holders: Mapping[bytes, set[UUID]]) -> set[UUID]:
+    others = set().union(*(holders.get(each, ()) for each in wanted.blind_indexes)) - {wanted.member_id}
+    return others if len(others) < MAX_HOLDERS else set()
+
+
+def _led_to(others: set[UUID], found: Mapping[UUID, Member]) -> tuple[UUID, ...]:
+    known = [found[each] for each in others if each in found]
+    survivors = {one.survivor_id for one in known if one.survivor_id is not None}
+    return tuple(sorted({one.member_id for one in known} | survivors))
 
 
 async def keep(

@@ -1,27 +1,33 @@
 """The methods of the contract about identifiers."""
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from services.chassis import idempotency, ids, replies
 from services.chassis.app import Platform
+from services.chassis.batches import Outcome
 from services.chassis.errors import Refused, Rejection
 from services.chassis.idempotency import Request
 from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
-from services.identity.identifiers import errors, finding, queries, rules, wire
-from services.identity.identifiers.commands import AddIdentifier, IdentifierCommand, RemoveIdentifier, VerifyIdentifier
+from services.identity.identifiers import commands, errors, finding, queries, rules, wire
+from services.identity.identifiers.commands import IdentifierCommand, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import IDENTIFIER, Identifier, IdentifierType
 from services.identity.people import People
+from services.identity.resolution import ERROR_DOMAIN
 from services.identity.values import MEMBER, Config
 from services.identity.vault import Vault, new_nonce
 from tessera.identity.v1 import identifier_pb2 as pb
 
 T = TypeVar("T")
+Types = Mapping[str, IdentifierType]
+"""By code."""
 
 
 class IdentifierMethods:
@@ -35,35 +41,59 @@ class IdentifierMethods:
 
     async def AddIdentifier(self, request: pb.AddIdentifierRequest, call: Call) -> Serialised:
         """One more thing that a member is known by."""
-        kind = await self._type(request.type)
+        addition = self._add(await self._types(), request, call)
+        (outcome,) = await self._submit_additions([addition], call)
+        return replies.unary_reply(outcome)
+
+    async def BulkAddIdentifiers(self, request: pb.BulkAddIdentifiersRequest, call: Call) -> Serialised:
+        """More things that members are known by."""
+        types = await self._types()
+        return await replies.bulk_reply(
+            request.requests,
+            lambda item: self._add(types, item, call),
+            lambda additions: self._submit_additions(additions, call),
+            ERROR_DOMAIN,
+        )
+
+    def _add(self, types: Types, request: pb.AddIdentifierRequest, call: Call) -> commands.AddIdentifier:
+        kind = _accepted(rules.known_type(types.get(request.type), request.type))
         request.value = _accepted(rules.normal_value(kind, request.value))
         member_id = ids.decode(MEMBER, request.member_id)
         validate_only = request.validate_only
-        indexes = self._index_keys.indexes(kind.code, request.value)
-        hashes = [index.blind_index for index in indexes]
-        near = await finding.near(self._at, self._holders, kind.code, hashes, member_id)
-        command = AddIdentifier(
+        return commands.AddIdentifier(
             request=self._keyed(call, "identity.AddIdentifier", request),
             home=ids.routing_of(member_id),
             member_id=member_id,
             identifier_id=ids.new_id(ids.routing_of(member_id)),
             type=kind.code,
             value=request.value,
-            indexes=indexes,
+            indexes=self._index_keys.indexes(kind.code, request.value),
             nonce=new_nonce(),
             vault=self._sealing,
             verified=request.verified,
             validate_only=validate_only,
-            near=near,
         )
-        return await self._write(command, call)
+
+    async def _submit_additions(self, additions: Sequence[Any], call: Call) -> list[Outcome]:
+        """Who holds the same values is read before the commands are queued, for all of them at once."""
+        wanted = [
+            finding.Wanted(one.type, tuple(index.blind_index for index in one.indexes), one.member_id)
+            for one in additions
+        ]
+        near = await finding.near(self._at, self._holders, wanted)
+        return await self._at.lanes.submit(
+            [replace(one, near=others) for one, others in zip(additions, near, strict=True)],
+            deadline=call.deadline,
+            traceparent=current_traceparent(),
+        )
 
     async def VerifyIdentifier(self, request: pb.VerifyIdentifierRequest, call: Call) -> Serialised:
         """It is this person's."""
         identifier = await self._identifier(request.identifier_id)
         validate_only = request.validate_only
         hashes = await self._hashes(identifier)
-        near = await finding.near(self._at, self._holders, identifier.type, hashes, identifier.member_id)
+        wanted = finding.Wanted(identifier.type, hashes, identifier.member_id)
+        (near,) = await finding.near(self._at, self._holders, [wanted])
         command = VerifyIdentifier(
             request=self._keyed(call, "identity.VerifyIdentifier", request),
             member_id=identifier.member_id,
@@ -92,7 +122,7 @@ class IdentifierMethods:
     async def FindMember(self, request: pb.FindMemberRequest, call: Call) -> pb.FindMemberResponse:
         """Who has an identifier. That it was asked is kept, also when nobody has it."""
         await self._at.at_least.wait(request.at_least, call)
-        kind = await self._type(request.type)
+        kind = _accepted(rules.known_type((await self._types()).get(request.type), request.type))
         if not kind.finds:
             raise Refused(errors.identifier_not_searchable(kind.code))
         value = _accepted(rules.normal_value(kind, request.value))
@@ -105,9 +135,9 @@ class IdentifierMethods:
             raise Refused(found)
         return wire.found_message(*found, kind, at)
 
-    async def _type(self, code: str) -> IdentifierType:
+    async def _types(self) -> Types:
         _, config = await self._at.configurations.current(self._at.pool)
-        return _accepted(rules.known_type(config.identifier_types.get(code), code))
+        return config.identifier_types
 
     async def _identifier(self, identifier_id: str) -> Identifier:
         wanted = ids.decode(IDENTIFIER, identifier_id)
