@@ -31,7 +31,8 @@ def accounts(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="CSV or Parquet with the columns domain, external_id, verified, person, attr.<name>."
+            metavar="FILE",
+            help="CSV or Parquet; columns: domain, external_id, verified, person, attr.<name>, identifier.<type>",
         ),
     ],
     report: Annotated[
@@ -89,6 +90,7 @@ def _print(console: Console, imported: Imported, plan: Plan) -> None:
         listing.add_row(*_cells(total, checked=imported.after is not None))
     console.print(listing)
     console.print()
+    _print_identifiers(console, shown)
     _print_refused(console, shown, plan)
     for finding in shown.findings:
         console.print(f"[red]{finding}[/red]")
@@ -100,10 +102,21 @@ def _cells(total: Total, *, checked: bool) -> list[str]:
     return [total.domain, *map(number, counts), number(total.found) if checked else "–"]
 
 
+def _print_identifiers(console: Console, shown: Totals) -> None:
+    if not shown.identifiers:
+        return
+    listing = table("identifiers", ">given", ">refused", ">known", ">added", ">to send")
+    for total in shown.identifiers:
+        counts = (total.given, total.refused, total.known, total.added, total.waiting)
+        listing.add_row(total.type, *map(number, counts))
+    console.print(listing)
+    console.print()
+
+
 def _print_refused(console: Console, shown: Totals, plan: Plan) -> None:
     if not shown.reasons:
         return
-    listing = table("refused because", ">rows", "")
+    listing = table("refused because", ">times", "")
     for reason, rows in shown.reasons.items():
         listing.add_row(reason, number(rows), totals.meaning(reason))
     console.print(listing)

@@ -1,5 +1,6 @@
 """Importing a file of accounts, from the first phase to the last."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,8 +9,10 @@ from google.protobuf.struct_pb2 import Value
 
 from tessera.client import Client
 from tessera.config.v1 import config_service_pb2
+from tessera.config.v1.config_service_pb2 import Document
 from tessera.imports import comparing, sending, staging, totals
 from tessera.imports.calls import Calls
+from tessera.imports.columns import BadFile
 from tessera.imports.report import write_report
 from tessera.imports.sources import Source
 from tessera.imports.staging import Domains
@@ -51,7 +54,8 @@ class Imported:
         """Whether everything arrived that was to, and nothing was refused on the way."""
         if self.after is None:
             return False
-        return not self.after.findings and self.after.all.refused == self.refused_beforehand
+        refused = self.after.all.refused - self.refused_beforehand
+        return not self.after.findings and not refused and not any(one.refused for one in self.after.identifiers)
 
 
 async def import_accounts(client: Client, source: Source, state: State, plan: Plan, progress: Progress) -> Imported:
@@ -61,7 +65,9 @@ async def import_accounts(client: Client, source: Source, state: State, plan: Pl
     """
     calls = Calls(client, source, state)
     if state.phase is Phase.STAGING:
-        await staging.stage(source, state, await _domains(client), progress.begin("reading", None))
+        documents = (await client.config("identity").ListDocuments(config_service_pb2.ListDocumentsRequest())).documents
+        _check_types(source, documents)
+        await staging.stage(source, state, _domains(documents), progress.begin("reading", None))
         await comparing.compare(calls, progress.begin("comparing", state.count((Fate.ACCEPTED,))))
     before = totals.count(state, checked=False)
     write_report(state, plan.report)
@@ -74,20 +80,34 @@ async def _send(calls: Calls, plan: Plan, progress: Progress) -> Totals:
     state = calls.state
     if state.phase is not Phase.CHECKING:
         to_enrol, to_link = state.count((Fate.TO_ENROL,)), state.count((Fate.TO_LINK,))
-        await sending.send(calls, progress.begin("enrolling", to_enrol), progress.begin("linking", to_link))
+        await sending.send(
+            calls,
+            progress.begin("enrolling", to_enrol),
+            progress.begin("linking", to_link),
+            progress.begin("adding", state.count_waiting_identifiers()),
+        )
     await comparing.check(calls, progress.begin("checking", state.count(ARRIVED)))
     write_report(state, plan.report)
     return totals.count(state, checked=True)
 
 
-async def _domains(client: Client) -> Domains:
+def _domains(documents: Iterable[Document]) -> Domains:
     """How many accounts a member may have in each domain; None for any number."""
-    found = await client.config("identity").ListDocuments(config_service_pb2.ListDocumentsRequest())
     return {
         document.code: _limit(document.spec.fields["accounts_per_member"])
-        for document in found.documents
+        for document in documents
         if document.kind == "domain"
     }
+
+
+def _check_types(source: Source, documents: Iterable[Document]) -> None:
+    known = {document.code for document in documents if document.kind == "identifier-type"}
+    unknown = [column.type for column in source.columns.identifiers if column.type not in known]
+    if unknown:
+        raise BadFile(
+            f"{source.path}: identity has no type of identifiers {', '.join(unknown)}; "
+            f"it has {', '.join(sorted(known)) or 'none'}"
+        )
 
 
 def _limit(value: Value) -> int | None:

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tessera.client import Client
 from tessera.imports.refusals import Refusal
-from tessera.imports.rows import Row, read_row
-from tessera.imports.sources import Cells, Source
-from tessera.imports.state import Fate, PlannedRow, State
+from tessera.imports.rows import Identifier, Row, read_row
+from tessera.imports.sources import Source
+from tessera.imports.state import Fate, PlannedIdentifier, PlannedRow, State
 from tessera.replay.bulk import ITEMS_A_CALL, settle
 
 IN_FLIGHT = 4
 """Calls at the same time: enough to keep two cores busy, and what a service is never short of."""
 
 Told = Callable[[int], None]
+Sent = TypeVar("Sent")
 
 
 class Item(NamedTuple):
@@ -23,6 +24,13 @@ class Item(NamedTuple):
 
     planned: PlannedRow
     row: Row
+
+
+class IdentifierItem(NamedTuple):
+    """An identifier that is sent."""
+
+    planned: PlannedIdentifier
+    identifier: Identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +42,33 @@ class Calls:
     state: State
 
     async def send(
-        self, fates: Collection[Fate], method: str, requests: Callable[[list[Item]], Any], note: "Note", tell: Told
+        self,
+        fates: Collection[Fate],
+        method: str,
+        requests: Callable[[list[Item]], Any],
+        note: "Note[Item]",
+        tell: Told,
     ) -> None:
         """Sends all rows of these fates by a bulk method, and notes what became of each call in one transaction."""
-        if not self.state.count(fates):
-            return
+        if self.state.count(fates):
+            await self._send(self._batches(fates), method, requests, note, tell)
+
+    async def send_identifiers(
+        self, requests: Callable[[list[IdentifierItem]], Any], note: "Note[IdentifierItem]", tell: Told
+    ) -> None:
+        """Sends the identifiers that wait, of rows that arrived."""
+        if self.state.count_waiting_identifiers():
+            await self._send(self._identifier_batches(), "BulkAddIdentifiers", requests, note, tell)
+
+    async def _send(
+        self,
+        batches: Iterator[list[Sent]],
+        method: str,
+        requests: Callable[[list[Sent]], Any],
+        note: "Note[Sent]",
+        tell: Told,
+    ) -> None:
         bulk = self.client.method("identity", method)
-        batches = self._batches(fates)
 
         async def keep_sending() -> None:
             for items in batches:
@@ -53,20 +81,43 @@ class Calls:
 
     def _batches(self, fates: Collection[Fate]) -> Iterator[list[Item]]:
         """The rows with what the file says of them; both come in the order of their numbers."""
-        rows = enumerate(self.source.rows(), 1)
-        domains, after = self.state.domains(), 0
+        row_of, after = self._reader(), 0
         while planned := self.state.waiting(fates, after, ITEMS_A_CALL):
             after = planned[-1].number
-            yield [self._item(wanted, rows, domains) for wanted in planned]
+            yield [Item(wanted, row_of(wanted.number)) for wanted in planned]
 
-    def _item(self, planned: PlannedRow, rows: "Iterator[tuple[int, Cells]]", domains: Collection[str]) -> Item:
-        cells = next(cells for number, cells in rows if number == planned.number)
-        row = read_row(cells, self.source.columns, domains)
-        assert not isinstance(row, Refusal), "what was staged is accepted again"
-        return Item(planned, row)
+    def _identifier_batches(self) -> Iterator[list[IdentifierItem]]:
+        row_of, after = self._reader(), (0, "")
+        while planned := self.state.waiting_identifiers(after, ITEMS_A_CALL):
+            after = (planned[-1].number, planned[-1].type)
+            yield [
+                IdentifierItem(
+                    wanted, next(one for one in row_of(wanted.number).identifiers if one.type == wanted.type)
+                )
+                for wanted in planned
+            ]
+
+    def _reader(self) -> Callable[[int], Row]:
+        """What gives the row of a number, each time of the same or a later one."""
+        rows = enumerate(self.source.rows(), 1)
+        domains = self.state.domains()
+        reached: tuple[int, Row | None] = (0, None)
+
+        def row_of(wanted: int) -> Row:
+            nonlocal reached
+            number, row = reached
+            if number != wanted or row is None:
+                cells = next(cells for number, cells in rows if number == wanted)
+                found = read_row(cells, self.source.columns, domains)
+                assert not isinstance(found, Refusal), "what was staged is accepted again"
+                reached = (wanted, row := found)
+            return row
+
+        return row_of
 
 
-Note = Callable[[State, list[Item], list[Any]], None]
+Note = Callable[[State, list[Sent], list[Any]], None]
+"""Notes what became of what was sent, in a transaction."""
 
 
 async def _all(*workers: Awaitable[None]) -> None:

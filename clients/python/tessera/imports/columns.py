@@ -12,15 +12,30 @@ EXTERNAL_ID = "external_id"
 VERIFIED = "verified"
 PERSON = "person"
 ATTRIBUTE_PREFIX = "attr."
+IDENTIFIER_PREFIX = "identifier."
+VERIFIED_SUFFIX = ".verified"
 MAX_ATTRIBUTES = 64
 """What identity's contract allows."""
 
-_KNOWN = f"{DOMAIN}, {EXTERNAL_ID}, {VERIFIED}, {PERSON}, {ATTRIBUTE_PREFIX}<name>"
+_KNOWN = (
+    f"{DOMAIN}, {EXTERNAL_ID}, {VERIFIED}, {PERSON}, {ATTRIBUTE_PREFIX}<name>, {IDENTIFIER_PREFIX}<type>, "
+    f"{IDENTIFIER_PREFIX}<type>{VERIFIED_SUFFIX}"
+)
+_TYPE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 class BadFile(Complaint):
     """The file as a whole cannot be imported; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierColumn:
+    """Where the identifiers of a type stand, and whether each is verified."""
+
+    type: str
+    value: int
+    verified: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Columns:
     person: int | None
     attributes: tuple[tuple[str, int], ...]
     """By the attribute's name."""
+    identifiers: tuple["IdentifierColumn", ...] = ()
 
 
 def read_header(names: Sequence[str]) -> Columns:
@@ -45,6 +61,13 @@ def read_header(names: Sequence[str]) -> Columns:
     mistakes += [f"there are {count} columns {name!r}" for name, count in Counter(names).items() if count > 1]
     attributes = [(name.removeprefix(ATTRIBUTE_PREFIX), at) for at, name in enumerate(names) if _is_attribute(name)]
     mistakes += [f"{name!r} is no name of an attribute" for name, _ in attributes if not _ATTRIBUTE.fullmatch(name)]
+    types = [name.removeprefix(IDENTIFIER_PREFIX) for name in names if _is_identifier(name)]
+    mistakes += [f"{type!r} is no code of a type of identifiers" for type in types if not _TYPE.fullmatch(type)]
+    mistakes += [
+        f"the column {name!r} stands beside no {name.removesuffix(VERIFIED_SUFFIX)!r}"
+        for name in names
+        if _is_verified(name) and name.removesuffix(VERIFIED_SUFFIX) not in names
+    ]
     mistakes += [f"the column {name!r} is not known" for name in names if not _is_known(name)]
     if len(attributes) > MAX_ATTRIBUTES:
         mistakes.append(f"there are {len(attributes)} attributes, and at most {MAX_ATTRIBUTES} can be imported")
@@ -58,6 +81,12 @@ def read_header(names: Sequence[str]) -> Columns:
         verified=places.get(VERIFIED),
         person=places.get(PERSON),
         attributes=tuple(attributes),
+        identifiers=tuple(
+            IdentifierColumn(
+                type, places[f"{IDENTIFIER_PREFIX}{type}"], places.get(f"{IDENTIFIER_PREFIX}{type}{VERIFIED_SUFFIX}")
+            )
+            for type in types
+        ),
     )
 
 
@@ -65,5 +94,14 @@ def _is_attribute(name: str) -> bool:
     return name.startswith(ATTRIBUTE_PREFIX)
 
 
+def _is_identifier(name: str) -> bool:
+    return name.startswith(IDENTIFIER_PREFIX) and not name.endswith(VERIFIED_SUFFIX)
+
+
+def _is_verified(name: str) -> bool:
+    return name.startswith(IDENTIFIER_PREFIX) and name.endswith(VERIFIED_SUFFIX)
+
+
 def _is_known(name: str) -> bool:
-    return name in (DOMAIN, EXTERNAL_ID, VERIFIED, PERSON) or _is_attribute(name)
+    plain = name in (DOMAIN, EXTERNAL_ID, VERIFIED, PERSON)
+    return plain or _is_attribute(name) or name.startswith(IDENTIFIER_PREFIX)

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     EXTERNAL_ID_TOO_LONG = "EXTERNAL_ID_TOO_LONG"
     VERIFIED_INVALID = "VERIFIED_INVALID"
     ATTRIBUTE_TOO_LONG = "ATTRIBUTE_TOO_LONG"
+    IDENTIFIER_TOO_LONG = "IDENTIFIER_TOO_LONG"
     DUPLICATE_ROW = "DUPLICATE_ROW"
     ACCOUNT_CONFLICT = "ACCOUNT_CONFLICT"
     ATTRIBUTES_CONFLICT = "ATTRIBUTES_CONFLICT"
@@ -30,6 +31,7 @@ MEANINGS = {
     Reason.EXTERNAL_ID_TOO_LONG: "the external id is longer than 512 bytes",
     Reason.VERIFIED_INVALID: "must be true or false, or empty, which is false",
     Reason.ATTRIBUTE_TOO_LONG: "the value is longer than 1,024 bytes",
+    Reason.IDENTIFIER_TOO_LONG: "the identifier is longer than its type allows",
     Reason.DUPLICATE_ROW: "an earlier row says the same",
     Reason.ACCOUNT_CONFLICT: "another row says something else of the same account",
     Reason.ATTRIBUTES_CONFLICT: "two rows of the person have attributes, and not the same",

@@ -2,16 +2,34 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from unicodedata import normalize
 
-from tessera.imports.columns import ATTRIBUTE_PREFIX, DOMAIN, EXTERNAL_ID, VERIFIED, Columns
+from tessera.imports.columns import (
+    ATTRIBUTE_PREFIX,
+    DOMAIN,
+    EXTERNAL_ID,
+    IDENTIFIER_PREFIX,
+    VERIFIED,
+    VERIFIED_SUFFIX,
+    Columns,
+)
 from tessera.imports.refusals import Reason, Refusal
 
 MAX_EXTERNAL_ID_BYTES = 512
 MAX_ATTRIBUTE_BYTES = 1024
-"""Both are what identity's contract allows."""
+MAX_IDENTIFIER_BYTES = 4096
+"""All are what identity's contract allows."""
 
 _TRUTHS = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
+
+
+class Identifier(NamedTuple):
+    """What the account's member is known by beside it."""
+
+    type: str
+    value: str
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +44,16 @@ class Row:
     """Rows of the same person become accounts of one member; empty where the row stands alone."""
     attributes: Mapping[str, str]
     """Of the member; without those that are empty."""
+    identifiers: tuple["Identifier", ...] = ()
 
 
 def read_row(cells: Sequence[str], columns: Columns, domains: Collection[str]) -> Row | Refusal:
     """The row, or the first thing that is wrong with it."""
-    refusal = _shape_refusal(cells, columns) or _account_refusal(cells, columns, domains)
+    refusal = (
+        _shape_refusal(cells, columns)
+        or _account_refusal(cells, columns, domains)
+        or _identifier_refusal(cells, columns)
+    )
     if refusal is not None:
         return refusal
     attributes = {name: cells[at] for name, at in columns.attributes if cells[at]}
@@ -40,9 +63,14 @@ def read_row(cells: Sequence[str], columns: Columns, domains: Collection[str]) -
     return Row(
         domain=cells[columns.domain],
         external_id=normalize("NFC", cells[columns.external_id]),
-        verified=columns.verified is not None and _TRUTHS[cells[columns.verified].lower()],
+        verified=_is_true(cells, columns.verified),
         person=cells[columns.person] if columns.person is not None else "",
         attributes=attributes,
+        identifiers=tuple(
+            Identifier(column.type, cells[column.value], _is_true(cells, column.verified))
+            for column in columns.identifiers
+            if cells[column.value]
+        ),
     )
 
 
@@ -66,6 +94,20 @@ def _account_refusal(cells: Sequence[str], columns: Columns, domains: Collection
     if columns.verified is not None and cells[columns.verified].lower() not in _TRUTHS:
         return Refusal(VERIFIED, Reason.VERIFIED_INVALID)
     return None
+
+
+def _identifier_refusal(cells: Sequence[str], columns: Columns) -> Refusal | None:
+    for column in columns.identifiers:
+        name = f"{IDENTIFIER_PREFIX}{column.type}"
+        if _too_long(cells[column.value], MAX_IDENTIFIER_BYTES):
+            return Refusal(name, Reason.IDENTIFIER_TOO_LONG)
+        if column.verified is not None and cells[column.verified].lower() not in _TRUTHS:
+            return Refusal(f"{name}{VERIFIED_SUFFIX}", Reason.VERIFIED_INVALID)
+    return None
+
+
+def _is_true(cells: Sequence[str], column: int | None) -> bool:
+    return column is not None and _TRUTHS[cells[column].lower()]
 
 
 def _is_text(cell: str) -> bool:

@@ -3,15 +3,16 @@
 from typing import Any
 
 from tessera.errors import Error
+from tessera.identity.v1 import identifier_pb2
 from tessera.identity.v1 import identity_service_pb2 as pb
-from tessera.imports.calls import Calls, Item, Told
+from tessera.imports.calls import Calls, IdentifierItem, Item, Told
 from tessera.imports.columns import EXTERNAL_ID
 from tessera.imports.refusals import Reason, Refusal
-from tessera.imports.state import Fate, Phase, RequestIds, State
+from tessera.imports.state import Fate, IdentifierFate, Phase, RequestIds, State
 
 
-async def send(calls: Calls, tell_enrolled: Told, tell_linked: Told) -> None:
-    """Enrols who leads a person, then links the others."""
+async def send(calls: Calls, tell_enrolled: Told, tell_linked: Told, tell_added: Told) -> None:
+    """Enrols who leads a person, then links the others, then adds what they are known by."""
     with calls.state.changing():
         calls.state.enter(Phase.SENDING)
     ids = calls.state.request_ids()
@@ -21,6 +22,7 @@ async def send(calls: Calls, tell_enrolled: Told, tell_linked: Told) -> None:
     with calls.state.changing():
         _refuse_followers(calls.state)
     await calls.send((Fate.TO_LINK,), "BulkLinkAccounts", lambda items: _links(items, ids), _note_linked, tell_linked)
+    await calls.send_identifiers(lambda items: _additions(items, ids), _note_added, tell_added)
     with calls.state.changing():
         calls.state.enter(Phase.CHECKING)
 
@@ -54,6 +56,33 @@ def _links(items: list[Item], ids: RequestIds) -> pb.BulkLinkAccountsRequest:
             for planned, row in items
         ]
     )
+
+
+def _additions(items: list[IdentifierItem], ids: RequestIds) -> identifier_pb2.BulkAddIdentifiersRequest:
+    return identifier_pb2.BulkAddIdentifiersRequest(
+        requests=[
+            identifier_pb2.AddIdentifierRequest(
+                request_id=ids.of(planned.content),
+                member_id=planned.member_id,
+                type=planned.type,
+                value=identifier.value,
+                verified=identifier.verified,
+            )
+            for planned, identifier in items
+        ]
+    )
+
+
+def _note_added(state: State, items: list[IdentifierItem], found: list[Any]) -> None:
+    state.settle_identifiers(
+        (*_fate(answer), item.planned.number, item.planned.type) for item, answer in zip(items, found, strict=True)
+    )
+
+
+def _fate(answer: Any) -> tuple[IdentifierFate, str]:
+    if isinstance(answer, Error):
+        return IdentifierFate.REFUSED, answer.reason
+    return (IdentifierFate.ADDED if answer.created else IdentifierFate.SEEN), ""
 
 
 def _note_enrolled(state: State, items: list[Item], found: list[Any]) -> None:

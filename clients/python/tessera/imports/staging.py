@@ -1,14 +1,14 @@
 """Reading a file into the state: each row is looked at alone, and then beside the others."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import islice
 
 from tessera.imports.refusals import Reason, Refusal
 from tessera.imports.rows import Row, read_row
 from tessera.imports.sources import Cells, Source
-from tessera.imports.state import HASH_BYTES, Fate, Phase, StagedRow, State
+from tessera.imports.state import HASH_BYTES, Fate, Phase, StagedIdentifier, StagedRow, State
 
 ROWS_A_STEP = 10_000
 
@@ -23,22 +23,32 @@ async def stage(source: Source, state: State, domains: Domains, tell: Told) -> N
         state.run_many("INSERT INTO domains VALUES (?, ?)", domains.items())
         rows = enumerate(source.rows(), 1)
         while step := list(islice(rows, ROWS_A_STEP)):
-            state.stage(_staged(number, cells, source, domains) for number, cells in step)
+            read = [(number, cells, read_row(cells, source.columns, domains)) for number, cells in step]
+            state.stage(_staged(number, cells, row, source, domains) for number, cells, row in read)
+            state.stage_identifiers(one for number, _, row in read for one in _identifiers(number, row, source.key))
             tell(len(step))
             await asyncio.sleep(0)  # so that signals are heard
         _refuse_among_each_other(state)
         state.enter(Phase.COMPARING)
 
 
-def _staged(number: int, cells: Cells, source: Source, domains: Domains) -> StagedRow:
-    row = read_row(cells, source.columns, domains)
+def _staged(number: int, cells: Cells, row: Row | Refusal, source: Source, domains: Domains) -> StagedRow:
     if isinstance(row, Refusal):
         domain = cells[source.columns.domain] if len(cells) == len(source.columns.names) else ""
         known = domain if domain in domains else ""
         return StagedRow(number, known, None, None, None, None, Fate.REFUSED, row.column, row.reason)
     account, person, attributes = _hashes(row, source.key)
-    content = _hash(source.key, account, person or b"", attributes or b"", str(row.verified).encode())
+    identifiers = [one.content for one in _identifiers(number, row, source.key)]
+    parts = (account, person or b"", attributes or b"", str(row.verified).encode(), *identifiers)
+    content = _hash(source.key, *parts)
     return StagedRow(number, row.domain, account, person, attributes, content, Fate.ACCEPTED, "", "")
+
+
+def _identifiers(number: int, row: Row | Refusal, key: bytes) -> Iterator[StagedIdentifier]:
+    if isinstance(row, Row):
+        for one in row.identifiers:
+            texts = (row.domain, row.external_id, one.type, one.value, str(one.verified))
+            yield StagedIdentifier(number, one.type, _hash(key, *(text.encode() for text in texts)))
 
 
 def _hashes(row: Row, key: bytes) -> tuple[bytes, bytes | None, bytes | None]:

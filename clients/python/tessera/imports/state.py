@@ -13,12 +13,13 @@ from secrets import token_bytes
 from typing import Any, NamedTuple
 
 from tessera.complaints import Complaint
+from tessera.imports.columns import IDENTIFIER_PREFIX
 from tessera.imports.refusals import Refusal
 
 HASH_BYTES = 16
 KEY_BYTES = 32
 BUSY_S = 1.0
-LAYOUT = 1
+LAYOUT = 2
 """Counted up when the tables change: a state of another layout is begun anew."""
 
 
@@ -49,6 +50,16 @@ class Fate(IntEnum):
     LINKED = 6
 
 
+class IdentifierFate(IntEnum):
+    """What is to become, or became, of an identifier of a row."""
+
+    WAITING = 0
+    ADDED = 1
+    SEEN = 2
+    """The member held it already."""
+    REFUSED = 3
+
+
 ARRIVED = (Fate.KNOWN, Fate.ENROLLED, Fate.LINKED)
 """Identity has the account."""
 
@@ -65,6 +76,25 @@ class StagedRow(NamedTuple):
     fate: Fate
     refused_column: str
     reason: str
+
+
+class StagedIdentifier(NamedTuple):
+    """An identifier of a row, as staging leaves it."""
+
+    number: int
+    """The row's."""
+    type: str
+    content: bytes
+    """A hash of it and its account, keyed by the content of the file."""
+
+
+class PlannedIdentifier(NamedTuple):
+    """An identifier that waits to be added."""
+
+    number: int
+    type: str
+    content: bytes
+    member_id: str
 
 
 class PlannedRow(NamedTuple):
@@ -96,6 +126,14 @@ CREATE TABLE rows (
   member_id TEXT,
   found_id TEXT
 );
+CREATE TABLE identifiers (
+  number INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  content BLOB NOT NULL,
+  fate INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (number, type)
+) WITHOUT ROWID;
 """
 
 
@@ -148,7 +186,7 @@ class State:
         return bool((layout, key) == (LAYOUT, source_key) and Phase.SENDING <= phase < Phase.DONE)
 
     def _begin(self, source_key: bytes) -> None:
-        for table in ("import", "domains", "rows"):
+        for table in ("import", "domains", "rows", "identifiers"):
             self.run(f"DROP TABLE IF EXISTS {table}")
         for statement in _TABLES.split(";"):
             self.run(statement)
@@ -190,6 +228,31 @@ class State:
             rows,
         )
 
+    def stage_identifiers(self, identifiers: Iterable[StagedIdentifier]) -> None:
+        """Adds identifiers of rows."""
+        self.run_many("INSERT INTO identifiers (number, type, content) VALUES (?, ?, ?)", identifiers)
+
+    def waiting_identifiers(self, after: tuple[int, str], limit: int) -> list[PlannedIdentifier]:
+        """Identifiers behind one, by row and type, that wait to be added to a member that is there."""
+        arrived = ", ".join(str(int(fate)) for fate in ARRIVED)
+        found = self.run(
+            "SELECT i.number, i.type, i.content, coalesce(r.member_id, lead.member_id)"
+            " FROM identifiers i JOIN rows r ON r.number = i.number LEFT JOIN rows lead ON lead.number = r.lead"
+            f" WHERE i.fate = {int(IdentifierFate.WAITING)} AND r.fate IN ({arrived})"
+            " AND (i.number, i.type) > (:number, :type) ORDER BY i.number, i.type LIMIT :limit",
+            {"number": after[0], "type": after[1], "limit": limit},
+        )
+        return [PlannedIdentifier(*row) for row in found]
+
+    def count_waiting_identifiers(self) -> int:
+        """How many identifiers were not sent yet."""
+        ((count,),) = self.run(f"SELECT count(*) FROM identifiers WHERE fate = {int(IdentifierFate.WAITING)}")
+        return int(count)
+
+    def settle_identifiers(self, settled: Iterable[tuple[IdentifierFate, str, int, str]]) -> None:
+        """Notes what became of identifiers: fate, reason, row and type."""
+        self.run_many("UPDATE identifiers SET fate = ?, reason = ? WHERE number = ? AND type = ?", settled)
+
     def waiting(self, fates: Iterable[Fate], after: int, limit: int) -> list[PlannedRow]:
         """Rows of these fates behind a number, in their order, with the member that each is to be linked to."""
         listed = ", ".join(str(int(fate)) for fate in fates)
@@ -219,9 +282,11 @@ class State:
         )
 
     def refusals(self) -> Iterator[tuple[int, Refusal]]:
-        """The refused rows, by number."""
+        """The refused rows and identifiers, by number."""
         cursor = self._database.execute(
-            f"SELECT number, refused_column, reason FROM rows WHERE fate = {int(Fate.REFUSED)} ORDER BY number"
+            f"SELECT number, refused_column, reason FROM rows WHERE fate = {int(Fate.REFUSED)}"
+            f" UNION ALL SELECT number, '{IDENTIFIER_PREFIX}' || type, reason FROM identifiers"
+            f" WHERE fate = {int(IdentifierFate.REFUSED)} ORDER BY 1, 2"
         )
         return ((number, Refusal(column, reason)) for number, column, reason in cursor)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tessera.imports.refusals import Refusal
-from tessera.imports.state import ARRIVED, Fate, State
+from tessera.imports.state import ARRIVED, Fate, IdentifierFate, State
 
 FINDINGS_SHOWN = 10
 UNREADABLE = "(none)"
@@ -35,13 +35,28 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentifierTotal:
+    """Identifiers of one type, of rows that are not refused."""
+
+    type: str
+    given: int
+    waiting: int
+    """Not sent, or not yet."""
+    added: int
+    known: int
+    """The member held them already."""
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What an import came to."""
 
     domains: tuple[Total, ...]
     all: Total
     reasons: Mapping[str, int]
-    """How many rows were refused, by reason."""
+    """How many rows and identifiers were refused, by reason."""
+    identifiers: tuple["IdentifierTotal", ...]
     findings: tuple[str, ...]
     """What does not hold at the end; empty when everything does, or before it was checked."""
 
@@ -55,9 +70,22 @@ def count(state: State, *, checked: bool) -> Totals:
     domains = tuple(Total(domain or UNREADABLE, *numbers) for domain, *numbers in found)
     sums = [sum(numbers) for numbers in zip(*(row[1:] for row in found), strict=True)] or [0] * 7
     reasons = state.run(
-        f"SELECT reason, count(*) FROM rows WHERE fate = {int(Fate.REFUSED)} GROUP BY reason ORDER BY reason"
+        f"""SELECT reason, count(*) FROM (
+              SELECT reason FROM rows WHERE fate = {int(Fate.REFUSED)}
+              UNION ALL SELECT reason FROM identifiers WHERE fate = {int(IdentifierFate.REFUSED)}
+            ) GROUP BY reason ORDER BY reason"""
     )
-    return Totals(domains, Total("all", *sums), dict(reasons), _findings(state, listed) if checked else ())
+    findings = _findings(state, listed) if checked else ()
+    return Totals(domains, Total("all", *sums), dict(reasons), _identifiers(state), findings)
+
+
+def _identifiers(state: State) -> tuple[IdentifierTotal, ...]:
+    found = state.run(
+        f"""SELECT i.type, count(*), {", ".join(f"sum(i.fate = {int(fate)})" for fate in IdentifierFate)}
+            FROM identifiers i JOIN rows r ON r.number = i.number
+            WHERE r.fate != {int(Fate.REFUSED)} GROUP BY i.type ORDER BY i.type"""
+    )
+    return tuple(IdentifierTotal(*row) for row in found)
 
 
 _COUNTED = (Fate.REFUSED, Fate.KNOWN, Fate.ENROLLED, Fate.LINKED)
@@ -85,6 +113,7 @@ def as_json(totals: Totals) -> dict[str, Any]:
     return {
         "all": asdict(totals.all),
         "domains": [asdict(total) for total in totals.domains],
+        "identifiers": [asdict(total) for total in totals.identifiers],
         "refused": dict(totals.reasons),
         "findings": list(totals.findings),
     }
