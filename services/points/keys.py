@@ -34,7 +34,7 @@ from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups.commands import LoadGroupCaps, LoadSpends, LoadWallets
 from services.points.heard import MergeHeard, StandingHeard
-from services.points.merges.commands import LoadNaturalKeys, NoteChecked
+from services.points.merges.commands import LoadOthers, NoteChecked
 from services.points.merges.previews import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
@@ -69,7 +69,7 @@ CommandOfOne = (
 )
 """Commands that concern one partition."""
 Command = CommandOfOne | gifts.GiftCommand | FeedBatch | Preview | NoteChecked
-Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps | LoadNaturalKeys
+Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps | LoadOthers
 """Commands for which something is loaded."""
 
 
@@ -173,8 +173,10 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
                     keys.scores.update(command.member_ids)
             case PreviewMerge() | PreviewUnmerge() | PreviewErasure():
                 keys.wallets.update(command.member_ids)
-            case LoadNaturalKeys():
-                keys.natural_keys.update(key for _, key in command.keys)
+            case LoadOthers():
+                keys.wallets.update(command.wallets)
+                keys.natural_keys.update(key for _, key in command.natural_keys)
+                keys.caps.extend(command.caps)
             case Give():
                 keys.wallets |= {command.member_id, command.to_member_id}
                 keys.accounts |= {command.account_id, command.to_account_id}

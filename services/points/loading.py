@@ -16,7 +16,7 @@ from services.points.groups.commands import LoadGroupCaps, LoadWallets
 from services.points.groups.loading import read_pooled_spends, read_seats, read_seats_since
 from services.points.groups.values import PooledSpend
 from services.points.keys import Keys, Loaded, keys_of
-from services.points.merges.commands import LoadNaturalKeys
+from services.points.merges.commands import LoadOthers, Sent
 from services.points.merges.queries import read_brought_over, read_links, read_scores
 from services.points.partners import operations as partners
 from services.points.partners.loading import read_partner_conversions
@@ -33,9 +33,15 @@ async def load(connection: Connection, partition: int, commands: Sequence[Loaded
             states.with_wallets.update(command.member_ids)
             if command.with_scores:
                 states.with_scores.update(command.member_ids)
-        if isinstance(command, LoadNaturalKeys):
-            states.looked_up.update(key for _, key in command.keys)
-    await load_partition(connection, partition, commands, states.of(partition))
+        if isinstance(command, LoadOthers):
+            states.with_wallets.update(command.wallets)
+            states.looked_up.update(key for _, key in command.natural_keys)
+            states.with_caps.update(command.caps)
+    state = states.of(partition)
+    await load_partition(connection, partition, commands, state)
+    if state.links:
+        sent = (command for command in commands if isinstance(command, Sent))
+        states.of_persons += [command for command in sent if state.link(command.member_id).merged]
 
 
 async def load_partition(

@@ -33,7 +33,7 @@ from services.points.keys import Command, CommandOfOne
 from services.points.loading import load
 from services.points.merges import erasing, following, previews
 from services.points.merges.commands import NoteChecked
-from services.points.merges.drawing import elsewhere
+from services.points.merges.elsewhere import elsewhere
 from services.points.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.merges.values import Merge
 from services.points.movements import operations as movements

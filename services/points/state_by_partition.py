@@ -10,7 +10,9 @@ from services.points.budgets.values import Pool, Portion
 from services.points.documents import PointsConfig
 from services.points.groups.caps import GroupCaps
 from services.points.groups.values import PooledSpend
+from services.points.merges.commands import Sent
 from services.points.state import PointsState
+from services.points.values import CapKey
 
 
 class StateByPartition:
@@ -23,6 +25,10 @@ class StateByPartition:
         """Members of whom it is loaded what they scored through each account."""
         self.looked_up: set[UUID] = set()
         """Natural keys of other members of a person that are loaded, whether or not there is anything."""
+        self.with_caps: set[CapKey] = set()
+        """Caps of other members of a person of which it is loaded how much is used, from their periods on."""
+        self.of_persons: list[Sent] = []
+        """Commands on members that others were merged into."""
         self.mask = 0
         """The routing bits that say the partition, from when the first command is decided on."""
         self.budgets = BudgetBooks(self._tell)

@@ -1,7 +1,7 @@
 """What a batch loads of the other members of a person, and what a command means that was sent to an old ID."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from services.chassis.ids import routing_of, with_routing
@@ -21,6 +21,7 @@ from services.points.gifts.commands import AcceptGift, Give
 from services.points.merges.values import Merge
 from services.points.naming import natural_key
 from services.points.partners.commands import StartPartnerConversion
+from services.points.values import CapKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,22 @@ class NoteChecked:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadNaturalKeys:
-    """Lock the partitions of some members, and load what is recorded under their natural keys."""
+class LoadOthers:
+    """Lock the partitions of other members of persons, and load what is asked of them."""
 
-    keys: tuple[tuple[UUID, UUID], ...]
-    """Member and natural key."""
+    wallets: tuple[UUID, ...] = ()
+    natural_keys: tuple[tuple[UUID, UUID], ...] = ()
+    """Member and natural key: what is recorded under it."""
+    caps: tuple[CapKey, ...] = ()
+    """How much is used of them, in their periods and later ones."""
     request: None = None
     validate_only: bool = False
 
     @property
     def owners(self) -> tuple[int, ...]:
         """The members."""
-        return tuple(routing_of(member_id) for member_id, _ in self.keys)
+        members = (*self.wallets, *(each for each, _ in self.natural_keys), *(key.member_id for key in self.caps))
+        return tuple({routing_of(each): None for each in members})
 
 
 Sent = (
@@ -68,7 +73,10 @@ _MADE = (
 """What a command makes, which routes like the member."""
 
 
-def meaning(command: Sent, member_id: UUID) -> Sent:
+AnySent = TypeVar("AnySent", bound=Sent)
+
+
+def meaning(command: AnySent, member_id: UUID) -> AnySent:
     """The same command for whom the ID leads to that it was sent to, which knows the request."""
     routing = routing_of(member_id)
     if isinstance(command, RecordActivity):
