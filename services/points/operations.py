@@ -90,7 +90,7 @@ def _follow(states: StateByPartition, batch: FeedBatch, moment: Moment[PointsCon
     """What another service tells; giving back may need wallets that are not loaded."""
     heard = tuple(event for record in batch.records for event in record.events)
     for event in heard:
-        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event)) is not None:
+        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event, moment)) is not None:
             return wider
         if isinstance(event, ErasureHeard) and (wider := erasing.wider(states, event)) is not None:
             return wider
@@ -157,6 +157,7 @@ def _hear(states: StateByPartition, partition: int, event: Heard, moment: Moment
         case UnmergeHeard():
             for wallet in following.given_back(states, event, moment).wallets:
                 states.of_member(wallet.member_id).put_wallet(wallet)
+            following.counted_apart(states, event)
             following.unmerged(states, event)
         case MemberHeard():
             state.put_member(event.member_id, event.status)

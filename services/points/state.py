@@ -15,7 +15,7 @@ from services.points.documents import PointsConfig
 from services.points.groups.caps import GroupCaps
 from services.points.groups.events import pooled_spend_changed
 from services.points.groups.values import GroupSeat, PooledSpend
-from services.points.merges.values import Link, Merge, ScorePart
+from services.points.merges.values import Drawn, Link, Merge, ScorePart
 from services.points.partners.values import PartnerConversion
 from services.points.piles import Pile
 from services.points.timeline import Timeline
@@ -60,6 +60,8 @@ class PointsState:
         self.links: dict[UUID, Link] = {}
         self.scores: dict[UUID, list[ScorePart]] = {}
         """What members scored; loaded where somebody is merged or unmerged."""
+        self.drawn: dict[UUID, list[Drawn]] = {}
+        """What was drawn on their caps through accounts; loaded with the scores."""
         self.brought_over: set[UUID] = set()
         """The movements by which points came from other members of a person; loaded with the scores."""
         self.elsewhere: Callable[[UUID], PointsState] = lambda member_id: self

@@ -8,6 +8,7 @@ import pytest
 from tessera.points.v1 import group_pb2
 from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
+    SCORE,
     Member,
     Shop,
     accept,
@@ -28,6 +29,7 @@ from tests.points.builders import (
     unit,
 )
 from tests.points.merging import merge, unmerge
+from tests.points.returns import complete, returning
 
 CAPPED = rule(cap={"amount": 100, "period": "month"})
 
@@ -217,3 +219,92 @@ async def test_what_a_person_owes_is_paid_before_it_gives_to_a_group() -> None:
 
 def pool_of(group: UUID) -> group_pb2.GetPoolBalanceRequest:
     return group_pb2.GetPoolBalanceRequest(group_id=in_group(group), unit="points")
+
+
+async def test_an_account_takes_along_what_it_drew_on_caps() -> None:
+    """Whoever recorded it, and again after another merge."""
+    async with open_shop(unit(), CAPPED, at="2026-03-10") as shop:
+        survivor, merged = await two(shop)
+        assert await earned(shop, survivor, 10) == [10]
+        assert await earned(shop, merged, 20) == [20]
+        for _ in range(2):
+            await merge(shop, survivor, merged)
+            as_merged = Member(survivor.uuid, merged.account_uuid, merged.domain)
+            assert await earned(shop, as_merged, 20) == [20]
+            await unmerge(shop, survivor, merged)
+        assert (await earned(shop, survivor, 100), await earned(shop, merged, 100)) == ([90], [40])
+        assert await shop.findings() == []
+
+
+async def test_a_partial_unmerge_parts_what_was_drawn_by_account() -> None:
+    documents = (unit(), unit("miles"), CAPPED, conversion(rate="1", cap={"amount": 100, "period": "month"}))
+    async with open_shop(*documents, at="2026-03-10") as shop:
+        survivor, merged = await two(shop)
+        second = await shop.second_account(merged)
+        assert await earned(shop, survivor, 20) == [20]
+        assert await earned(shop, merged, 30) == [30]
+        bought = await shop.earn(second, 10)
+        await shop.points.Convert(convert(second, 5))
+        await merge(shop, survivor, merged, accounts=(merged, second))
+        by_second = Member(survivor.uuid, second.account_uuid, second.domain)
+        later = await shop.earn(by_second, 15)
+        await shop.points.Convert(convert(by_second, 10))
+        await unmerge(shop, survivor, merged, accounts=(second,), staying=(merged,), whole=False)
+        await shop.points.Grant(grant(second, 100))
+        # 20 and 30 stay with the survivor; 10 and 15 went.
+        assert await earned(shop, survivor, 60) == [50]
+        refused = await refusal_of(shop.points.Convert(convert(second, 86)))
+        assert refused.metadata["left"] == "85"
+        assert await earned(shop, second, 70) == [70]
+        await shop.points.ReverseActivity(reverse(later.activity_id))
+        await shop.points.ReverseActivity(reverse(bought.activity_id))
+        assert await earned(shop, second, 50) == [30]
+        assert await shop.findings() == []
+        await unmerge(shop, survivor, merged)
+        assert await earned(shop, survivor, 90) == [30]
+        assert await earned(shop, merged, 10) == [0]
+        assert await shop.findings() == []
+
+
+async def test_what_comes_back_after_an_unmerge_lowers_what_the_account_has_now() -> None:
+    """Points, score and the use of caps of an activity that the survivor recorded."""
+    async with open_shop(*SCORE, unit(), CAPPED, at="2026-03-10") as shop:
+        survivor, merged = await two(shop)
+        assert await earned(shop, survivor, 20) == [20]
+        await merge(shop, survivor, merged)
+        as_merged = Member(survivor.uuid, merged.account_uuid, merged.domain)
+        bought = await shop.earn(as_merged, 60)
+        await unmerge(shop, survivor, merged)
+        assert await counts(shop, survivor, merged) == [20, 20, 60, 60]
+        await shop.points.RefundActivity(returning(bought.activity_id, amount_minor=30))
+        assert await counts(shop, survivor, merged) == [20, 20, 30, 30]
+        await shop.points.ReverseActivity(reverse(bought.activity_id))
+        assert await counts(shop, survivor, merged) == [20, 20, 0, 0]
+        assert (await earned(shop, merged, 110), await earned(shop, survivor, 100)) == ([100], [80])
+        await merge(shop, survivor, merged)
+        await unmerge(shop, survivor, merged)
+        assert (await earned(shop, merged, 10), await earned(shop, survivor, 10)) == ([0], [0])
+        assert await shop.findings() == []
+
+
+async def counts(shop: Shop, *members: Member) -> list[int]:
+    return [await shop.available(member, of) for member in members for of in ("points", "score")]
+
+
+async def test_what_waits_for_its_activity_goes_home_when_that_is_completed() -> None:
+    documents = (
+        *(SCORE[0], rule("nights", of="score", pending="until-completed")),
+        *(unit(), rule(pending="until-completed")),
+    )
+    async with open_shop(*documents, at="2026-03-10") as shop:
+        survivor, merged = await two(shop)
+        await merge(shop, survivor, merged)
+        as_merged = Member(survivor.uuid, merged.account_uuid, merged.domain)
+        stay = await shop.earn(as_merged, 60)
+        await unmerge(shop, survivor, merged)
+        assert await counts(shop, survivor, merged) == [0, 0, 0, 0]
+        await shop.points.CompleteActivity(complete(stay.activity_id))
+        assert await counts(shop, survivor, merged) == [0, 0, 60, 60]
+        await shop.points.ReverseActivity(reverse(stay.activity_id))
+        assert await counts(shop, survivor, merged) == [0, 0, 0, 0]
+        assert await shop.findings() == []

@@ -1,6 +1,7 @@
 """What a batch loads of the other members of a person, and what a command means that was sent to an old ID."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -55,6 +56,24 @@ class LoadOthers:
         """The members."""
         members = (*self.wallets, *(each for each, _ in self.natural_keys), *(key.member_id for key in self.caps))
         return tuple({routing_of(each): None for each in members})
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProvenance:
+    """Lock the partitions of some members, and load their wallets and what came or counted through each account."""
+
+    member_ids: tuple[UUID, ...]
+    accounts: tuple[UUID, ...]
+    """Those of which it matters what was drawn on caps through them."""
+    since: datetime | None
+    """From when on that matters; None where there are no caps."""
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The members."""
+        return tuple({routing_of(each): None for each in self.member_ids})
 
 
 Sent = (

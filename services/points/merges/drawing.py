@@ -7,9 +7,11 @@ from uuid import UUID
 
 from services.chassis import ids
 from services.points.merges import rules
+from services.points.merges.values import ScorePart
 from services.points.state import PointsState
 from services.points.wallet import Wallet
 from services.points.wallets.lots import settle
+from services.points.wallets.taking_back import Due
 
 _NONE: Mapping[UUID, Wallet] = MappingProxyType({})
 
@@ -70,16 +72,20 @@ def wallet_to_take_from(
 ) -> Wallet:
     """A copy of a wallet from which an amount is taken back, with what others of the person have of what it lacks.
 
-    Where the account left, with what whoever it left with has.
+    Where the account left, what is lacking is for whoever has it now (`lent_from_home`).
     """
     wallet = state.wallet(member_id, unit)
-    home = _homes(state, member_id).get(account_id)
-    if home is not None:
-        rules.lend(wallet, state.elsewhere(home).wallet(home, unit), amount, by, at)
-        return wallet
-    if sum(lot.remaining for lot in wallet.lots.values()) >= amount:
+    is_enough = sum(lot.remaining for lot in wallet.lots.values()) >= amount
+    if is_enough or home_of(state, member_id, account_id) is not None:
         return wallet
     return wallet_to_draw_on(state, member_id, unit, amount, by, at)
+
+
+def lent_from_home(state: PointsState, wallet: Wallet, home: UUID, due: Due, by: UUID, at: datetime) -> Due:
+    """What is due of a wallet, with what whoever has the account now has of it; nothing else is taken for it."""
+    left = due.amount - sum(use.amount for use in due.own)
+    uses = rules.lend(wallet, _at_home(state, wallet, home), left, by, at) if left else ()
+    return due._replace(own=due.own + uses, only_own=True)
 
 
 def send_home(state: PointsState, wallet: Wallet, by: UUID, at: datetime, known: Mapping[UUID, Wallet] = _NONE) -> None:
@@ -97,6 +103,28 @@ def send_home(state: PointsState, wallet: Wallet, by: UUID, at: datetime, known:
         rules.move_debts(wallet, target, lambda account, home=home: gone.get(account) == home, by, at)  # type: ignore[misc]  # as above
         if lent is None and home not in known and (target.entries or target.changed_lots):
             wallet.others += (target,)
+
+
+def score_home(state: PointsState, wallet: Wallet, account_id: UUID, amount: int, by: UUID, at: datetime) -> None:
+    """Let what was booked of a score through an account that left count for whoever has it now."""
+    home = home_of(state, wallet.member_id, account_id)
+    if home is None or not amount:
+        return
+    rules.move_score(wallet, _at_home(state, wallet, home), ScorePart(wallet.unit, account_id, at, amount), by)
+
+
+def _at_home(state: PointsState, wallet: Wallet, home: UUID) -> Wallet:
+    """The wallet of who has an account now, which changes with the one that the account left."""
+    found = next((other for other in wallet.others if other.member_id == home), None)
+    if found is None:
+        found = state.elsewhere(home).wallet(home, wallet.unit)
+        wallet.others += (found,)
+    return found
+
+
+def home_of(state: PointsState, member_id: UUID, account_id: UUID) -> UUID | None:
+    """Who has an account now that left a member; None where it did not."""
+    return _homes(state, member_id).get(account_id) if state.links else None
 
 
 def _homes(state: PointsState, member_id: UUID) -> dict[UUID, UUID]:

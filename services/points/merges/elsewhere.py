@@ -30,6 +30,8 @@ from services.points.documents import PointsConfig
 from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.merges.commands import ByKey, LoadOthers, Sent, by_key_of, meaning
+from services.points.merges.counts import moved_key
+from services.points.merges.drawing import home_of
 from services.points.movements import operations as movements
 from services.points.naming import natural_key
 from services.points.partners import operations as partners
@@ -47,7 +49,9 @@ MAX_LOADED_AHEAD = 1_000
 def elsewhere(states: StateByPartition, command: Any, moment: Moment[PointsConfig]) -> Elsewhere | None:
     """What a command needs of the other members of its person before it can be decided; None where there are none."""
     match command:
-        case RecordActivity():
+        case RecordActivity(member_id=member_id):
+            if member_id not in states.of_member(member_id).links:
+                return None
             return _sent(states, command) or _others(states, command, moment) or _recorded_elsewhere(states, command)
         case RefundActivity(activity=ActivityKey()) | CompleteActivity(activity=ActivityKey()):
             return _key_of_another(states, command, moment)
@@ -194,19 +198,33 @@ def person_loaded(states: StateByPartition, member_id: UUID) -> Wider | list[UUI
 def _to_take_back(states: StateByPartition, row: ActivityRow) -> Wider | None:
     """What comes back of an activity is taken back from the person, or from whom its account left with."""
     found = person_loaded(states, row.member_id)
-    return found if isinstance(found, Wider) else left(states, row.member_id, cap_keys_of(row))
+    return found if isinstance(found, Wider) else left(states, row.member_id) or _counted_there(states, row)
 
 
-def left(states: StateByPartition, member_id: UUID, caps: Iterable[CapKey] = ()) -> Wider | None:
-    """What has to be loaded so that what comes back can go after accounts that left, uses of caps included."""
+def _counted_there(states: StateByPartition, row: ActivityRow) -> Wider | None:
+    """What is counted of the activity's caps where its account went."""
+    account_id = wire.decode_account(wire.activity_of(row.body).account_id)
+    home = home_of(states.of_member(row.member_id), row.member_id, account_id)
+    if home is None:
+        return None
+    keys = [
+        counted._replace(member_id=each)
+        for each in (row.member_id, home)
+        for key in cap_keys_of(row)
+        for counted in (key, moved_key(key, account_id))
+    ]
+    missing = [key for key in keys if key not in states.with_caps]
+    return Wider(LoadOthers(caps=tuple(missing))) if missing else None
+
+
+def left(states: StateByPartition, member_id: UUID) -> Wider | None:
+    """What has to be loaded so that what comes back can go after accounts that left."""
     seen, known = {member_id}, [member_id]
     while known:
         homes = {home for each in known for _, home in states.of_member(each).link(each).gone} - seen
         missing = sorted(home for home in homes if home not in states.with_wallets)
-        uses = [key for cap in caps for home in sorted(homes) if (key := cap._replace(member_id=home))]
-        unknown = [key for key in uses if key not in states.with_caps]
-        if missing or unknown:
-            return Wider(LoadOthers(tuple(missing), caps=tuple(unknown)))
+        if missing:
+            return Wider(LoadOthers(tuple(missing)))
         known = sorted(homes)
         seen |= homes
     return None

@@ -12,9 +12,9 @@ from uuid import UUID
 from services.chassis import ids
 from services.chassis.operations import Moment, Wider
 from services.points.documents import PointsConfig
-from services.points.groups.commands import LoadWallets
 from services.points.heard import MergeHeard, UnmergeHeard
-from services.points.merges import rules
+from services.points.merges import counts, rules
+from services.points.merges.commands import LoadProvenance
 from services.points.merges.values import Merge
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
@@ -38,10 +38,11 @@ def merged(states: StateByPartition, heard: MergeHeard) -> None:
         survivor.put_account(Account(account.account_id, heard.survivor_id, account.domain, True))
 
 
-def wider(states: StateByPartition, heard: UnmergeHeard) -> Wider | None:
+def wider(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig]) -> Wider | None:
     """What has to be loaded before something can be given back: the wallets of the whole person."""
-    missing = [each for each in _person(states, heard) if each not in states.with_scores]
-    return Wider(LoadWallets(tuple(missing), with_scores=True)) if missing else None
+    missing = [each for each in _person(states, heard) if each not in states.with_provenance]
+    accounts = (*(account.account_id for account in heard.accounts), *heard.staying)
+    return Wider(LoadProvenance(tuple(missing), accounts, counts.since(moment.config, moment.at))) if missing else None
 
 
 class GivenBack(NamedTuple):
@@ -144,6 +145,19 @@ def _move_scores(
 def _leaves(states: StateByPartition, heard: UnmergeHeard) -> bool:
     """Whether the member leaves now; else it left before, with some accounts, and others follow it."""
     return states.of_member(heard.member_id).link(heard.member_id).leads_to is not None
+
+
+def counted_apart(states: StateByPartition, heard: UnmergeHeard) -> None:
+    """What accounts drew on caps counts for whom they belong to from now on."""
+    leaving = {heard.member_id, *(heard.absorbed_ids if heard.whole else ())}
+    accounts = {account.account_id for account in heard.accounts}
+    member, holder = states.of_member(heard.member_id), states.of_member(heard.holder_id)
+    for other_id in _person(states, heard):
+        if other_id not in leaving:
+            counts.move(states.of_member(other_id), other_id, member, heard.member_id, accounts.__contains__)
+    if not heard.whole and _leaves(states, heard):
+        staying = set(heard.staying)
+        counts.move(member, heard.member_id, holder, heard.holder_id, staying.__contains__)
 
 
 def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:

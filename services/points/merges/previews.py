@@ -132,7 +132,7 @@ def _wallets(states: StateByPartition, person: Iterable[UUID], moment: Moment[Po
 
 
 def _unmerge(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig]) -> Decided:
-    wider = following.wider(states, heard)
+    wider = following.wider(states, heard, moment)
     if wider is not None:
         return wider
     given = following.given_back(states, heard, moment)
