@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
     SCORE,
     Member,
@@ -236,6 +237,38 @@ async def test_entries_and_lots_of_both_are_listed() -> None:
         assert sorted(await shop.entries(merged)) == [("earn", 50), ("earn", 100)]
         assert sorted(lot.remaining for lot in await shop.lots(survivor)) == [50, 100]
         assert sorted(lot.remaining for lot in await shop.lots(merged, closed=False)) == [50, 100]
+
+
+async def test_each_line_of_a_statement_says_whose_wallet_it_is_in() -> None:
+    """The balances after them sum to the person's, and pages of a statement are whole."""
+    async with open_shop() as shop:
+        survivor, merged = await two(shop, 100, 50)
+        await merge(shop, survivor, merged)
+        await shop.points.Spend(spend(merged, 120))
+        await shop.earn(survivor, 7)
+        whole = await statement(shop, merged, 100)
+        last = {entry.member_id: entry.balance_after for entry in reversed(whole)}
+        assert last.keys() == {survivor.member_id, merged.member_id}
+        assert sum(last.values()) == await shop.available(survivor) == 37
+        running = dict.fromkeys(last, 0)
+        for entry in reversed(whole):
+            running[entry.member_id] += entry.amount
+            assert entry.balance_after == running[entry.member_id]
+        for size in (1, 2):
+            assert await statement(shop, survivor, size) == whole
+
+
+async def statement(shop: Shop, member: Member, size: int) -> list[pb.Entry]:
+    """All pages of it, the newest entry first."""
+    entries: list[pb.Entry] = []
+    token = None
+    while token != "":
+        request = pb.ListEntriesRequest(member_id=member.member_id, page_size=size, page_token=token or "")
+        page = await shop.points.ListEntries(request)
+        assert len(page.entries) <= size
+        entries += page.entries
+        token = page.next_page_token
+    return entries
 
 
 async def test_parallel_spends_of_a_person_never_take_more_than_there_is() -> None:
