@@ -177,6 +177,7 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
             case LoadOthers():
                 keys.wallets.update(command.wallets)
                 keys.natural_keys.update(key for _, key in command.natural_keys)
+                keys.accounts.update(account_id for _, account_id in command.accounts)
                 keys.caps.extend(command.caps)
             case Give():
                 keys.wallets |= {command.member_id, command.to_member_id}

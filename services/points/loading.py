@@ -39,6 +39,7 @@ async def load(connection: Connection, partition: int, commands: Sequence[Loaded
             states.with_wallets.update(command.wallets)
             states.looked_up.update(key for _, key in command.natural_keys)
             states.with_caps.update(command.caps)
+            states.with_accounts.update(command.accounts)
     state = states.of(partition)
     await load_partition(connection, partition, commands, state)
     if state.links:

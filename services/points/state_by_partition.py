@@ -27,6 +27,8 @@ class StateByPartition:
         """Natural keys of other members of a person that are loaded, whether or not there is anything."""
         self.with_caps: set[CapKey] = set()
         """Caps of other members of a person of which it is loaded how much is used, from their periods on."""
+        self.with_accounts: set[tuple[UUID, UUID]] = set()
+        """Members and accounts of which it is loaded whose they are."""
         self.of_persons: list[Sent] = []
         """Commands on members that others were merged into."""
         self.mask = 0

@@ -20,7 +20,7 @@ from services.points.budgets.definitions import BudgetKey
 from services.points.budgets.values import Draw, Place
 from services.points.documents import PointsConfig
 from services.points.merges import counts
-from services.points.merges.drawing import home_of, lent_from_home, score_home, send_home, wallet_to_take_from
+from services.points.merges.drawing import home_of, score_home, send_home, with_lent
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
 from services.points.values import ActivityRow, CapKey, RefundRow
@@ -115,6 +115,8 @@ class _Coming(NamedTuple):
     """What the member keeps of the points of each rule of each effect, before and from now on."""
     earlier: Sequence[activity_wire.RecordedRefund]
     is_completed: bool
+    home: UUID | None
+    """Whose its account is now, where that left the member."""
 
     def completed_units(self) -> list[str]:
         """The units whose scores counted from its completion on."""
@@ -169,11 +171,12 @@ def take_back(
     left = returns.left_of(before, parts)
     is_whole = all(map(returns.is_back, lines, left))
     account_id = wire.decode_account(activity.account_id)
+    home = home_of(state, row.member_id, account_id)
     effects, is_completed = activity_wire.recorded_effects(row.answer), row.activity_id in state.completions
     rules = [effect.rules for effect in effects]
     kept_before = returns.kept_of(rules, lines, before)
     kept = [[0] * len(of_effect) for of_effect in rules] if is_whole else returns.kept_of(rules, lines, left)
-    coming = _Coming(row, account_id, is_whole, effects, kept_before, kept, earlier, is_completed)
+    coming = _Coming(row, account_id, is_whole, effects, kept_before, kept, earlier, is_completed, home)
     draws, caps = coming.draws(), coming.caps()
     wider = state.group_caps.wider([key for key, _ in caps if key.member_id != row.member_id])
     if wider is not None:
@@ -181,14 +184,13 @@ def take_back(
     wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
     if wider is not None:
         return wider
-    home = home_of(state, row.member_id, account_id)
     by = ids.derived(row.activity_id, _REFUND_ORDINAL + len(earlier))
-    wallets = _wallets(state, row, account_id, effects, by, moment)
+    wallets = {effect.unit: state.wallet(row.member_id, effect.unit) for effect in effects}
     due = [_take_own(wallets[effect.unit], coming, number, moment) for number, effect in enumerate(effects)]
     taken_back: list[activity_wire.TakenBack] = []
-    if home is not None:
+    if row.member_id in state.links:
         due = [
-            _lent(state, wallets[effect.unit], home, due[number], by, number, moment)
+            _with_lent(state, wallets[effect.unit], coming, due[number], _of_effect(by, number), moment)
             for number, effect in enumerate(effects)
         ]
     for number, effect in enumerate(effects):
@@ -209,24 +211,6 @@ def take_back(
     return Refunded(row, made, taken_back, tuple(wallets.values()), caps, draws, is_whole, units, account_id, home)
 
 
-def _wallets(
-    state: PointsState,
-    row: ActivityRow,
-    account_id: UUID,
-    effects: Sequence[activity_wire.RecordedEffect],
-    by: UUID,
-    moment: Moment[PointsConfig],
-) -> dict[str, Wallet]:
-    """The wallets of the units that an activity earned, with what others of the person have of what they lack."""
-    earned: dict[str, int] = {}
-    for effect in effects:
-        earned[effect.unit] = earned.get(effect.unit, 0) + (effect.amount if effect.lot_id is not None else 0)
-    return {
-        unit: wallet_to_take_from(state, row.member_id, account_id, unit, amount, by, moment.at)
-        for unit, amount in earned.items()
-    }
-
-
 _REFUND_ORDINAL = 1 << 21
 """From which ordinal on what refunds need of other wallets has IDs derived from their activity's."""
 
@@ -245,20 +229,18 @@ def _take_own(wallet: Wallet, coming: _Coming, number: int, moment: Moment[Point
     return taking_back.take_own(wallet, coming.row.activity_id, effect.lot_id, due, before, moment.at)
 
 
-def _lent(
-    state: PointsState,
-    wallet: Wallet,
-    home: UUID,
-    due: Due | None,
-    by: UUID,
-    number: int,
-    moment: Moment[PointsConfig],
+def _with_lent(
+    state: PointsState, wallet: Wallet, coming: _Coming, due: Due | None, by: UUID, moment: Moment[PointsConfig]
 ) -> Due | None:
-    """What is due of the `number`-th effect, with what whoever has the account now has of it; None of a score."""
+    """What is due of an effect, with what others of the person, or whoever has the account now, have of it."""
     if due is None:
         return None
-    name = ids.hashed(blake2b(by.bytes + number.to_bytes(4), digest_size=16).digest(), ids.routing_of(by))
-    return lent_from_home(state, wallet, home, due, name, moment.at)
+    return with_lent(state, wallet, coming.account_id, coming.home, due, by, moment.at)
+
+
+def _of_effect(by: UUID, number: int) -> UUID:
+    """What the `number`-th effect needs of other wallets has IDs that follow from this one."""
+    return ids.hashed(blake2b(by.bytes + number.to_bytes(4), digest_size=16).digest(), ids.routing_of(by))
 
 
 def _take_back(

@@ -48,13 +48,16 @@ class LoadOthers:
     """Member and natural key: what is recorded under it."""
     caps: tuple[CapKey, ...] = ()
     """How much is used of them, in their periods and later ones."""
+    accounts: tuple[tuple[UUID, UUID], ...] = ()
+    """Member and account: whose that is, as the member's partition knows it."""
     request: None = None
     validate_only: bool = False
 
     @property
     def owners(self) -> tuple[int, ...]:
         """The members."""
-        members = (*self.wallets, *(each for each, _ in self.natural_keys), *(key.member_id for key in self.caps))
+        named = (*self.natural_keys, *self.accounts)
+        members = (*self.wallets, *(each for each, _ in named), *(key.member_id for key in self.caps))
         return tuple({routing_of(each): None for each in members})
 
 
@@ -65,6 +68,8 @@ class LoadProvenance:
     member_ids: tuple[UUID, ...]
     accounts: tuple[UUID, ...]
     """Those of which it matters what was drawn on caps through them."""
+    leaving: tuple[UUID, ...]
+    """Members of whom it matters of all accounts."""
     since: datetime | None
     """From when on that matters; None where there are no caps."""
     request: None = None

@@ -1,16 +1,17 @@
 """Drawing on all wallets of a person: the wallet that is drawn on, taken from or given to, with what others have."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
 from services.chassis import ids
 from services.points.merges import rules
+from services.points.merges.rules import changed
 from services.points.merges.values import ScorePart
 from services.points.state import PointsState
 from services.points.wallet import Wallet
-from services.points.wallets.lots import settle
+from services.points.wallets.lots import free, settle
 from services.points.wallets.taking_back import Due
 
 _NONE: Mapping[UUID, Wallet] = MappingProxyType({})
@@ -57,35 +58,41 @@ def balance_elsewhere(state: PointsState, member_id: UUID, unit: str, at: dateti
     return sum(other.balance.balance for other in others)
 
 
-def _others(state: PointsState, member_id: UUID, unit: str) -> list[Wallet]:
-    """Copies of the person's other wallets."""
+def _others(state: PointsState, member_id: UUID, unit: str, known: Iterable[Wallet] = ()) -> list[Wallet]:
+    """Copies of the person's other wallets, as far as they are not `known` already."""
     link = state.link(member_id)
     others = [each for each in (link.leads_to, *link.merged) if each is not None]
     if link.leads_to is not None:
         survivor = state.elsewhere(link.leads_to).link(link.leads_to)
         others += [each for each in survivor.merged if each != member_id]
-    return [state.elsewhere(each).wallet(each, unit) for each in others]
+    copies = {wallet.member_id: wallet for wallet in known}
+    return [copies.get(each) or state.elsewhere(each).wallet(each, unit) for each in others]
 
 
-def wallet_to_take_from(
-    state: PointsState, member_id: UUID, account_id: UUID, unit: str, amount: int, by: UUID, at: datetime
-) -> Wallet:
-    """A copy of a wallet from which an amount is taken back, with what others of the person have of what it lacks.
+def with_lent(
+    state: PointsState, wallet: Wallet, account_id: UUID, home: UUID | None, due: Due, by: UUID, at: datetime
+) -> Due:
+    """What is due of a wallet of what came through an account, with what others have of it.
 
-    Where the account left, what is lacking is for whoever has it now (`lent_from_home`).
+    Of a person first what is left of what came through the account, in whatever wallet, then what all have. Where the
+    account left, what whoever it left with has, and nothing else.
     """
-    wallet = state.wallet(member_id, unit)
-    is_enough = sum(lot.remaining for lot in wallet.lots.values()) >= amount
-    if is_enough or home_of(state, member_id, account_id) is not None:
-        return wallet
-    return wallet_to_draw_on(state, member_id, unit, amount, by, at)
-
-
-def lent_from_home(state: PointsState, wallet: Wallet, home: UUID, due: Due, by: UUID, at: datetime) -> Due:
-    """What is due of a wallet, with what whoever has the account now has of it; nothing else is taken for it."""
     left = due.amount - sum(use.amount for use in due.own)
-    uses = rules.lend(wallet, _at_home(state, wallet, home), left, by, at) if left else ()
-    return due._replace(own=due.own + uses, only_own=True)
+    if home is not None:
+        uses = rules.lend(wallet, _at_home(state, wallet, home), left, by, at) if left else ()
+        return due._replace(own=due.own + uses, only_own=True)
+    if not left or wallet.member_id not in state.links:
+        return due
+    others = _others(state, wallet.member_id, wallet.unit, known=wallet.others)
+    uses = rules.burn_of_account(wallet, account_id, left, at)
+    for other in others:
+        uses += rules.lend(wallet, other, left - sum(use.amount for use in uses), by, at, account_id)
+    left -= sum(use.amount for use in uses)
+    if others and left > free(wallet, at):
+        rules.bring_over(wallet, others, left, None, ids.derived(by, _THE_REST), at)
+    else:
+        wallet.others = changed(others)
+    return due._replace(own=due.own + uses)
 
 
 def send_home(state: PointsState, wallet: Wallet, by: UUID, at: datetime, known: Mapping[UUID, Wallet] = _NONE) -> None:
@@ -93,7 +100,7 @@ def send_home(state: PointsState, wallet: Wallet, by: UUID, at: datetime, known:
 
     `known` are wallets of the same unit, by member, that the same decision changes.
     """
-    gone = _homes(state, wallet.member_id)
+    gone = homes_of(state, wallet.member_id)
     for home in sorted(set(gone.values())):
         lent = next((other for other in wallet.others if other.member_id == home), None)
         target = lent or known.get(home) or state.elsewhere(home).wallet(home, wallet.unit)
@@ -124,21 +131,30 @@ def _at_home(state: PointsState, wallet: Wallet, home: UUID) -> Wallet:
 
 def home_of(state: PointsState, member_id: UUID, account_id: UUID) -> UUID | None:
     """Who has an account now that left a member; None where it did not."""
-    return _homes(state, member_id).get(account_id) if state.links else None
+    return homes_of(state, member_id).get(account_id) if state.links else None
 
 
-def _homes(state: PointsState, member_id: UUID) -> dict[UUID, UUID]:
-    """Accounts that left a member, each with who has it now: it may have gone on from there."""
+def homes_of(state: PointsState, member_id: UUID) -> dict[UUID, UUID]:
+    """Accounts that left a member or its survivor, each with who has it now: it may have gone on from there."""
     homes = {}
-    for account_id, home in state.link(member_id).gone:
+    for account_id, home in _gone(state, member_id).items():
         seen = {member_id}
         while home not in seen:
             seen.add(home)
-            home = dict(state.elsewhere(home).link(home).gone).get(account_id, home)
+            home = _gone(state, home).get(account_id, home)
         if home != member_id:
             homes[account_id] = home
     return homes
 
 
+def _gone(state: PointsState, member_id: UUID) -> dict[UUID, UUID]:
+    """Accounts that left a member, or the one that it was merged into, each with whom they left."""
+    link = state.elsewhere(member_id).link(member_id)
+    if link.leads_to is None:
+        return dict(link.gone)
+    return dict(state.elsewhere(link.leads_to).link(link.leads_to).gone) | dict(link.gone)
+
+
 _HOMEWARD = 1
-"""What distinguishes the way back from the way here, where both are for the same request."""
+_THE_REST = 2
+"""What distinguishes the way back, and what everybody gives, from the way here, where all are for the same request."""

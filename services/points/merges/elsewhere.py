@@ -221,7 +221,10 @@ def left(states: StateByPartition, member_id: UUID) -> Wider | None:
     """What has to be loaded so that what comes back can go after accounts that left."""
     seen, known = {member_id}, [member_id]
     while known:
-        homes = {home for each in known for _, home in states.of_member(each).link(each).gone} - seen
+        links = [states.of_member(each).link(each) for each in known]
+        homes = {home for link in links for _, home in link.gone}
+        homes |= {link.leads_to for link in links if link.leads_to is not None}
+        homes -= seen
         missing = sorted(home for home in homes if home not in states.with_wallets)
         if missing:
             return Wider(LoadOthers(tuple(missing)))

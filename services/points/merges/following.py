@@ -14,7 +14,7 @@ from services.chassis.operations import Moment, Wider
 from services.points.documents import PointsConfig
 from services.points.heard import MergeHeard, UnmergeHeard
 from services.points.merges import counts, rules
-from services.points.merges.commands import LoadProvenance
+from services.points.merges.commands import LoadOthers, LoadProvenance
 from services.points.merges.values import Merge
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
@@ -42,7 +42,11 @@ def wider(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsCo
     """What has to be loaded before something can be given back: the wallets of the whole person."""
     missing = [each for each in _person(states, heard) if each not in states.with_provenance]
     accounts = (*(account.account_id for account in heard.accounts), *heard.staying)
-    return Wider(LoadProvenance(tuple(missing), accounts, counts.since(moment.config, moment.at))) if missing else None
+    since = counts.since(moment.config, moment.at)
+    if missing:
+        return Wider(LoadProvenance(tuple(missing), accounts, _following(states, heard), since))
+    pairs = {(heard.holder_id, account_id) for account_id in _through_which(states, heard)} - states.with_accounts
+    return Wider(LoadOthers(accounts=tuple(sorted(pairs)))) if pairs else None
 
 
 class GivenBack(NamedTuple):
@@ -64,15 +68,17 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
         return account_id in accounts
 
     stays_in_part = not heard.whole and _leaves(states, heard)
+    following, stays_there = _following(states, heard), _stays(states, heard)
     open_units = {unit for member_id in (*others, *leaving) for unit in _units(states.of_member(member_id), member_id)}
     wallets: list[Wallet] = []
     holds: list[Hold] = []
     for unit in sorted(open_units):
-        of_unit = {each: states.of_member(each).wallet(each, unit) for each in (heard.member_id, *others)}
+        concerned = (heard.member_id, *others, *following)
+        of_unit = {each: states.of_member(each).wallet(each, unit) for each in concerned}
         member = of_unit[heard.member_id]
         for other in others:
             brought = states.of_member(other).brought_over
-            belongs = _belongs(goes, brought, came_from, stays)
+            belongs = _belongs(goes, stays_there, brought, came_from, stays)
             _give(of_unit[other], member, belongs, goes, heard.unmerge_id, moment.at)
             holds += _holding(of_unit[other], belongs)
         if stays_in_part:
@@ -85,7 +91,11 @@ def given_back(states: StateByPartition, heard: UnmergeHeard, moment: Moment[Poi
                 moment.at,
             )
             holds += _holding(member, lambda lot: not goes(lot.account_id))
-        _move_scores(states, heard, unit, of_unit, goes)
+        for each in following:
+            wallet, holder = of_unit[each], of_unit[heard.holder_id]
+            _give(wallet, holder, _through(stays_there), stays_there, heard.unmerge_id, moment.at)
+            holds += _holding(wallet, _through(stays_there))
+        _move_scores(states, heard, unit, of_unit, goes, stays_there)
         wallets += [wallet for wallet in of_unit.values() if wallet.entries or wallet.changed_lots]
     return GivenBack(tuple(wallets), tuple(holds))
 
@@ -95,7 +105,7 @@ Goes = Callable[[UUID | None], bool]
 
 
 def _belongs(
-    goes: Goes, brought_over: Collection[UUID], came_from: Collection[int], stays: Collection[UUID]
+    goes: Goes, stays_there: Goes, brought_over: Collection[UUID], came_from: Collection[int], stays: Collection[UUID]
 ) -> Callable[[Lot], bool]:
     """Whether a lot in a wallet of the others goes: it came through an account that goes, or was brought over from who
     leaves, by whatever account (they route like the member that they were linked to) but those that left before."""
@@ -105,9 +115,46 @@ def _belongs(
             lot.source_id in brought_over
             and lot.account_id is not None
             and lot.account_id not in stays
+            and not stays_there(lot.account_id)
             and ids.routing_of(lot.account_id) in came_from
         )
     )
+
+
+def _through(goes: Goes) -> Callable[[Lot], bool]:
+    return lambda lot: goes(lot.account_id)
+
+
+def _following(states: StateByPartition, heard: UnmergeHeard) -> tuple[UUID, ...]:
+    """Who leaves as a whole: the member, unless it left before, and those that follow it."""
+    if not heard.whole:
+        return ()
+    leaving = (heard.member_id, *heard.absorbed_ids)
+    return tuple(each for each in leaving if states.of_member(each).link(each).leads_to is not None)
+
+
+def _stays(states: StateByPartition, heard: UnmergeHeard) -> Goes:
+    """Whether what came through an account stays with the holder, whatever wallet it is in."""
+    accounts = {account.account_id for account in heard.accounts}
+    known = states.of_member(heard.holder_id).accounts
+
+    def stays(account_id: UUID | None) -> bool:
+        account = None if account_id is None or account_id in accounts else known.get(account_id)
+        return account is not None and account.member_id == heard.holder_id
+
+    return stays
+
+
+def _through_which(states: StateByPartition, heard: UnmergeHeard) -> set[UUID]:
+    """The accounts through which something came that is in a wallet of the person, or counts for it."""
+    found: set[UUID | None] = set()
+    for member_id in _person(states, heard):
+        state = states.of_member(member_id)
+        for unit in _units(state, member_id):
+            found |= {lot.account_id for lot in state.lots[member_id, unit].lots.values()}
+        found |= {part.account_id for part in state.scores.get(member_id, ())}
+        found |= {drawn.account_id for drawn in state.drawn.get(member_id, ())}
+    return {account_id for account_id in found if account_id is not None}
 
 
 def _give(source: Wallet, target: Wallet, belongs: Callable[[Lot], bool], goes: Goes, by: UUID, at: datetime) -> None:
@@ -128,15 +175,24 @@ def _holding(wallet: Wallet, belongs: Callable[[Lot], bool]) -> list[Hold]:
 
 
 def _move_scores(
-    states: StateByPartition, heard: UnmergeHeard, unit: str, wallets: dict[UUID, Wallet], goes: Goes
+    states: StateByPartition,
+    heard: UnmergeHeard,
+    unit: str,
+    wallets: dict[UUID, Wallet],
+    goes: Goes,
+    stays: Goes,
 ) -> None:
     """What counted through accounts that go, whoever's score it counted for; and the other way, what stays."""
     member, stays_in_part = wallets[heard.member_id], not heard.whole and _leaves(states, heard)
+    following = _following(states, heard)
     for owner_id, wallet in wallets.items():
         for part in states.of_member(owner_id).scores.get(owner_id, ()):
             if part.unit != unit or part.account_id is None:
                 continue
-            if owner_id != heard.member_id and goes(part.account_id):
+            if owner_id in following:
+                if stays(part.account_id):
+                    rules.move_score(wallet, wallets[heard.holder_id], part, heard.unmerge_id)
+            elif owner_id != heard.member_id and goes(part.account_id):
                 rules.move_score(wallet, member, part, heard.unmerge_id)
             elif owner_id == heard.member_id and stays_in_part and not goes(part.account_id):
                 rules.move_score(member, wallets[heard.holder_id], part, heard.unmerge_id)
@@ -155,6 +211,9 @@ def counted_apart(states: StateByPartition, heard: UnmergeHeard) -> None:
     for other_id in _person(states, heard):
         if other_id not in leaving:
             counts.move(states.of_member(other_id), other_id, member, heard.member_id, accounts.__contains__)
+    stays = _stays(states, heard)
+    for each in _following(states, heard):
+        counts.move(states.of_member(each), each, holder, heard.holder_id, stays)
     if not heard.whole and _leaves(states, heard):
         staying = set(heard.staying)
         counts.move(member, heard.member_id, holder, heard.holder_id, staying.__contains__)

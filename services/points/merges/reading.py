@@ -49,8 +49,8 @@ _DRAWN = f"""
         WHERE partition = $1
           AND member_id = ANY($2::uuid[])
           AND kind = {EntryKind.EARN:d}
-          AND account_id = ANY($3::uuid[])
-          AND effective_at >= $4
+          AND (account_id = ANY($3::uuid[]) OR member_id = ANY($4::uuid[]))
+          AND effective_at >= $5
     ) AS earned
     CROSS JOIN LATERAL (
         SELECT body, answer,
@@ -74,8 +74,8 @@ _CONVERTED = f"""
     WHERE partition = $1
       AND member_id = ANY($2::uuid[])
       AND kind = {EntryKind.CONVERT_OUT:d}
-      AND account_id = ANY($3::uuid[])
-      AND moved_at >= $4
+      AND (account_id = ANY($3::uuid[]) OR member_id = ANY($4::uuid[]))
+      AND moved_at >= $5
 """
 _CAP_USES = """
     SELECT member_id, rule, period_start, used
@@ -114,9 +114,10 @@ def _read_drawn(reading: Reading, wanted: LoadProvenance, state: PointsState) ->
         for *key, used in rows:
             state.cap_uses[CapKey(*key)] = used
 
-    members, accounts = list(wanted.member_ids), list(wanted.accounts)
-    reading.add_many(_DRAWN, members, accounts, wanted.since, take=take_drawn)
-    reading.add_many(_CONVERTED, members, accounts, wanted.since, take=take_converted)
+    members = list(wanted.member_ids)
+    asked = (members, list(wanted.accounts), list(wanted.leaving), wanted.since)
+    reading.add_many(_DRAWN, *asked, take=take_drawn)
+    reading.add_many(_CONVERTED, *asked, take=take_converted)
     reading.add_many(_CAP_USES, members, take=take_uses)
 
 

@@ -52,16 +52,37 @@ def bring_over(
         due = min(other.balance.debt, free(wallet, at))
         if due:
             move(wallet, other, burn(wallet, due, at), by, at)
-    wallet.others = tuple(other for other in others if other.entries or other.changed_lots or other.changed_holds)
+    wallet.others = changed(others)
 
 
-def lend(wallet: Wallet, other: Wallet, amount: int, by: UUID, at: datetime) -> tuple[LotUse, ...]:
-    """Take an amount back from another wallet, as far as that has it, through one from which it is due: its uses."""
+def changed(others: Iterable[Wallet]) -> tuple[Wallet, ...]:
+    """Those of some wallets that are to be written."""
+    return tuple(other for other in others if other.entries or other.changed_lots or other.changed_holds)
+
+
+def burn_of_account(wallet: Wallet, account_id: UUID, amount: int, at: datetime) -> tuple[LotUse, ...]:
+    """Take an amount from what came through an account, as far as it is there and can be spent."""
+    uses = []
+    for lot in [lot for lot in spendable(wallet, at) if lot.account_id == account_id]:
+        used = min(amount, lot.remaining)
+        if used:
+            wallet.put_lot(lot._replace(remaining=lot.remaining - used))
+            uses.append(LotUse(lot.lot_id, used))
+            amount -= used
+    return tuple(uses)
+
+
+def lend(
+    wallet: Wallet, other: Wallet, amount: int, by: UUID, at: datetime, account_id: UUID | None = None
+) -> tuple[LotUse, ...]:
+    """Take an amount back from another wallet, as far as that has it (through an account), through one from which it is
+    due: its uses."""
     settle(other, at)
     lent = min(amount, free(other, at))
-    if not lent:
+    uses = burn(other, lent, at) if account_id is None else burn_of_account(other, account_id, lent, at)
+    if not uses:
         return ()
-    lots = _pass_on(other, wallet, burn(other, lent, at), by, at)
+    lots = _pass_on(other, wallet, uses, by, at)
     for lot in lots:
         wallet.put_lot(lot._replace(remaining=0))
     return tuple(LotUse(lot.lot_id, lot.amount) for lot in lots)
