@@ -336,6 +336,7 @@ class Life:
         requests = [pb.GetBalanceRequest(member_id=member.member_id) for member in self.members]
         answer = await self.shop.points.BulkGetBalances(pb.BulkGetBalancesRequest(requests=requests))
         for person, result in enumerate(answer.results):
+            assert not result.HasField("error"), result.error
             found = {one.unit: one.available for one in result.response.balances}
             bought = self.oracle.bought_by(person)
             expected = {

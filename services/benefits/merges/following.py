@@ -66,8 +66,8 @@ def unmerged(work: Work, heard: UnmergeHeard) -> Outcome:
 def rose_before(
     work: Work, member: Member, grants: Iterable[Grant], standing: str, told: StandingChanged
 ) -> Wider | None:
-    """What falls to a member by a rise of before its merge that is heard of after it is the survivor's; Wider where that
-    one is not loaded."""
+    """What falls to a member by a rise of before its merge that is heard of after it is the survivor's; Wider
+    where that one is not loaded."""
     assert member.leads_to is not None, "it was merged"
     as_served = member._replace(status=work.of(member.leads_to).member(member.leads_to).status)
     due = [grant for grant in grants if issue_rules.is_due(grant, as_served, [standing], told.effective_from)]

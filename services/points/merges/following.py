@@ -233,7 +233,7 @@ def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:
     own = member.link(heard.member_id)
     gone_still = {account_id: home for account_id, home in own.gone if account_id not in back}
     gone_still |= dict.fromkeys(heard.staying, heard.holder_id)
-    merged = own.merged if not heard.whole and own.leads_to is None else tuple(sorted(absorbed))
+    merged = tuple(sorted({*own.merged, *absorbed}))
     member.put_link(own._replace(leads_to=None, merged=merged, gone=tuple(sorted(gone_still.items()))))
     for each in absorbed:
         state = states.of_member(each)
