@@ -156,6 +156,18 @@ class TestEntitlements:
             to_old_id = (await benefits.issue(other, reference="letter-8")).entitlement
             assert to_old_id.member_id == one
 
+    async def test_who_left_before_keeps_who_was_merged_into_it_when_the_rest_follows(self) -> None:
+        async with start_benefits(coupon()) as benefits:
+            one, other, before, since = await benefits.enrol(4)
+            first, second = await benefits.link(other, "cafe"), await benefits.link(other, "cafe")
+            await benefits.merge(other, before)
+            await benefits.merge(one, other, first, second, absorbed=[before])
+            await benefits.unmerge(one, other, first, whole=False)
+            await benefits.issue(since, reference="r")
+            await benefits.merge(other, since)
+            await benefits.unmerge(one, other, second, absorbed=[before])
+            assert await reason(benefits.issue(other, reference="r")) == "ALREADY_ISSUED"
+
     async def test_a_request_to_an_old_id_is_known_for_ever(self) -> None:
         async with start_benefits(quota()) as benefits:
             one, other = await benefits.enrol(2)

@@ -150,7 +150,7 @@ def _part(work: Work, heard: UnmergeHeard) -> None:
     draft = work.of(heard.member_id)
     member = draft.member(heard.member_id)
     status = member.status if member.leads_to is None else holder.status
-    absorbed = ids.joined(sorted(leaving[1:])) if leaving[1:] else member.merged
+    absorbed = ids.joined(sorted({*member.merged_ids(), *leaving[1:]})) or None
     draft.put_member(member._replace(status=status, leads_to=None, merged=absorbed))
     for each in leaving[1:]:
         draft = work.of(each)
