@@ -231,7 +231,9 @@ def unmerged(states: StateByPartition, heard: UnmergeHeard) -> None:
     absorbed = heard.absorbed_ids if heard.whole else ()
     back = {account.account_id for account in heard.accounts}
     own = member.link(heard.member_id)
-    gone_still = {account_id: home for account_id, home in own.gone if account_id not in back}
+    # What left while the member was the holder's left its wallets, too.
+    left = (*(link.gone if _leaves(states, heard) else ()), *own.gone)
+    gone_still = {account_id: home for account_id, home in left if account_id not in back and home != heard.member_id}
     gone_still |= dict.fromkeys(heard.staying, heard.holder_id)
     merged = tuple(sorted({*own.merged, *absorbed}))
     member.put_link(own._replace(leads_to=None, merged=merged, gone=tuple(sorted(gone_still.items()))))
