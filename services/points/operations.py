@@ -89,8 +89,9 @@ def _home(command: CommandOfOne) -> int:
 def _follow(states: StateByPartition, batch: FeedBatch, moment: Moment[PointsConfig]) -> Decided:
     """What another service tells; giving back may need wallets that are not loaded."""
     heard = tuple(event for record in batch.records for event in record.events)
+    merges = [event for event in heard if isinstance(event, MergeHeard)]
     for event in heard:
-        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event, moment)) is not None:
+        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event, moment, merges)) is not None:
             return wider
         if isinstance(event, ErasureHeard) and (wider := erasing.wider(states, event)) is not None:
             return wider

@@ -33,7 +33,7 @@ from tests.points.builders import (
     spend,
     unit,
 )
-from tests.points.merging import merge, unmerge
+from tests.points.merging import merge, merge_heard, together, unmerge, unmerge_heard
 
 
 async def two(shop: Shop, one: int = 0, other: int = 0, *, apart: bool = True) -> tuple[Member, Member]:
@@ -317,3 +317,19 @@ async def until_async(look: Callable[[], Awaitable[object]], wanted: object) -> 
     async with asyncio.timeout(10):
         while await look() != wanted:  # noqa: ASYNC110  # another process would not set an event either
             await asyncio.sleep(0.05)
+
+
+async def test_merges_and_an_unmerge_in_one_stretch_of_the_feed_are_followed() -> None:
+    """As after an outage: what an unmerge needs follows from merges that are not applied yet."""
+    async with open_shop() as shop:
+        survivor, merged = await two(shop, 100, 50)
+        absorbed = await shop.enrol(routing=3)
+        await shop.earn(absorbed, 25)
+        await together(
+            shop,
+            merge_heard(merged, absorbed),
+            merge_heard(survivor, merged, absorbed),
+            unmerge_heard(survivor, merged, absorbed),
+        )
+        assert await balances(shop, survivor, merged, absorbed) == [100, 75, 75]
+        assert await shop.findings() == []

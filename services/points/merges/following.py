@@ -4,7 +4,7 @@ A merge makes links alone: whose wallets are one person's. An unmerge gives back
 what came through its accounts to wallets of the others, and what these had brought over from it and did not use.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -38,14 +38,19 @@ def merged(states: StateByPartition, heard: MergeHeard) -> None:
         survivor.put_account(Account(account.account_id, heard.survivor_id, account.domain, True))
 
 
-def wider(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig]) -> Wider | None:
-    """What has to be loaded before something can be given back: the wallets of the whole person."""
-    missing = [each for each in _person(states, heard) if each not in states.with_provenance]
+def wider(
+    states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig], before: Iterable[MergeHeard] = ()
+) -> Wider | None:
+    """What has to be loaded before something can be given back: the wallets of the whole person, and of those of whom
+    merges tell that come before it in the same stretch of the feed."""
+    coming = (each for merge in before for each in (merge.survivor_id, *merge.merged_ids))
+    everybody = tuple(dict.fromkeys((*_person(states, heard), *heard.absorbed_ids, *coming)))
+    missing = [each for each in everybody if each not in states.with_provenance]
     accounts = (*(account.account_id for account in heard.accounts), *heard.staying)
     since = counts.since(moment.config, moment.at)
     if missing:
         return Wider(LoadProvenance(tuple(missing), accounts, _following(states, heard), since))
-    pairs = {(heard.holder_id, account_id) for account_id in _through_which(states, heard)} - states.with_accounts
+    pairs = {(heard.holder_id, account_id) for account_id in _through_which(states, everybody)} - states.with_accounts
     return Wider(LoadOthers(accounts=tuple(sorted(pairs)))) if pairs else None
 
 
@@ -145,10 +150,10 @@ def _stays(states: StateByPartition, heard: UnmergeHeard) -> Goes:
     return stays
 
 
-def _through_which(states: StateByPartition, heard: UnmergeHeard) -> set[UUID]:
-    """The accounts through which something came that is in a wallet of the person, or counts for it."""
+def _through_which(states: StateByPartition, member_ids: Iterable[UUID]) -> set[UUID]:
+    """The accounts through which something came that is in a wallet of members, or counts for them."""
     found: set[UUID | None] = set()
-    for member_id in _person(states, heard):
+    for member_id in member_ids:
         state = states.of_member(member_id)
         for unit in _units(state, member_id):
             found |= {lot.account_id for lot in state.lots[member_id, unit].lots.values()}
