@@ -34,7 +34,7 @@ from services.points.gifts import operations as gifts
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups.commands import LoadGroupCaps, LoadSpends, LoadWallets
 from services.points.heard import MergeHeard, StandingHeard
-from services.points.merges.commands import LoadNaturalKeys, NoteChecked
+from services.points.merges.commands import LoadOthers, LoadProvenance, NoteChecked
 from services.points.merges.previews import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
@@ -69,7 +69,7 @@ CommandOfOne = (
 )
 """Commands that concern one partition."""
 Command = CommandOfOne | gifts.GiftCommand | FeedBatch | Preview | NoteChecked
-Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps | LoadNaturalKeys
+Loaded = Command | LoadBudgets | LoadWallets | LoadSpends | LoadGroupCaps | LoadOthers | LoadProvenance
 """Commands for which something is loaded."""
 
 
@@ -101,8 +101,8 @@ class Keys:
     """Members whose levels are needed, and from when on."""
     linked: set[UUID] = field(default_factory=set)
     """Members of whom nothing is needed but whose IDs lead to them."""
-    scores: set[UUID] = field(default_factory=set)
-    """Members of whom it is needed what they scored through each account."""
+    provenance: list[LoadProvenance] = field(default_factory=list)
+    """Of whom it is needed what came or counted through each account."""
     caps: list[CapKey] = field(default_factory=list)
     budgets: list[BudgetPeriods] = field(default_factory=list)
 
@@ -169,12 +169,16 @@ def keys_of(commands: Sequence[Loaded], config: PointsConfig) -> Keys:
                 keys.caps.extend(command.keys)
             case LoadWallets():
                 keys.wallets.update(command.member_ids)
-                if command.with_scores:
-                    keys.scores.update(command.member_ids)
+            case LoadProvenance():
+                keys.wallets.update(command.member_ids)
+                keys.provenance.append(command)
             case PreviewMerge() | PreviewUnmerge() | PreviewErasure():
                 keys.wallets.update(command.member_ids)
-            case LoadNaturalKeys():
-                keys.natural_keys.update(key for _, key in command.keys)
+            case LoadOthers():
+                keys.wallets.update(command.wallets)
+                keys.natural_keys.update(key for _, key in command.natural_keys)
+                keys.accounts.update(account_id for _, account_id in command.accounts)
+                keys.caps.extend(command.caps)
             case Give():
                 keys.wallets |= {command.member_id, command.to_member_id}
                 keys.accounts |= {command.account_id, command.to_account_id}

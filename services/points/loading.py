@@ -16,8 +16,9 @@ from services.points.groups.commands import LoadGroupCaps, LoadWallets
 from services.points.groups.loading import read_pooled_spends, read_seats, read_seats_since
 from services.points.groups.values import PooledSpend
 from services.points.keys import Keys, Loaded, keys_of
-from services.points.merges.commands import LoadNaturalKeys
-from services.points.merges.queries import read_brought_over, read_links, read_scores
+from services.points.merges.commands import LoadOthers, LoadProvenance, Sent
+from services.points.merges.queries import read_links
+from services.points.merges.reading import read_provenance
 from services.points.partners import operations as partners
 from services.points.partners.loading import read_partner_conversions
 from services.points.state import PointsState
@@ -31,11 +32,19 @@ async def load(connection: Connection, partition: int, commands: Sequence[Loaded
     for command in commands:
         if isinstance(command, LoadWallets):
             states.with_wallets.update(command.member_ids)
-            if command.with_scores:
-                states.with_scores.update(command.member_ids)
-        if isinstance(command, LoadNaturalKeys):
-            states.looked_up.update(key for _, key in command.keys)
-    await load_partition(connection, partition, commands, states.of(partition))
+        if isinstance(command, LoadProvenance):
+            states.with_wallets.update(command.member_ids)
+            states.with_provenance.update(command.member_ids)
+        if isinstance(command, LoadOthers):
+            states.with_wallets.update(command.wallets)
+            states.looked_up.update(key for _, key in command.natural_keys)
+            states.with_caps.update(command.caps)
+            states.with_accounts.update(command.accounts)
+    state = states.of(partition)
+    await load_partition(connection, partition, commands, state)
+    if state.links:
+        sent = (command for command in commands if isinstance(command, Sent))
+        states.of_persons += [command for command in sent if state.link(command.member_id).merged]
 
 
 async def load_partition(
@@ -122,10 +131,8 @@ def _read_members(reading: Reading, keys: Keys, ladders: Sequence[str], state: P
     members = keys.earning | keys.wallets
     if linked := members | keys.linked:
         read_links(reading, linked, state)
-    if keys.scores:
-        scores = [code for code, unit in state.config.units.items() if not unit.is_spendable]
-        read_scores(reading, keys.scores, scores, state)
-        read_brought_over(reading, keys.scores, state)
+    for wanted in keys.provenance:
+        read_provenance(reading, wanted, state)
     if members:
         queries.read_members(reading, members, state)
         queries.read_balances(reading, members, state)

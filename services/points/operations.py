@@ -33,7 +33,7 @@ from services.points.keys import Command, CommandOfOne
 from services.points.loading import load
 from services.points.merges import erasing, following, previews
 from services.points.merges.commands import NoteChecked
-from services.points.merges.drawing import elsewhere
+from services.points.merges.elsewhere import elsewhere
 from services.points.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.merges.values import Merge
 from services.points.movements import operations as movements
@@ -89,8 +89,9 @@ def _home(command: CommandOfOne) -> int:
 def _follow(states: StateByPartition, batch: FeedBatch, moment: Moment[PointsConfig]) -> Decided:
     """What another service tells; giving back may need wallets that are not loaded."""
     heard = tuple(event for record in batch.records for event in record.events)
+    merges = [event for event in heard if isinstance(event, MergeHeard)]
     for event in heard:
-        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event)) is not None:
+        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event, moment, merges)) is not None:
             return wider
         if isinstance(event, ErasureHeard) and (wider := erasing.wider(states, event)) is not None:
             return wider
@@ -157,6 +158,7 @@ def _hear(states: StateByPartition, partition: int, event: Heard, moment: Moment
         case UnmergeHeard():
             for wallet in following.given_back(states, event, moment).wallets:
                 states.of_member(wallet.member_id).put_wallet(wallet)
+            following.counted_apart(states, event)
             following.unmerged(states, event)
         case MemberHeard():
             state.put_member(event.member_id, event.status)

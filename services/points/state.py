@@ -15,7 +15,7 @@ from services.points.documents import PointsConfig
 from services.points.groups.caps import GroupCaps
 from services.points.groups.events import pooled_spend_changed
 from services.points.groups.values import GroupSeat, PooledSpend
-from services.points.merges.values import Link, Merge, ScorePart
+from services.points.merges.values import Drawn, Link, Merge, ScorePart
 from services.points.partners.values import PartnerConversion
 from services.points.piles import Pile
 from services.points.timeline import Timeline
@@ -60,6 +60,8 @@ class PointsState:
         self.links: dict[UUID, Link] = {}
         self.scores: dict[UUID, list[ScorePart]] = {}
         """What members scored; loaded where somebody is merged or unmerged."""
+        self.drawn: dict[UUID, list[Drawn]] = {}
+        """What was drawn on their caps through accounts; loaded with the scores."""
         self.brought_over: set[UUID] = set()
         """The movements by which points came from other members of a person; loaded with the scores."""
         self.elsewhere: Callable[[UUID], PointsState] = lambda member_id: self
@@ -132,6 +134,11 @@ class PointsState:
         """A merge as it becomes."""
         row = (merge.merge_id, merge.survivor_id, ids.joined(merge.merged_ids), merge.is_checked)
         self._put("merges", merge.merge_id, row)
+
+    def open_holds_elsewhere(self, member_id: UUID, unit: str) -> list[Hold]:
+        """The open holds of those that were merged into a member."""
+        states = [(each, self.elsewhere(each)) for each in self.link(member_id).merged]
+        return [state.holds[hold_id] for each, state in states for hold_id in state.open_holds.get((each, unit), ())]
 
     def open_wallets(self, member_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
         """The wallets of members, as far as they are loaded, in which there is a lot or an open hold."""
@@ -242,6 +249,14 @@ class PointsState:
         self.cap_uses[key] = used
         self._put("cap_uses", key, (*key, used))
         self._events.append(events.cap_used(key, used))
+
+    def used(self, key: CapKey) -> int:
+        """How much of a cap is used by a member, and by those that were merged into it."""
+        used = self.cap_uses.get(key, 0)
+        link = self.links.get(key.member_id)
+        for each in link.merged if link is not None else ():
+            used += self.elsewhere(each).cap_uses.get(key._replace(member_id=each), 0)
+        return used
 
     def draw_on_cap(self, member_id: UUID, key: CapKey, amount: int, moment: Moment[PointsConfig]) -> None:
         """Draw on a cap of a member or of its group, or give back to it."""

@@ -10,7 +10,9 @@ from services.points.budgets.values import Pool, Portion
 from services.points.documents import PointsConfig
 from services.points.groups.caps import GroupCaps
 from services.points.groups.values import PooledSpend
+from services.points.merges.commands import Sent
 from services.points.state import PointsState
+from services.points.values import CapKey
 
 
 class StateByPartition:
@@ -19,10 +21,16 @@ class StateByPartition:
     def __init__(self, config: PointsConfig) -> None:
         self.config = config
         self._states: dict[int, PointsState] = {}
-        self.with_scores: set[UUID] = set()
-        """Members of whom it is loaded what they scored through each account."""
+        self.with_provenance: set[UUID] = set()
+        """Members of whom it is loaded what came or counted through each account."""
         self.looked_up: set[UUID] = set()
         """Natural keys of other members of a person that are loaded, whether or not there is anything."""
+        self.with_caps: set[CapKey] = set()
+        """Caps of other members of a person of which it is loaded how much is used, from their periods on."""
+        self.with_accounts: set[tuple[UUID, UUID]] = set()
+        """Members and accounts of which it is loaded whose they are."""
+        self.of_persons: list[Sent] = []
+        """Commands on members that others were merged into."""
         self.mask = 0
         """The routing bits that say the partition, from when the first command is decided on."""
         self.budgets = BudgetBooks(self._tell)

@@ -30,6 +30,8 @@ class Wallet:
     """The lots as they were; made of `lots` when it is first asked for, where none was given."""
     others: tuple["Wallet", ...] = ()
     """Wallets of the same person that changed because this one is drawn on."""
+    elsewhere: int = 0
+    """What other wallets of the same person come to, where it is asked how much more the person may have."""
     changed_lots: set[UUID] = field(default_factory=set)
     changed_holds: set[UUID] = field(default_factory=set)
     changed_clawbacks: set[UUID] = field(default_factory=set)

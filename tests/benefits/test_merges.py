@@ -15,6 +15,7 @@ from tests.support.merging import erased
 
 DAY = timedelta(days=1)
 GIFT: dict[str, Any] = {"issue": [{"when": "level-up", "ladder": "shopper", "gifts": "all-crossed"}]}
+EVERY_RISE: dict[str, Any] = {"issue": [{**GIFT["issue"][0], "gifts": "every-rise", "levels": ["gold"]}]}
 GRANTED, REDEEMED, REVOKED = (
     pb.ENTITLEMENT_STATE_GRANTED,
     pb.ENTITLEMENT_STATE_REDEEMED,
@@ -80,21 +81,23 @@ class TestQuotas:
             one, other = await benefits.enrol(2)
             first, second = await benefits.link(other, "cafe"), await benefits.link(other, "cafe")
             made = await benefits.redeem(other, "delivery", account_id=first)
-            await benefits.redeem(other, "delivery")
+            own = await benefits.redeem(other, "delivery")
             await benefits.merge(one, other, first, second)
             since = await benefits.redeem(one, "delivery", account_id=first)
             await benefits.redeem(one, "delivery", account_id=second)
             assert await used(benefits, other) == 4
             await benefits.unmerge(one, other, first, whole=False)
-            assert [await used(benefits, each) for each in (one, other)] == [2, 2]
+            assert [await used(benefits, each) for each in (one, other)] == [1, 3], "its own use went along"
             assert await reason(benefits.redeem(one, "delivery", account_id=first)) == "ACCOUNT_MISMATCH"
             await benefits.redeem(one, "delivery", account_id=second)
             # What is taken back now is given back to whose the account is.
             await benefits.reverse(made.redemption_id)
             await benefits.reverse(since.redemption_id)
-            assert [await used(benefits, each) for each in (one, other)] == [3, 0]
+            assert [await used(benefits, each) for each in (one, other)] == [2, 1]
+            await benefits.reverse(own.redemption_id)
+            assert [await used(benefits, each) for each in (one, other)] == [2, 0]
             await benefits.unmerge(one, other, second, whole=True)
-            assert [await used(benefits, each) for each in (one, other)] == [0, 3]
+            assert [await used(benefits, each) for each in (one, other)] == [0, 2]
 
     async def test_who_is_merged_again_and_taken_out_again_has_what_it_had(self) -> None:
         async with start_benefits(quota()) as benefits:
@@ -153,6 +156,18 @@ class TestEntitlements:
             to_old_id = (await benefits.issue(other, reference="letter-8")).entitlement
             assert to_old_id.member_id == one
 
+    async def test_who_left_before_keeps_who_was_merged_into_it_when_the_rest_follows(self) -> None:
+        async with start_benefits(coupon()) as benefits:
+            one, other, before, since = await benefits.enrol(4)
+            first, second = await benefits.link(other, "cafe"), await benefits.link(other, "cafe")
+            await benefits.merge(other, before)
+            await benefits.merge(one, other, first, second, absorbed=[before])
+            await benefits.unmerge(one, other, first, whole=False)
+            await benefits.issue(since, reference="r")
+            await benefits.merge(other, since)
+            await benefits.unmerge(one, other, second, absorbed=[before])
+            assert await reason(benefits.issue(other, reference="r")) == "ALREADY_ISSUED"
+
     async def test_a_request_to_an_old_id_is_known_for_ever(self) -> None:
         async with start_benefits(quota()) as benefits:
             one, other = await benefits.enrol(2)
@@ -178,6 +193,33 @@ class TestEntitlements:
             await benefits.unmerge(one, other)
             assert [await states(benefits, each) for each in (one, other)] == [[pb.ENTITLEMENT_STATE_EXPIRED]] * 2
             assert await benefits.summary() == {"coffee": {"issued": 2, "expired": 2}}
+
+
+class TestRisesOfBefore:
+    """Tiers may tell of a rise that a member made before its merge when that is known here already."""
+
+    @pytest.mark.parametrize("late", [False, True])
+    async def test_a_gift_for_every_rise_is_the_survivors_whatever_is_heard_first(self, late: bool) -> None:
+        async with start_benefits(coupon(**EVERY_RISE)) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.stand(one, "gold")
+            if not late:
+                await benefits.stand(other, "gold")
+            await benefits.merge(one, other)
+            if late:
+                await benefits.stand(other, "gold")
+                await benefits.stand(other, "gold")
+            assert await states(benefits, one) == [GRANTED, GRANTED]
+            await benefits.unmerge(one, other)
+            assert [await states(benefits, each) for each in (one, other)] == [[GRANTED], [GRANTED]]
+
+    async def test_a_gift_for_life_stays_once(self) -> None:
+        async with start_benefits(coupon(**GIFT)) as benefits:
+            one, other = await benefits.enrol(2)
+            await benefits.stand(one, "silver")
+            await benefits.merge(one, other)
+            await benefits.stand(other, "silver")
+            assert await states(benefits, one) == [GRANTED, REVOKED]
 
 
 class TestOnceInALife:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from tessera.points.v1 import points_service_pb2 as pb
 from tests.points.builders import (
     SCORE,
     Member,
@@ -32,7 +33,7 @@ from tests.points.builders import (
     spend,
     unit,
 )
-from tests.points.merging import merge, unmerge
+from tests.points.merging import merge, merge_heard, together, unmerge, unmerge_heard
 
 
 async def two(shop: Shop, one: int = 0, other: int = 0, *, apart: bool = True) -> tuple[Member, Member]:
@@ -238,6 +239,38 @@ async def test_entries_and_lots_of_both_are_listed() -> None:
         assert sorted(lot.remaining for lot in await shop.lots(merged, closed=False)) == [50, 100]
 
 
+async def test_each_line_of_a_statement_says_whose_wallet_it_is_in() -> None:
+    """The balances after them sum to the person's, and pages of a statement are whole."""
+    async with open_shop() as shop:
+        survivor, merged = await two(shop, 100, 50)
+        await merge(shop, survivor, merged)
+        await shop.points.Spend(spend(merged, 120))
+        await shop.earn(survivor, 7)
+        whole = await statement(shop, merged, 100)
+        last = {entry.member_id: entry.balance_after for entry in reversed(whole)}
+        assert last.keys() == {survivor.member_id, merged.member_id}
+        assert sum(last.values()) == await shop.available(survivor) == 37
+        running = dict.fromkeys(last, 0)
+        for entry in reversed(whole):
+            running[entry.member_id] += entry.amount
+            assert entry.balance_after == running[entry.member_id]
+        for size in (1, 2):
+            assert await statement(shop, survivor, size) == whole
+
+
+async def statement(shop: Shop, member: Member, size: int) -> list[pb.Entry]:
+    """All pages of it, the newest entry first."""
+    entries: list[pb.Entry] = []
+    token = None
+    while token != "":
+        request = pb.ListEntriesRequest(member_id=member.member_id, page_size=size, page_token=token or "")
+        page = await shop.points.ListEntries(request)
+        assert len(page.entries) <= size
+        entries += page.entries
+        token = page.next_page_token
+    return entries
+
+
 async def test_parallel_spends_of_a_person_never_take_more_than_there_is() -> None:
     async with open_shop() as shop:
         survivor, merged = await two(shop, 100, 100)
@@ -284,3 +317,19 @@ async def until_async(look: Callable[[], Awaitable[object]], wanted: object) -> 
     async with asyncio.timeout(10):
         while await look() != wanted:  # noqa: ASYNC110  # another process would not set an event either
             await asyncio.sleep(0.05)
+
+
+async def test_merges_and_an_unmerge_in_one_stretch_of_the_feed_are_followed() -> None:
+    """As after an outage: what an unmerge needs follows from merges that are not applied yet."""
+    async with open_shop() as shop:
+        survivor, merged = await two(shop, 100, 50)
+        absorbed = await shop.enrol(routing=3)
+        await shop.earn(absorbed, 25)
+        await together(
+            shop,
+            merge_heard(merged, absorbed),
+            merge_heard(survivor, merged, absorbed),
+            unmerge_heard(survivor, merged, absorbed),
+        )
+        assert await balances(shop, survivor, merged, absorbed) == [100, 75, 75]
+        assert await shop.findings() == []

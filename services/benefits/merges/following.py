@@ -9,11 +9,23 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from services.benefits import events
+from services.benefits import rules as issue_rules
+from services.benefits.issuing import issue_grant
 from services.benefits.merges import rules
+from services.benefits.merges.commands import LoadPersons
 from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, Outcome, QuotaMoved, UnmergeHeard
 from services.benefits.states import Work
-from services.benefits.values import Account, Entitlement, EntitlementState, MemberStatus
+from services.benefits.values import (
+    Account,
+    Entitlement,
+    EntitlementState,
+    Grant,
+    Member,
+    MemberStatus,
+    StandingChanged,
+)
 from services.chassis import ids
+from services.chassis.operations import Wider
 
 
 def merged(work: Work, heard: MergeHeard) -> Outcome:
@@ -34,13 +46,14 @@ def merged(work: Work, heard: MergeHeard) -> Outcome:
 
 
 def unmerged(work: Work, heard: UnmergeHeard) -> Outcome:
-    """What came through the accounts that go is the member's again; with `whole` all that was issued to it, too.
+    """What came through the accounts that go is the member's again, and what it used through none; with `whole` all
+    that was issued to it, too.
 
     Entitlements came through no account.
     """
     holder_id, member_id = heard.holder_id, heard.member_id
     leaving = {member_id, *heard.absorbed_ids} if heard.whole else set()
-    going = leaving | {account.account_id for account in heard.accounts}
+    going = {member_id, *leaving} | {account.account_id for account in heard.accounts}
     moved = _pass_entitlements(work, holder_id, member_id, lambda entitlement: entitlement.origin_id in leaving)
     quotas = _pass_quotas(work, holder_id, member_id, going.__contains__)
     changed = [_settle_once(work, each, heard.merge_id) for each in (holder_id, member_id)]
@@ -48,6 +61,23 @@ def unmerged(work: Work, heard: UnmergeHeard) -> Outcome:
     _part(work, heard)
     revoked, restored = ([each for pair in changed for each in pair[place]] for place in (0, 1))
     return Outcome(moved, tuple(revoked), tuple(restored), quotas)
+
+
+def rose_before(
+    work: Work, member: Member, grants: Iterable[Grant], standing: str, told: StandingChanged
+) -> Wider | None:
+    """What falls to a member by a rise of before its merge that is heard of after it is the survivor's; Wider
+    where that one is not loaded."""
+    assert member.leads_to is not None, "it was merged"
+    as_served = member._replace(status=work.of(member.leads_to).member(member.leads_to).status)
+    due = [grant for grant in grants if issue_rules.is_due(grant, as_served, [standing], told.effective_from)]
+    if due and member.leads_to not in work.state_of(member.leads_to).whole:
+        return Wider(LoadPersons((member.leads_to,)))
+    for grant in due:
+        issue_grant(work.of(member.member_id), grant, member, work.moment.at, work.moment)
+    _pass_entitlements(work, member.member_id, member.leads_to, lambda each: each.state == EntitlementState.GRANTED)
+    _settle_once(work, member.leads_to, None)
+    return None
 
 
 def erased(work: Work, heard: ErasureHeard) -> Outcome:
@@ -120,7 +150,7 @@ def _part(work: Work, heard: UnmergeHeard) -> None:
     draft = work.of(heard.member_id)
     member = draft.member(heard.member_id)
     status = member.status if member.leads_to is None else holder.status
-    absorbed = ids.joined(sorted(leaving[1:])) if leaving[1:] else member.merged
+    absorbed = ids.joined(sorted({*member.merged_ids(), *leaving[1:]})) or None
     draft.put_member(member._replace(status=status, leads_to=None, merged=absorbed))
     for each in leaving[1:]:
         draft = work.of(each)

@@ -5,6 +5,7 @@ member is to have given back follows from what is left, so a sum of refunds come
 """
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from services.points.activities.returns import Kept, RecordedRule, Returned
 from services.points.budgets.definitions import BudgetKey
 from services.points.budgets.values import Draw, Place
 from services.points.documents import PointsConfig
-from services.points.merges.drawing import send_home, wallet_to_take_from
+from services.points.merges import counts
+from services.points.merges.drawing import home_of, score_home, send_home, with_lent
 from services.points.specs import DEFAULT_NEGATIVE_BALANCE
 from services.points.state import PointsState
 from services.points.values import ActivityRow, CapKey, RefundRow
@@ -54,6 +56,9 @@ class Refunded(NamedTuple):
     is_whole: bool
     completed_units: Sequence[str]
     """The units whose scores counted from the activity's completion on."""
+    account_id: UUID
+    home: UUID | None
+    """Whose its account is now, where that left the member."""
 
     @property
     def member_id(self) -> UUID:
@@ -63,9 +68,9 @@ class Refunded(NamedTuple):
     def apply(self, state: PointsState, moment: Moment[PointsConfig]) -> None:
         """Fold it in."""
         for wallet in self.wallets:
-            state.put_wallet(wallet)
+            state.elsewhere(wallet.member_id).put_wallet(wallet)
         for key, amount in self.caps:
-            state.draw_on_cap(self.member_id, key, -amount, moment)
+            self._give_back(state, key, amount, moment)
         for draw in self.draws:
             budget = moment.config.budgets.get(draw.key.budget)
             amount = budget.amount if budget is not None else 0
@@ -79,6 +84,13 @@ class Refunded(NamedTuple):
             row = self.row
             state.mark_reversed(row.activity_id, moment.at)
             state.tell(events.activity_reversed(row.activity_id, row.member_id, row.effective_at, moment.at))
+
+    def _give_back(self, state: PointsState, key: CapKey, amount: int, moment: Moment[PointsConfig]) -> None:
+        """Give back to a cap, of whoever has the account now."""
+        if self.home is None or key.member_id != self.member_id:
+            state.draw_on_cap(self.member_id, key, -amount, moment)
+        else:
+            counts.give_back(state, state.elsewhere(self.home), self.home, self.account_id, key, amount)
 
 
 def known_refund(
@@ -103,6 +115,8 @@ class _Coming(NamedTuple):
     """What the member keeps of the points of each rule of each effect, before and from now on."""
     earlier: Sequence[activity_wire.RecordedRefund]
     is_completed: bool
+    home: UUID | None
+    """Whose its account is now, where that left the member."""
 
     def completed_units(self) -> list[str]:
         """The units whose scores counted from its completion on."""
@@ -157,11 +171,12 @@ def take_back(
     left = returns.left_of(before, parts)
     is_whole = all(map(returns.is_back, lines, left))
     account_id = wire.decode_account(activity.account_id)
+    home = home_of(state, row.member_id, account_id)
     effects, is_completed = activity_wire.recorded_effects(row.answer), row.activity_id in state.completions
     rules = [effect.rules for effect in effects]
     kept_before = returns.kept_of(rules, lines, before)
     kept = [[0] * len(of_effect) for of_effect in rules] if is_whole else returns.kept_of(rules, lines, left)
-    coming = _Coming(row, account_id, is_whole, effects, kept_before, kept, earlier, is_completed)
+    coming = _Coming(row, account_id, is_whole, effects, kept_before, kept, earlier, is_completed, home)
     draws, caps = coming.draws(), coming.caps()
     wider = state.group_caps.wider([key for key, _ in caps if key.member_id != row.member_id])
     if wider is not None:
@@ -169,42 +184,31 @@ def take_back(
     wider = state.budgets.wider_to_give_back(_place_of(row, moment), draws)
     if wider is not None:
         return wider
-    wallets = _wallets(state, row, account_id, effects, len(earlier), moment)
+    by = ids.derived(row.activity_id, _REFUND_ORDINAL + len(earlier))
+    wallets = {effect.unit: state.wallet(row.member_id, effect.unit) for effect in effects}
     due = [_take_own(wallets[effect.unit], coming, number, moment) for number, effect in enumerate(effects)]
     taken_back: list[activity_wire.TakenBack] = []
+    if row.member_id in state.links:
+        due = [
+            _with_lent(state, wallets[effect.unit], coming, due[number], _of_effect(by, number), moment)
+            for number, effect in enumerate(effects)
+        ]
     for number, effect in enumerate(effects):
         taken = _take_back(wallets[effect.unit], coming, number, due[number], moment)
         if isinstance(taken, Rejection):
             return taken
         taken_back.append(taken)
+        if effect.lot_id is None:
+            score_home(state, wallets[effect.unit], account_id, -taken.taken, by, moment.at)
     for wallet in wallets.values():
-        send_home(state, wallet, ids.derived(row.activity_id, _REFUND_ORDINAL + len(earlier)), moment.at)
+        send_home(state, wallet, by, moment.at)
     refunded = activity_wire.RecordedRefund(parts, taken_back)
     answer = activity_wire.refund_activity_response(
         row.activity_id, refunded, wire.position_of(moment), is_whole=is_whole
     )
     made = RefundRow(row.activity_id, len(earlier), row.member_id, reference, fingerprint, answer, moment.at)
     units = coming.completed_units()
-    return Refunded(row, made, taken_back, tuple(wallets.values()), caps, draws, is_whole, units)
-
-
-def _wallets(
-    state: PointsState,
-    row: ActivityRow,
-    account_id: UUID,
-    effects: Sequence[activity_wire.RecordedEffect],
-    earlier: int,
-    moment: Moment[PointsConfig],
-) -> dict[str, Wallet]:
-    """The wallets of the units that an activity earned, with what others of the person have of what they lack."""
-    earned: dict[str, int] = {}
-    for effect in effects:
-        earned[effect.unit] = earned.get(effect.unit, 0) + (effect.amount if effect.lot_id is not None else 0)
-    by = ids.derived(row.activity_id, _REFUND_ORDINAL + earlier)
-    return {
-        unit: wallet_to_take_from(state, row.member_id, account_id, unit, amount, by, moment.at)
-        for unit, amount in earned.items()
-    }
+    return Refunded(row, made, taken_back, tuple(wallets.values()), caps, draws, is_whole, units, account_id, home)
 
 
 _REFUND_ORDINAL = 1 << 21
@@ -223,6 +227,20 @@ def _take_own(wallet: Wallet, coming: _Coming, number: int, moment: Moment[Point
     due = effect.amount - sum(coming.kept[number])
     before = sum(refund.taken_back[number].taken for refund in coming.earlier)
     return taking_back.take_own(wallet, coming.row.activity_id, effect.lot_id, due, before, moment.at)
+
+
+def _with_lent(
+    state: PointsState, wallet: Wallet, coming: _Coming, due: Due | None, by: UUID, moment: Moment[PointsConfig]
+) -> Due | None:
+    """What is due of an effect, with what others of the person, or whoever has the account now, have of it."""
+    if due is None:
+        return None
+    return with_lent(state, wallet, coming.account_id, coming.home, due, by, moment.at)
+
+
+def _of_effect(by: UUID, number: int) -> UUID:
+    """What the `number`-th effect needs of other wallets has IDs that follow from this one."""
+    return ids.hashed(blake2b(by.bytes + number.to_bytes(4), digest_size=16).digest(), ids.routing_of(by))
 
 
 def _take_back(

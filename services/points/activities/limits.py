@@ -4,7 +4,7 @@ Each limit cuts what the ones before it left: cap, maximum balance, budget. What
 it gives in the end. Source: model.md "Earn rule".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import NoReturn
 from uuid import UUID
@@ -39,7 +39,7 @@ class Limits:
     """What one activity of a member may draw on, and what its rules have drawn so far."""
 
     __slots__ = (
-        *("_at", "_budget_left", "_cap_uses", "_draws", "_group_id", "_group_used", "_member_id", "_room", "_rooms"),
+        *("_at", "_budget_left", "_draws", "_group_id", "_group_used", "_member_id", "_room", "_rooms", "_used"),
         *("given", "lacking", "unknown_caps"),
     )
 
@@ -47,7 +47,7 @@ class Limits:
         self,
         member_id: UUID,
         at: datetime,
-        cap_uses: Mapping[CapKey, int],
+        used: Callable[[CapKey], int],
         budget_left: BudgetLeft,
         room: Room,
         group_id: UUID | None = None,
@@ -55,7 +55,7 @@ class Limits:
     ) -> None:
         self._member_id = member_id
         self._at = at
-        self._cap_uses = cap_uses
+        self._used = used
         self._budget_left = budget_left
         self._room = room
         self._group_id = group_id
@@ -92,7 +92,7 @@ class Limits:
         rule, group_id = outcome.rule, self._group_id if cap.per == "group" else None
         key = CapKey(group_id or self._member_id, rule.code, cap_period(rule, self._at))
         if group_id is None:
-            return _cap(outcome, key, cap.amount - self._cap_uses.get(key, 0))
+            return _cap(outcome, key, cap.amount - self._used(key))
         used = self._group_used(key)
         if used is None:
             self.unknown_caps.append(key)
@@ -131,7 +131,7 @@ def _nothing_left(*asked: object) -> NoReturn:
     raise AssertionError(f"no rule is limited, yet one asks what is left: {asked}")
 
 
-UNLIMITED = Limits(UUID(int=0), datetime.min, {}, _nothing_left, _nothing_left)
+UNLIMITED = Limits(UUID(int=0), datetime.min, _nothing_left, _nothing_left, _nothing_left)
 """Those of rules of which none has any; shared, since nothing is drawn on them."""
 
 

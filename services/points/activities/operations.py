@@ -23,6 +23,7 @@ from services.points.documents import PointsConfig
 from services.points.giving import Subject
 from services.points.groups.caps import group_at
 from services.points.members import member_rejection
+from services.points.merges.drawing import balance_elsewhere
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
 from services.points.units import Unit
@@ -220,14 +221,15 @@ def _limits(
         wallet = state.wallet(command.member_id, unit.code)
         settle(wallet, moment.at)
         assert unit.spec.max_balance is not None, "checked when it was published"
-        return max(0, unit.spec.max_balance - wallet.balance.balance)
+        elsewhere = balance_elsewhere(state, command.member_id, unit.code, moment.at)
+        return max(0, unit.spec.max_balance - wallet.balance.balance - elsewhere)
 
     def group_used(key: CapKey) -> int | None:
         return state.group_caps.used(moment.partition_of(key.member_id.int), key)
 
     capped = moment.config.group_capped_rules
     group_id = group_at(state.seats.get(command.member_id, {}).values(), effective_at) if capped else None
-    return Limits(command.member_id, effective_at, state.cap_uses, budget_left, room, group_id, group_used)
+    return Limits(command.member_id, effective_at, state.used, budget_left, room, group_id, group_used)
 
 
 def _known(state: PointsState, command: RecordActivity) -> Decided | None:

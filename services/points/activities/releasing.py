@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.chassis import ids
 from services.chassis.errors import Rejection
 from services.chassis.operations import Moment
 from services.points import errors, wire
 from services.points.activities import wire as activity_wire
 from services.points.documents import PointsConfig
+from services.points.merges.drawing import score_home, send_home
 from services.points.piles import NEVER, expiry_of
 from services.points.specs import MAX_AMOUNT
 from services.points.state import PointsState
@@ -70,6 +72,7 @@ def _release(
     """The wallets with what waited released in them, less what refunds took back, and what that was."""
     refunds = state.refunds[row.activity_id]
     last = activity_wire.recorded_refund(refunds[-1].answer).taken_back if refunds else None
+    by = ids.derived(row.activity_id, _COMPLETION_ORDINAL)
     wallets: dict[str, Wallet] = {}
     told: list[activity_wire.Completed] = []
     for number, effect in enumerate(activity_wire.recorded_effects(row.answer)):
@@ -90,6 +93,13 @@ def _release(
         else:
             funder = funder_account(effect.funder)
             wallet.book(EntryKind.EARN, kept, funder, at, row.activity_id, account_id)
+            score_home(state, wallet, account_id, kept, by, at)
         balance = wallet.balance.balance
         told.append(activity_wire.Completed(effect.unit, effect.funder, kept, effect.lot_id, expires_at, balance))
+    for wallet in wallets.values():
+        send_home(state, wallet, by, moment.at)
     return tuple(wallets.values()), told
+
+
+_COMPLETION_ORDINAL = 1 << 22
+"""The ordinal of which what goes on to who has the account now has IDs derived from its activity's."""

@@ -1,6 +1,7 @@
 """Asking what an activity would earn, without recording it."""
 
 from datetime import datetime
+from uuid import UUID
 
 from services.chassis.app import Platform
 from services.chassis.configurations import check_version
@@ -13,7 +14,7 @@ from services.chassis.rpc import Call
 from services.points import requests, wire
 from services.points.activities import rules
 from services.points.activities.limits import cap_period
-from services.points.activities.operations import evaluate, levels_of
+from services.points.activities.operations import cap_keys, evaluate, levels_of
 from services.points.activities.outcomes import CONDITION_FAILED, CONDITION_FALSE, NO_LONGER_VALID, RuleOutcome, Verdict
 from services.points.budgets import reads as budget_reads
 from services.points.commands import RecordActivity
@@ -22,6 +23,7 @@ from services.points.giving import Subject
 from services.points.groups.caps import group_at
 from services.points.groups.commands import LoadGroupCaps
 from services.points.loading import load_partition
+from services.points.merges.commands import LoadOthers, meaning
 from services.points.state import PointsState
 from services.points.values import CapKey
 from tessera.points.v1 import points_service_pb2 as pb
@@ -40,7 +42,7 @@ class Simulations:
         command = requests.simulate_activity(request, call.caller, now)
         version, config = await self._configured(request.config_version)
         moment = Moment(now, config, version, {}, self._platform.settings.partitions - 1)
-        state = await self._state(command, config, min(command.occurred_at, now))
+        command, state = await self._state(command, config, min(command.occurred_at, now))
         levels = {**levels_of(state, command, moment), **request.levels}
         told: dict[str, Verdict] = {}
         evaluated = evaluate(state, command, moment, levels, told)
@@ -68,15 +70,24 @@ class Simulations:
         await check_version(pool, version)
         return version, await configurations.at(pool, version)
 
-    async def _state(self, command: RecordActivity, config: PointsConfig, effective_at: datetime) -> PointsState:
-        """What a batch would load for the command, as of one instant, and what all partitions have of budgets."""
+    async def _state(
+        self, command: RecordActivity, config: PointsConfig, effective_at: datetime
+    ) -> tuple[RecordActivity, PointsState]:
+        """What a batch would load for the command, as of one instant, and what all partitions have of budgets; and the
+        command for whom its ID leads to."""
         state = PointsState(config)
-        partition = partition_of(command.member_id, self._platform.settings.partitions)
         async with (
             self._platform.pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await load_partition(connection, partition, [command], state)
+            await self._load(connection, command.member_id, command, state)
+            link = state.link(command.member_id)
+            if link.leads_to is not None:
+                command = meaning(command, link.leads_to)
+                await self._load(connection, command.member_id, command, state)
+            for each in state.link(command.member_id).merged:
+                caps = tuple(key._replace(member_id=each) for key in cap_keys(command, config))
+                await self._load(connection, each, LoadOthers((each,), caps=caps), state)
             if config.drawn_budgets:
                 keys = [budget.key(effective_at) for budget in config.drawn_budgets]
                 everywhere = range(self._platform.settings.partitions)
@@ -85,7 +96,14 @@ class Simulations:
                 for place in everywhere:
                     state.budgets.note_loaded(place, keys)
             await self._load_group_caps(connection, command, config, effective_at, state)
-        return state
+        return command, state
+
+    async def _load(
+        self, connection: Connection, member_id: UUID, command: RecordActivity | LoadOthers, state: PointsState
+    ) -> None:
+        """What a batch would load for a command in a member's partition."""
+        partition = partition_of(member_id, self._platform.settings.partitions)
+        await load_partition(connection, partition, [command], state)
 
     async def _load_group_caps(
         self,

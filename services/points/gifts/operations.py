@@ -13,7 +13,7 @@ from services.points.documents import PointsConfig
 from services.points.gifts import errors, rules, wire
 from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.members import member_rejection, status_rejection
-from services.points.merges.drawing import send_home, wallet_to_draw_on
+from services.points.merges.drawing import send_home, wallet_to_draw_on, wallet_to_give_to
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.units import Unit
@@ -82,14 +82,13 @@ def _give(states: StateByPartition, command: Give, moment: Moment[PointsConfig])
         return unit
     spec, key = unit.spec.gift, daily_use(command.member_id, unit, moment.at)
     assert spec is not None, "checked by _may_give"
-    given_today = giver_state.cap_uses.get(key, 0)
-    rejection = rules.limit_rejection(spec, command.amount, given_today)
+    rejection = rules.limit_rejection(spec, command.amount, giver_state.used(key))
     if rejection is not None:
         return rejection
     giver = wallet_to_draw_on(
         giver_state, command.member_id, command.unit, command.amount, command.request.key, moment.at
     )
-    receiver = receiver_state.wallet(command.to_member_id, command.unit)
+    receiver = wallet_to_give_to(receiver_state, command.to_member_id, command.unit, moment.at)
     wanted = _gift(command, receiver_state.accounts[command.to_account_id].domain, moment.at)
     if spec.acceptance == "required":
         gift = rules.offer(giver, unit, spec.acceptance_days, wanted)
@@ -97,7 +96,7 @@ def _give(states: StateByPartition, command: Give, moment: Moment[PointsConfig])
         gift = rules.give(giver, receiver, unit, wanted)
     if isinstance(gift, Rejection):
         return gift
-    given = (key, given_today + gift.amount) if spec.max_per_day is not None else None
+    given = (key, giver_state.cap_uses.get(key, 0) + gift.amount) if spec.max_per_day is not None else None
     wallets = (giver,) if gift.state == "offered" else (giver, receiver)
     return Decision(Changed(gift, wallets, given), lambda: wire.gift_response(gift, giver, moment))
 
@@ -151,7 +150,7 @@ def _accept(states: StateByPartition, command: AcceptGift, moment: Moment[Points
     if rejection is not None:
         return rejection
     giver = _state_of(states, gift.member_id, moment).wallet(gift.member_id, gift.unit)
-    receiver = receiver_state.wallet(gift.to_member_id, gift.unit)
+    receiver = wallet_to_give_to(receiver_state, gift.to_member_id, gift.unit, moment.at)
     unit = moment.config.units.get(gift.unit)
     accepted = rules.accept(giver, receiver, unit, gift, moment.at)
     if isinstance(accepted, Rejection):

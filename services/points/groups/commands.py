@@ -9,10 +9,9 @@ from services.points.values import CapKey
 
 @dataclass(frozen=True, slots=True)
 class LoadWallets:
-    """Lock the partitions of some members, and load their wallets, and what they scored through each account."""
+    """Lock the partitions of some members, and load their wallets."""
 
     member_ids: tuple[UUID, ...]
-    with_scores: bool = False
     request: None = None
     validate_only: bool = False
 

@@ -17,6 +17,8 @@ from services.points.groups import errors, rules, wire
 from services.points.groups.commands import LoadSpends, LoadWallets
 from services.points.groups.values import PooledSpend
 from services.points.members import member_rejection, status_rejection
+from services.points.merges.drawing import send_home, wallets_without_debt
+from services.points.merges.elsewhere import left, not_loaded
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.units import Unit
@@ -54,11 +56,11 @@ def spend(states: StateByPartition, command: Spend, moment: Moment[PointsConfig]
     members = _members(states, command, moment)
     if isinstance(members, Rejection):
         return members
-    wider = _wider(states, members, moment)
+    wider = _wider(states, members) or not_loaded(states, *members)
     if wider is not None:
         return wider
-    wallets = _wallets(states, command, members, moment)
-    own = wallets[0]
+    persons = _wallets(states, command, members, moment)
+    own, wallets = persons[0][0], [wallet for person in persons for wallet in person]
 
     def there() -> int:
         return sum(rules.given_by(wallet, moment.at, command.merchant) for wallet in wallets)
@@ -66,13 +68,14 @@ def spend(states: StateByPartition, command: Spend, moment: Moment[PointsConfig]
     amount = amount_of(home, own, command, unit, moment.at, there)
     if isinstance(amount, Rejection):
         return amount
-    spent = rules.spend(wallets, unit.spec.pooling.order, _wanted(command, amount, moment), command.merchant, moment.at)
+    wanted, order, owned = _wanted(command, amount, moment), unit.spec.pooling.order, len(persons[0])
+    spent = rules.spend(wallets, owned, order, wanted, command.merchant, moment.at)
     if isinstance(spent, Rejection):
         return spent
     pooled, parts = spent
     count_on_day(home, own, unit, moment.at, amount)
     count_for_order(home, own, unit, command, amount)
-    changed = (own, *(wallet for wallet in wallets[1:] if wallet.spends))
+    changed = (own, *(wallet for wallet in wallets[1:] if wallet.spends or wallet.movements))
     return Decision(Pooled(pooled, changed), lambda: wire.spend_response(pooled, parts, own, moment))
 
 
@@ -97,7 +100,7 @@ def _members(states: StateByPartition, command: Spend, moment: Moment[PointsConf
     return [command.member_id, *sorted(others)]
 
 
-def _wider(states: StateByPartition, members: Iterable[UUID], moment: Moment[PointsConfig]) -> Wider | None:
+def _wider(states: StateByPartition, members: Iterable[UUID]) -> Wider | None:
     """What has to be loaded as well: wallets of the group, and of the groups that others of the batch may name."""
     missing = [member_id for member_id in members if member_id not in states.with_wallets]
     if not missing:
@@ -108,16 +111,18 @@ def _wider(states: StateByPartition, members: Iterable[UUID], moment: Moment[Poi
 
 def _wallets(
     states: StateByPartition, command: Spend, members: Iterable[UUID], moment: Moment[PointsConfig]
-) -> list[Wallet]:
-    """The wallets that give to the group, as time has left them: of no member who is suspended or closed."""
-    wallets = []
+) -> list[list[Wallet]]:
+    """The wallets that give to the group, person by person, as time has left them: of nobody suspended or closed.
+
+    What a person owes is paid out of its own wallets before any of them gives.
+    """
+    persons = []
     for member_id in members:
         state = _state_of(states, member_id, moment)
-        if status_rejection(state, member_id) is None:
-            wallet = state.wallet(member_id, command.unit)
-            settle(wallet, moment.at)
-            wallets.append(wallet)
-    return wallets
+        # Who was merged has its seat no more, as will be heard: its wallets are the survivor's.
+        if status_rejection(state, member_id) is None and state.link(member_id).leads_to is None:
+            persons.append(wallets_without_debt(state, member_id, command.unit, command.request.key, moment.at))
+    return persons
 
 
 def _wanted(command: Spend, amount: int, moment: Moment[PointsConfig]) -> PooledSpend:
@@ -147,6 +152,9 @@ def refund(states: StateByPartition, command: RefundSpend, moment: Moment[Points
     wider = _wider_to_refund(states, pooled, moment)
     if wider is not None:
         return wider
+    for contribution in pooled.contributions:
+        if (wider := left(states, contribution.member_id)) is not None:
+            return wider
     spends, wallets = {}, {}
     for member_id, spend_id, *_ in pooled.contributions:
         state = _state_of(states, member_id, moment)
@@ -163,9 +171,11 @@ def refund(states: StateByPartition, command: RefundSpend, moment: Moment[Points
         return refunded
     count_on_day(home, own, unit, pooled.spent_at, -refunded.amount)
     count_for_order(home, own, unit, pooled, -refunded.amount)
-    changed = (own, *(wallets[part.contribution.member_id] for part in refunded.parts))
-    distinct = tuple({wallet.member_id: wallet for wallet in changed}.values())
-    return Decision(Pooled(refunded.pooled, distinct), lambda: wire.refund_response(refunded, own, moment))
+    known = {own.member_id: own, **wallets}
+    for wallet in known.values():
+        state = _state_of(states, wallet.member_id, moment)
+        send_home(state, wallet, command.request.key, moment.at, known)
+    return Decision(Pooled(refunded.pooled, tuple(known.values())), lambda: wire.refund_response(refunded, own, moment))
 
 
 def _wider_to_refund(states: StateByPartition, pooled: PooledSpend, moment: Moment[PointsConfig]) -> Wider | None:

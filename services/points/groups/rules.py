@@ -60,10 +60,15 @@ def given_by(wallet: Wallet, at: datetime, merchant: str | None = None) -> int:
     return max(0, available(wallet, at, merchant))
 
 
+def given_by_person(wallets: Iterable[Wallet], at: datetime, merchant: str | None = None) -> int:
+    """What the wallets of one person give together: what one of them owes, the others pay."""
+    return max(0, sum(available(wallet, at, merchant) for wallet in wallets))
+
+
 def spend(
-    wallets: Sequence[Wallet], order: str, wanted: PooledSpend, merchant: str | None, now: datetime
+    wallets: Sequence[Wallet], owned: int, order: str, wanted: PooledSpend, merchant: str | None, now: datetime
 ) -> tuple[PooledSpend, list[Part[LotUse]]] | Rejection:
-    """Burn lots of wallets that are settled, the first being that of the member who spends; each books its own spend.
+    """Burn lots of wallets that are settled, the first `owned` being those of who spends; each books its own spend.
 
     `wanted` is the spend without contributions.
     """
@@ -72,7 +77,9 @@ def spend(
         waiting = sum(pending(wallet, now) for wallet in wallets)
         kept = sum(held(wallet, now) for wallet in wallets)
         return errors.insufficient_points(sum(there.values()), wanted.amount, kept, waiting)
-    burnt = _burnt(_in_order(wallets, order, merchant, now), there, wanted.amount)
+    burnt = _burnt(
+        _in_order(wallets, owned if order == "own-first" else len(wallets), merchant, now), there, wanted.amount
+    )
     due = defaultdict[UUID, int](int)
     for member_id, used in burnt:
         due[member_id] += used
@@ -87,12 +94,12 @@ def spend(
     return replace(wanted, contributions=contributions), parts_of(contributions, uses)
 
 
-def _in_order(wallets: Sequence[Wallet], order: str, merchant: str | None, now: datetime) -> list[Lot]:
-    """The lots of all in the order in which they burn: by expiry as if they were one wallet's; `own-first`, those of
-    the member who spends come before them. Of lots that are alike one wallet's burn before the next one's."""
+def _in_order(wallets: Sequence[Wallet], first: int, merchant: str | None, now: datetime) -> list[Lot]:
+    """The lots of all in the order in which they burn: by expiry as if they were one wallet's, those of the `first`
+    wallets before the others. Of lots that are alike one wallet's burn before the next one's."""
     placed: list[tuple[tuple[Any, ...], Lot]] = []
     for number, wallet in enumerate(wallets):
-        is_later = order == "own-first" and number > 0
+        is_later = number >= first
         for lot in spendable(wallet, now, merchant):
             expires_at, available_at, lot_id = place_of(lot, wallet.balance)
             place = (is_later, lot.merchant is None, expires_at, available_at, number, lot_id)

@@ -10,6 +10,7 @@ from services.points.errors import amount_out_of_range
 from services.points.groups import errors, loading, rules
 from services.points.groups.operations import pooled_unit
 from services.points.groups.values import GROUP
+from services.points.merges.persons import persons_of
 from services.points.requests import decode
 from services.points.specs import MAX_AMOUNT
 from services.points.wallets import reads
@@ -44,14 +45,18 @@ class GroupReads:
             members = [seat.member_id for seat in seats]
             places = [partition_of(member_id, partitions) for member_id in members]
             served = await loading.served(connection, places, members)
-            wallets = await reads.pooled_wallets(connection, places, members, now, now)
+            persons = await persons_of(connection, members, partitions)
+            everybody = sorted({each for person in persons.values() for each in person})
+            places = [partition_of(each, partitions) for each in everybody]
+            wallets = await reads.pooled_wallets(connection, places, everybody, now, now)
         response = pb.GetPoolBalanceResponse()
         for seat in seats:
             gives = seat.member_id in served
-            wallet = wallets.get(seat.member_id, {}).get(request.unit) if gives else None
-            if wallet is not None:
+            person = persons[seat.member_id] if gives else ()
+            own = [wallet for each in person if (wallet := wallets[each].get(request.unit)) is not None]
+            for wallet in own:
                 settle(wallet, now)
-            available = 0 if wallet is None else rules.given_by(wallet, now, request.merchant or None)
+            available = rules.given_by_person(own, now, request.merchant or None)
             response.members.add(
                 member_id=wire.member_id(seat.member_id), role=seat.role, available=available, contributes=gives
             )

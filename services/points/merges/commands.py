@@ -1,7 +1,8 @@
 """What a batch loads of the other members of a person, and what a command means that was sent to an old ID."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from services.chassis.ids import routing_of, with_routing
@@ -21,6 +22,7 @@ from services.points.gifts.commands import AcceptGift, Give
 from services.points.merges.values import Merge
 from services.points.naming import natural_key
 from services.points.partners.commands import StartPartnerConversion
+from services.points.values import CapKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,45 @@ class NoteChecked:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadNaturalKeys:
-    """Lock the partitions of some members, and load what is recorded under their natural keys."""
+class LoadOthers:
+    """Lock the partitions of other members of persons, and load what is asked of them."""
 
-    keys: tuple[tuple[UUID, UUID], ...]
-    """Member and natural key."""
+    wallets: tuple[UUID, ...] = ()
+    natural_keys: tuple[tuple[UUID, UUID], ...] = ()
+    """Member and natural key: what is recorded under it."""
+    caps: tuple[CapKey, ...] = ()
+    """How much is used of them, in their periods and later ones."""
+    accounts: tuple[tuple[UUID, UUID], ...] = ()
+    """Member and account: whose that is, as the member's partition knows it."""
     request: None = None
     validate_only: bool = False
 
     @property
     def owners(self) -> tuple[int, ...]:
         """The members."""
-        return tuple(routing_of(member_id) for member_id, _ in self.keys)
+        named = (*self.natural_keys, *self.accounts)
+        members = (*self.wallets, *(each for each, _ in named), *(key.member_id for key in self.caps))
+        return tuple({routing_of(each): None for each in members})
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProvenance:
+    """Lock the partitions of some members, and load their wallets and what came or counted through each account."""
+
+    member_ids: tuple[UUID, ...]
+    accounts: tuple[UUID, ...]
+    """Those of which it matters what was drawn on caps through them."""
+    leaving: tuple[UUID, ...]
+    """Members of whom it matters of all accounts."""
+    since: datetime | None
+    """From when on that matters; None where there are no caps."""
+    request: None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The members."""
+        return tuple({routing_of(each): None for each in self.member_ids})
 
 
 Sent = (
@@ -68,7 +97,10 @@ _MADE = (
 """What a command makes, which routes like the member."""
 
 
-def meaning(command: Sent, member_id: UUID) -> Sent:
+AnySent = TypeVar("AnySent", bound=Sent)
+
+
+def meaning(command: AnySent, member_id: UUID) -> AnySent:
     """The same command for whom the ID leads to that it was sent to, which knows the request."""
     routing = routing_of(member_id)
     if isinstance(command, RecordActivity):

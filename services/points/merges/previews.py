@@ -11,7 +11,7 @@ from services.points import wire
 from services.points.documents import PointsConfig
 from services.points.heard import UnmergeHeard
 from services.points.merges import following
-from services.points.merges.drawing import person_loaded
+from services.points.merges.elsewhere import person_loaded
 from services.points.state_by_partition import StateByPartition
 from services.points.values import Hold
 from services.points.wallet import Wallet
@@ -132,7 +132,7 @@ def _wallets(states: StateByPartition, person: Iterable[UUID], moment: Moment[Po
 
 
 def _unmerge(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig]) -> Decided:
-    wider = following.wider(states, heard)
+    wider = following.wider(states, heard, moment)
     if wider is not None:
         return wider
     given = following.given_back(states, heard, moment)

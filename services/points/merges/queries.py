@@ -1,6 +1,6 @@
 """Every SQL statement with which a batch loads whom IDs lead to."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ import asyncpg
 from services.chassis import ids
 from services.chassis.database import Connection
 from services.chassis.reading import Reading
-from services.points.merges.values import Link, Merge, ScorePart
+from services.points.merges.values import Link, Merge
 from services.points.state import PointsState
 from services.points.values import EntryKind
 
@@ -19,35 +19,6 @@ _LINKS = """
     FROM links
     WHERE partition = $1
       AND member_id = ANY($2::uuid[])
-"""
-# What counted for scores through each account, what moved between members with it included. Days begin at a quarter of
-# an hour in every zone.
-_SCORES = """
-    SELECT found.*
-    FROM unnest($2::uuid[]) AS wanted (member_id)
-    CROSS JOIN LATERAL (
-        SELECT member_id, unit, account_id, date_bin('15 minutes', effective_at, 'epoch'::timestamptz) AS at,
-               sum(amount)::bigint AS amount
-        FROM entries
-        WHERE partition = $1
-          AND member_id = wanted.member_id
-          AND unit = ANY($3::text[])
-        GROUP BY member_id, unit, account_id, at
-        HAVING sum(amount) <> 0
-        OFFSET 0
-    ) AS found
-"""
-_BROUGHT_OVER = f"""
-    SELECT found.*
-    FROM unnest($2::uuid[]) AS wanted (member_id)
-    CROSS JOIN LATERAL (
-        SELECT movement_id
-        FROM movements
-        WHERE partition = $1
-          AND member_id = wanted.member_id
-          AND kind = {EntryKind.MERGE_IN:d}
-        OFFSET 0
-    ) AS found
 """
 _UNCHECKED = """
     SELECT merge_id, survivor_id, merged_ids
@@ -96,27 +67,6 @@ def read_links(reading: Reading, member_ids: Iterable[UUID], state: PointsState)
             state.add_link(_link(row))
 
     reading.add(_LINKS, list(member_ids), take=take)
-
-
-def read_scores(reading: Reading, member_ids: Collection[UUID], units: Iterable[str], state: PointsState) -> None:
-    """What members scored through each account."""
-
-    def take(rows: Sequence[Any]) -> None:
-        for member_id in member_ids:
-            state.scores[member_id] = []
-        for member_id, *part in rows:
-            state.scores[member_id].append(ScorePart(*part))
-
-    reading.add_many(_SCORES, list(member_ids), list(units), take=take)
-
-
-def read_brought_over(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
-    """The movements by which points came to members from others of their person."""
-
-    def take(rows: Sequence[Any]) -> None:
-        state.brought_over.update(row[0] for row in rows)
-
-    reading.add_many(_BROUGHT_OVER, list(member_ids), take=take)
 
 
 async def unchecked(pool: asyncpg.Pool, partitions: Sequence[int], limit: int) -> list[Merge]:

@@ -14,7 +14,7 @@ from uuid import UUID
 from services.chassis import ids
 from services.points.merges.values import ScorePart
 from services.points.piles import NEVER, expiry_of
-from services.points.values import CLEARING, EntryKind, Lot, LotUse, Movement
+from services.points.values import CLEARING, UNTIL_COMPLETED, EntryKind, Lot, LotUse, Movement
 from services.points.wallet import Wallet
 from services.points.wallets.lots import burn, free, in_burn_order, open_lot, pay_debt, settle, spendable
 
@@ -52,16 +52,40 @@ def bring_over(
         due = min(other.balance.debt, free(wallet, at))
         if due:
             move(wallet, other, burn(wallet, due, at), by, at)
-    wallet.others = tuple(other for other in others if other.entries or other.changed_lots or other.changed_holds)
+    wallet.others = changed(others)
 
 
-def lend(wallet: Wallet, other: Wallet, amount: int, by: UUID, at: datetime) -> None:
-    """Let a wallet from which an amount is taken back have it from another one, as far as that has it."""
+def changed(others: Iterable[Wallet]) -> tuple[Wallet, ...]:
+    """Those of some wallets that are to be written."""
+    return tuple(other for other in others if other.entries or other.changed_lots or other.changed_holds)
+
+
+def burn_of_account(wallet: Wallet, account_id: UUID, amount: int, at: datetime) -> tuple[LotUse, ...]:
+    """Take an amount from what came through an account, as far as it is there and can be spent."""
+    uses = []
+    for lot in [lot for lot in spendable(wallet, at) if lot.account_id == account_id]:
+        used = min(amount, lot.remaining)
+        if used:
+            wallet.put_lot(lot._replace(remaining=lot.remaining - used))
+            uses.append(LotUse(lot.lot_id, used))
+            amount -= used
+    return tuple(uses)
+
+
+def lend(
+    wallet: Wallet, other: Wallet, amount: int, by: UUID, at: datetime, account_id: UUID | None = None
+) -> tuple[LotUse, ...]:
+    """Take an amount back from another wallet, as far as that has it (through an account), through one from which it is
+    due: its uses."""
     settle(other, at)
     lent = min(amount, free(other, at))
-    if lent:
-        move(other, wallet, burn(other, lent, at), by, at)
-        wallet.others = (other,)
+    uses = burn(other, lent, at) if account_id is None else burn_of_account(other, account_id, lent, at)
+    if not uses:
+        return ()
+    lots = _pass_on(other, wallet, uses, by, at)
+    for lot in lots:
+        wallet.put_lot(lot._replace(remaining=0))
+    return tuple(LotUse(lot.lot_id, lot.amount) for lot in lots)
 
 
 def _in_burn_order(
@@ -88,28 +112,36 @@ def move(source: Wallet, target: Wallet, uses: Sequence[LotUse], by: UUID, at: d
 
     Each half is a balanced movement through the clearing account. The lots keep their terms and their accounts.
     """
+    _pass_on(source, target, uses, by, at)
+    pay_debt(target, at)
+
+
+def _pass_on(source: Wallet, target: Wallet, uses: Sequence[LotUse], by: UUID, at: datetime) -> list[Lot]:
+    """Move what was taken from lots; returns those that were opened for it."""
     amount = sum(use.amount for use in uses)
     out_id, in_id = _movement_id(by, source, target, source), _movement_id(by, source, target, target)
     source.book(EntryKind.MERGE_OUT, -amount, CLEARING, at, out_id, None)
     source.movements.append(
         Movement(out_id, source.member_id, None, "", EntryKind.MERGE_OUT, source.unit, amount, at, "", uses=tuple(uses))
     )
-    for number, use in enumerate(uses, 1):
-        lot = source.lots[use.lot_id]
-        open_lot(target, _received(lot, expiry_of(lot, source.balance), use.amount, target, in_id, number))
+    lots = [_received(source, use, target, in_id, number) for number, use in enumerate(uses, 1)]
+    for lot in lots:
+        open_lot(target, lot)
     target.book(EntryKind.MERGE_IN, amount, CLEARING, at, in_id, None)
     target.movements.append(
         Movement(in_id, target.member_id, None, "", EntryKind.MERGE_IN, target.unit, 0, at, "", credited=amount)
     )
-    pay_debt(target, at)
+    return lots
 
 
-def _received(lot: Lot, gone_at: datetime, amount: int, target: Wallet, in_id: UUID, number: int) -> Lot:
+def _received(source: Wallet, use: LotUse, target: Wallet, in_id: UUID, number: int) -> Lot:
+    lot = source.lots[use.lot_id]
+    gone_at = expiry_of(lot, source.balance)
     return lot._replace(
         member_id=target.member_id,
         lot_id=ids.derived(in_id, number),
-        amount=amount,
-        remaining=amount,
+        amount=use.amount,
+        remaining=use.amount,
         held=0,
         expired=0,
         expires_at=None if gone_at == NEVER else gone_at,
@@ -125,9 +157,11 @@ def _movement_id(by: UUID, source: Wallet, target: Wallet, of: Wallet) -> UUID:
 
 
 def take(wallet: Wallet, belongs: Callable[[Lot], bool]) -> tuple[LotUse, ...]:
-    """Take from a wallet all that is in lots which belong to somebody else, but what holds hold."""
+    """Take from a wallet all that is in lots which belong to somebody else, but what holds hold, and what waits for an
+    activity to be completed, which finds it where it was."""
     uses = []
-    for lot in in_burn_order((lot for lot in wallet.lots.values() if lot.remaining and belongs(lot)), wallet.balance):
+    lots = (lot for lot in wallet.lots.values() if lot.remaining and lot.available_at != UNTIL_COMPLETED)
+    for lot in in_burn_order(filter(belongs, lots), wallet.balance):
         wallet.put_lot(lot._replace(remaining=0))
         uses.append(LotUse(lot.lot_id, lot.remaining))
     return tuple(uses)

@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.points.values import CapKey
+
 
 class Merge(NamedTuple):
     """That members were merged: a row of its table, in the table's order, but for the list of IDs."""
@@ -21,6 +23,14 @@ class ScorePart(NamedTuple):
     unit: str
     account_id: UUID | None
     at: datetime
+    amount: int
+
+
+class Drawn(NamedTuple):
+    """What was drawn through an account on a cap of a member."""
+
+    account_id: UUID
+    key: CapKey
     amount: int
 
 

@@ -6,7 +6,7 @@ from services.points import errors, wire
 from services.points.commands import Convert, Forfeit, Grant
 from services.points.documents import PointsConfig
 from services.points.members import member_rejection
-from services.points.merges.drawing import wallet_to_draw_on
+from services.points.merges.drawing import wallet_to_draw_on, wallet_to_give_to
 from services.points.movements import answers, rules
 from services.points.state import PointsState
 from services.points.values import CapKey
@@ -44,7 +44,7 @@ def _grant(state: PointsState, command: Grant, moment: Moment[PointsConfig]) -> 
         return unit
     if command.funder not in moment.config.funders:
         return errors.funder_unknown(command.funder)
-    wallet = state.wallet(command.member_id, command.unit)
+    wallet = wallet_to_give_to(state, command.member_id, command.unit, moment.at)
     granted = rules.grant(
         wallet,
         unit,
@@ -90,7 +90,7 @@ def _convert(state: PointsState, command: Convert, moment: Moment[PointsConfig])
     source = wallet_to_draw_on(
         state, command.member_id, conversion.source.code, command.amount, command.request.key, moment.at
     )
-    target = state.wallet(command.member_id, conversion.target.code)
+    target = wallet_to_give_to(state, command.member_id, conversion.target.code, moment.at)
     key = rules.cap_key(conversion.code, conversion.terms, conversion.source, command.member_id, moment.at)
     converted = rules.convert(
         source,
@@ -102,11 +102,13 @@ def _convert(state: PointsState, command: Convert, moment: Moment[PointsConfig])
         command.amount,
         command.reference,
         state.levels(command.member_id, moment.at),
-        state.cap_uses.get(key, 0) if key is not None else 0,
+        state.used(key) if key is not None else 0,
         moment.at,
     )
     if isinstance(converted, Rejection):
         return converted
+    if key is not None:
+        source.cap_uses[key] = state.cap_uses.get(key, 0) + converted.exchanged.debited
     return Decision(
         [source, target],
         lambda: answers.converted(converted, source.balance, target.balance, wire.position_of(moment)),

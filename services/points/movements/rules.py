@@ -181,7 +181,7 @@ def convert(
 ) -> Converted | Rejection:
     """Take the least that makes as much as `amount` makes at the member's levels.
 
-    `used` is drawn on the cap already.
+    `used` is drawn on the cap already; what this draws on it the caller counts.
     """
     exchanged = conversion.terms.exchange(amount, levels)
     if isinstance(exchanged, Rejection):
@@ -213,9 +213,6 @@ def convert(
         uses=uses,
     )
     source.movements.append(made)
-    key = cap_key(conversion.code, conversion.terms, conversion.source, source.member_id, now)
-    if key is not None:
-        source.cap_uses[key] = used + debited
     return Converted(made, list(zip(uses, lots, strict=True)), exchanged)
 
 

@@ -8,7 +8,7 @@ from services.chassis.operations import Decided, Decision, Moment
 from services.points.documents import PointsConfig
 from services.points.errors import NOT_CONFIGURED, conversion_unknown
 from services.points.members import member_rejection
-from services.points.merges.drawing import wallet_to_draw_on
+from services.points.merges.drawing import wallet_to_draw_on, wallet_to_give_to
 from services.points.movements.terms import Exchanged
 from services.points.partners import errors, events, rules, wire
 from services.points.partners.commands import (
@@ -73,15 +73,26 @@ def _start(state: PointsState, command: StartPartnerConversion, moment: Moment[P
     exchanged = exchange.terms.exchange(command.amount, state.levels(command.member_id, moment.at))
     if isinstance(exchanged, Rejection):
         return exchanged
-    drawn = command.amount if exchange.is_outgoing else 0
-    wallet = wallet_to_draw_on(state, command.member_id, exchange.unit.code, drawn, command.request.key, moment.at)
+    wallet = _wallet(state, command, exchange, moment)
     key = rules.cap_of(exchange, command.member_id, moment.at)
-    used = state.cap_uses.get(key, 0) if key is not None else 0
+    used = state.used(key) if key is not None else 0
     wanted = _wanted(command, exchange, exchanged, moment)
     started = rules.start(wallet, exchange, wanted, command.amount, used)
     if isinstance(started, Rejection):
         return started
+    if key is not None:
+        wallet.cap_uses[key] = state.cap_uses.get(key, 0) + rules.capped(wanted)
     return Decision(Changed(started, wallet), lambda: wire.convert_response(started, exchanged, moment))
+
+
+def _wallet(
+    state: PointsState, command: StartPartnerConversion, exchange: Exchange, moment: Moment[PointsConfig]
+) -> Wallet:
+    """The wallet that points go out of, or that they come into."""
+    member_id, unit = command.member_id, exchange.unit.code
+    if exchange.is_outgoing:
+        return wallet_to_draw_on(state, member_id, unit, command.amount, command.request.key, moment.at)
+    return wallet_to_give_to(state, member_id, unit, moment.at)
 
 
 def _exchange(state: PointsState, command: StartPartnerConversion, config: PointsConfig) -> Exchange | Rejection:

@@ -44,7 +44,7 @@ def start(
     wallet: Wallet, exchange: Exchange, wanted: PartnerConversion, asked: int, used: int
 ) -> PartnerConversion | Rejection:
     """Put aside what goes out; of what comes in only see that it may. `asked` was to be converted, `used` is drawn on
-    the cap already."""
+    the cap already; what this draws on it the caller counts."""
     if wanted.partner_amount > MAX_AMOUNT:
         return amount_out_of_range(f"the amount of {wanted.partner_unit}", amount=wanted.partner_amount)
     now = wanted.started_at
@@ -55,9 +55,6 @@ def start(
         rejection = rejection or too_much(wallet, exchange.unit, wanted.amount)
     if rejection is not None:
         return rejection
-    key = cap_of(exchange, wanted.member_id, now)
-    if key is not None:
-        wallet.cap_uses[key] = used + capped(wanted)
     return wanted if wanted.incoming else _held(wallet, wanted, now)
 
 

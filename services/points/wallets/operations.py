@@ -112,11 +112,12 @@ def _amount(
 def _used(state: PointsState, wallet: Wallet, command: Spend | PlaceHold, unit: Unit, at: datetime) -> limits.Used:
     """What counts already, on the day and for the order."""
     day, order = limits.day_key(unit, command.member_id, at), _order_key(unit, command)
-    on_day = 0 if day is None else state.cap_uses.get(day, 0)
+    on_day = 0 if day is None else state.used(day)
     if order is None:
         return limits.Used(on_day)
-    held = limits.held_for_order(wallet.holds.values(), command.domain, command.reference, at)
-    return limits.Used(on_day, state.cap_uses.get(order, 0) + held)
+    holds = (*wallet.holds.values(), *state.open_holds_elsewhere(command.member_id, unit.code))
+    held = limits.held_for_order(holds, command.domain, command.reference, at)
+    return limits.Used(on_day, state.used(order) + held)
 
 
 def count_on_day(state: PointsState, wallet: Wallet, unit: Unit | None, at: datetime, amount: int) -> None:

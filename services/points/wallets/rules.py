@@ -49,10 +49,10 @@ def insufficient(wallet: Wallet, needed: int, now: datetime, merchant: str | Non
 
 
 def too_much(wallet: Wallet, unit: Unit | None, amount: int) -> Rejection | None:
-    """The rejection for more than a wallet may come to; None when it can take the amount."""
+    """The rejection for more than a wallet, with the others of its person, may come to; None when it can take it."""
     balance, limit = wallet.balance.balance, None if unit is None else unit.spec.max_balance
-    if limit is not None and balance + amount > limit:
-        return errors.balance_limit_exceeded(limit, balance, amount)
+    if limit is not None and balance + wallet.elsewhere + amount > limit:
+        return errors.balance_limit_exceeded(limit, balance + wallet.elsewhere, amount)
     return errors.balance_out_of_range(wallet.unit, balance, amount) if balance + amount > MAX_AMOUNT else None
 
 

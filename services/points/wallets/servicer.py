@@ -138,7 +138,8 @@ class WalletReads:
         rows.sort(key=lambda each: each[0]["recorded_at"], reverse=True)
         response = pb.ListEntriesResponse()
         for row, partition, number in rows[:size]:
-            fill_entry(response.entries.add(), row, partition)
+            entry = response.entries.add(member_id=wire.member_id(person[number]))
+            fill_entry(entry, row, partition)
             places[number] = (row["position"], row["ordinal"])
         if len(rows) > size:
             reached = [each for place in places for each in place]

@@ -22,6 +22,8 @@ class Due(NamedTuple):
 
     amount: int
     own: tuple[LotUse, ...]
+    only_own: bool = False
+    """What is lacking is owed: other lots of the wallet are somebody else's."""
 
 
 def take_own(wallet: Wallet, activity_id: UUID, lot_id: UUID, due: int, taken: int, now: datetime) -> Due:
@@ -52,11 +54,12 @@ def claw_back(
     Each funder's own lots gave before anybody's rest is taken, so nobody's clawback takes what is another one's.
     `number` counts the activity's clawbacks from 0.
     """
-    amount, uses = due
+    amount, uses, only_own = due
     if wallet.balance.balance - amount < -MAX_AMOUNT:
         return errors.balance_out_of_range(wallet.unit, wallet.balance.balance, -amount)
     left = amount - sum(use.amount for use in uses)
-    uses += burn(wallet, min(left, free(wallet, now)), now)
+    if not only_own:
+        uses += burn(wallet, min(left, free(wallet, now)), now)
     short = amount - sum(use.amount for use in uses)
     owed = short if policy == "allow-negative" else 0
     clawback = Clawback(

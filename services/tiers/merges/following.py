@@ -182,7 +182,7 @@ def _lead_back(work: Work, heard: UnmergeHeard, at: datetime) -> None:
     link = _link(member, heard.member_id, at)._replace(leads_to=None)
     elsewhere = link.accounts_elsewhere()
     member.put_link(
-        link.with_merged(leaving[1:]).with_accounts_elsewhere(
+        link.with_merged({*link.merged_ids(), *leaving[1:]}).with_accounts_elsewhere(
             {account: holder for account, holder in elsewhere.items() if account not in heard.account_ids}
         )
     )
