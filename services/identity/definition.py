@@ -1,5 +1,7 @@
 """The identity service, as the chassis starts it."""
 
+import asyncio
+
 import asyncpg
 
 from services.chassis.app import Definition, Platform
@@ -9,11 +11,13 @@ from services.chassis.settings import ServiceSettings
 from services.identity.documents import compile_documents
 from services.identity.groups import jobs as groups
 from services.identity.identifiers.rotating import check_versions, rotate_always
+from services.identity.keys.keyring import Keyring
+from services.identity.keys.rewrapping import check_master_keys, rewrap_always
 from services.identity.neighbours import Neighbours
 from services.identity.operations import OPERATIONS
 from services.identity.privacy import jobs as privacy
 from services.identity.servicer import IdentityServicer
-from services.identity.settings import IdentitySettings, index_keys, key_bytes
+from services.identity.settings import IdentitySettings, index_keys, key_bytes, key_wrapper
 from services.identity.state import State
 from services.identity.tables import METADATA
 from services.identity.values import Config
@@ -26,22 +30,26 @@ def _servicer(platform: Platform[Config]) -> IdentityServicer:
     assert isinstance(settings, IdentitySettings)
     vault = _vault(settings)
     neighbours = Neighbours(settings.neighbours, settings.feed_token_file, certificates_of(settings))
-    return IdentityServicer(platform, vault, index_keys(settings), neighbours)
+    return IdentityServicer(platform, vault, Keyring(key_wrapper(settings)), index_keys(settings), neighbours)
 
 
 def _vault(settings: IdentitySettings) -> Vault:
-    return Vault(key_bytes(settings.blind_index_key), key_bytes(settings.data_key))
+    return Vault(key_bytes(settings.blind_index_key))
 
 
 async def _check(settings: ServiceSettings, pool: asyncpg.Pool) -> None:
     assert isinstance(settings, IdentitySettings)
+    await check_master_keys(pool, settings.partitions, key_wrapper(settings))
     await check_versions(pool, settings.partitions, index_keys(settings))
 
 
 async def _background(platform: Platform[Config]) -> None:
     settings = platform.settings
     assert isinstance(settings, IdentitySettings)
-    await rotate_always(platform, _vault(settings), index_keys(settings))
+    wrapper = key_wrapper(settings)
+    async with asyncio.TaskGroup() as jobs:
+        jobs.create_task(rewrap_always(platform, wrapper))
+        jobs.create_task(rotate_always(platform, Keyring(wrapper), index_keys(settings)))
 
 
 def _jobs(platform: Platform[Config]) -> list[Job[Config]]:

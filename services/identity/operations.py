@@ -19,6 +19,7 @@ from services.identity.commands import (
     OfAccounts,
     OfMember,
     ResolveAccount,
+    Rewrap,
     UnlinkAccount,
 )
 from services.identity.groups import belonging
@@ -71,9 +72,10 @@ async def load(
     deciding = {command.member_id for command in commands if isinstance(command, SetConsent)}
     in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
     known = {one for command in commands if isinstance(command, IdentifierCommand) for one in command.member_ids}
+    rewrapped = {command.member_id for command in commands if isinstance(command, Rewrap)}
     unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
     holders = list(with_accounts | merging)
-    member_ids = list(with_accounts | merging | in_groups | deciding | known)
+    member_ids = list(with_accounts | merging | in_groups | deciding | known | rewrapped)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
     if merging or known:
@@ -107,6 +109,8 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return privacy.decide(state, command, moment)
         case AddIdentifier() | OfIdentifier() | Reindex():
             return identifiers.decide(state, command, moment)
+        case Rewrap():
+            return _rewrap(state, command)
         case Homes() | Around():
             raise TypeError("it is there to be locked, not to be decided")
         case _:
@@ -117,7 +121,7 @@ def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
     """The members that a command names."""
     if isinstance(command, OfMember | SetConsent):
         return (command.member_id,)
-    return () if isinstance(command, ResolveAccount | ForgetPersons) else command.member_ids
+    return () if isinstance(command, ResolveAccount | ForgetPersons | Rewrap) else command.member_ids
 
 
 def apply(
@@ -213,13 +217,16 @@ def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided
     refusal = privacy_rules.stitching_refusal(state.config, domains, state.privacy.decisions(command.member_id))
     if refusal is not None:
         return refusal
+    external_id = command.sealed_external_id()
+    if external_id is None:
+        return errors.ACCOUNTS_CHANGED
     account = Account(
         partition=member.partition,
         account_id=command.account_id,
         member_id=member.member_id,
         domain=command.domain,
         blind_index=command.route.blind_index,
-        external_id=command.sealed_external_id(member.data_key),
+        external_id=external_id,
         verified=command.verified,
         linked_at=moment.at,
         unlinked_at=None,
@@ -296,6 +303,14 @@ def _routes_of(state: State, command: ChangeStatus) -> list[Route] | Rejection:
     if len(routes) < len(accounts):
         return errors.ACCOUNTS_CHANGED
     return [route for route in routes if route is not None]
+
+
+def _rewrap(state: State, command: Rewrap) -> Decision:
+    """What was wrapped again, or destroyed, meanwhile stays as it is."""
+    member = state.member(command.member_id)
+    if member is None or member.data_key != command.before:
+        return Decision(None, bytes)
+    return Decision(Change(member.partition, member=replace(member, data_key=command.after)), bytes)
 
 
 def _position(command: IdentityCommand, moment: Moment[Any], partition: int) -> tuple[int, int] | None:

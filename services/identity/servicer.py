@@ -1,6 +1,6 @@
 """Serves `tessera.identity.v1.IdentityService`: message → command → lane → reply."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -15,6 +15,7 @@ from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
+from services.chassis.validation import item_rejection
 from services.identity import commands, errors, queries, wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
@@ -22,6 +23,7 @@ from services.identity.groups.servicer import GroupMethods
 from services.identity.identifiers import wire as identifier_wire
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.servicer import IdentifierMethods
+from services.identity.keys.keyring import Keyring, Keys
 from services.identity.merges.servicer import MergeMethods
 from services.identity.neighbours import Neighbours
 from services.identity.people import People
@@ -43,16 +45,19 @@ NO_ID = UUID(int=0)
 class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMethods):
     """The methods of the contract."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, neighbours: Neighbours) -> None:
-        GroupMethods.__init__(self, platform, vault)
+    def __init__(
+        self, platform: Platform[Config], vault: Vault, keyring: Keyring, keys: IndexKeys, neighbours: Neighbours
+    ) -> None:
         self._people = People(platform.pool, platform.settings.partitions)
+        GroupMethods.__init__(self, platform, vault, keyring, self._people)
         MergeMethods.__init__(self, platform, self._people, neighbours)
-        PrivacyMethods.__init__(self, platform, vault, self._people, neighbours)
-        IdentifierMethods.__init__(self, platform, vault, keys, self._people)
+        PrivacyMethods.__init__(self, platform, vault, self._people, neighbours, keyring)
+        IdentifierMethods.__init__(self, platform, vault, keys, self._people, keyring)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
-        self._resolver = Resolver(platform, vault)
+        self._keyring = keyring
+        self._resolver = Resolver(platform, vault, keyring)
 
     async def ResolveAccount(
         self, request: pb.ResolveAccountRequest, call: Call
@@ -66,16 +71,20 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
 
     async def LinkAccount(self, request: pb.LinkAccountRequest, call: Call) -> pb.LinkAccountResponse:
         """One more account of a member."""
-        reply = replies.unary_reply(await self._submit(self._link(request, call), call))
+        require_domain(call.caller, request.domain)
+        reply = replies.unary_reply(
+            await self._submit(self._link(request, call, await self._keys_for([request])), call)
+        )
         response = pb.LinkAccountResponse.FromString(reply.answer)
         response.account.external_id = request.external_id
         return response
 
     async def BulkLinkAccounts(self, request: pb.BulkLinkAccountsRequest, call: Call) -> pb.BulkLinkAccountsResponse:
         """More accounts of members."""
+        keys = await self._keys_for(request.requests)
         reply = await replies.bulk_reply(
             request.requests,
-            lambda item: self._link(item, call),
+            lambda item: self._link(item, call, keys),
             lambda links: self._platform.lanes.submit(links, deadline=call.deadline, traceparent=current_traceparent()),
             ERROR_DOMAIN,
         )
@@ -128,8 +137,8 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
             raise Refused(errors.MEMBER_ERASED)
         member_id = member.member_id
         homes = {member_id: member} | await self._people.find(member.homes)
-        boxes = {home.member_id: self._box(home) for home in homes.values() if home.status is not Status.ERASED}
         merged = await self._people.merged_into(member)
+        boxes = await self._keyring.open({**homes, **{one.member_id: one for one in merged}}.values())
         sight = await self._sight([member, *merged], call)
         message = wire.member_message(member, boxes[member.member_id] if sight.reads_attributes(member_id) else None)
         message.merged_ids.extend(ids.encode(MEMBER, one.member_id) for one in merged)
@@ -168,14 +177,14 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
                 break
             after = NO_ID
         page = members[:size]
-        boxes = self._boxes(page, await self._sight(page, call))
-        response = pb.ListMembersResponse(members=[wire.member_message(one, boxes[one.member_id]) for one in page])
+        boxes = await self._boxes(page, await self._sight(page, call))
+        response = pb.ListMembersResponse(members=[wire.member_message(one, boxes.get(one.member_id)) for one in page])
         if len(members) > size:
             place = (page[-1].partition, str(page[-1].member_id))
             response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
         return response
 
-    def _link(self, request: pb.LinkAccountRequest, call: Call) -> commands.LinkAccount:
+    def _link(self, request: pb.LinkAccountRequest, call: Call, keys: Keys) -> commands.LinkAccount:
         """The command of a request. Raises Refused when the domain is closed to the caller."""
         require_domain(call.caller, request.domain)
         member_id = ids.decode(MEMBER, request.member_id)
@@ -190,10 +199,15 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
             domain=request.domain,
             external_id=request.external_id,
             nonce=new_nonce(),
-            vault=self._vault,
+            keys=keys,
             verified=request.verified,
             validate_only=validate_only,
         )
+
+    async def _keys_for(self, requests: Iterable[pb.LinkAccountRequest]) -> Keys:
+        """What seals for the members that requests mean; of malformed ones, nothing."""
+        named = {request.member_id for request in requests if item_rejection(request) is None}
+        return await self._keyring.open(await self._people.survivors([ids.decode(MEMBER, one) for one in named]))
 
     async def _change_status(
         self,
@@ -229,17 +243,11 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
     async def _sight(self, members: Sequence[Member], call: Call) -> Sight:
         return await sight_of(call.caller, self._platform.pool, self._platform.configurations, members)
 
-    def _boxes(self, members: Sequence[Member], sight: Sight) -> dict[UUID, Box | None]:
+    async def _boxes(self, members: Sequence[Member], sight: Sight) -> dict[UUID, Box]:
         """What opens the attributes of members; of those that were erased, or may not be read, nothing does."""
-        return {
-            member.member_id: self._box(member)
-            if member.status is not Status.ERASED and sight.reads_attributes(member.member_id)
-            else None
-            for member in members
-        }
-
-    def _box(self, member: Member) -> Box:
-        return self._vault.member_box(member.data_key, member.member_id.bytes)
+        return await self._keyring.open(
+            member for member in members if member.attributes and sight.reads_attributes(member.member_id)
+        )
 
     async def _submit(self, command: commands.IdentityCommand, call: Call) -> Outcome:
         (outcome,) = await self._platform.lanes.submit(

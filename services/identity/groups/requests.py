@@ -22,6 +22,7 @@ from services.identity.groups.commands import (
     TransferGroupOwnership,
 )
 from services.identity.groups.values import GROUP, INVITATION
+from services.identity.keys.keyring import Keys
 from services.identity.values import MEMBER
 from services.identity.vault import Vault
 from tessera.identity.v1 import group_pb2 as pb
@@ -30,7 +31,7 @@ MANAGE = "identity.groups.manage"
 """What an operator needs who acts in nobody's name."""
 
 
-def create(request: pb.CreateGroupRequest, caller: Caller, vault: Vault) -> CreateGroup:
+def create(request: pb.CreateGroupRequest, caller: Caller, vault: Vault, keys: Keys) -> CreateGroup:
     """The command to found a group."""
     member_id = _member(request.member_id)
     routing = ids.routing_of(member_id)
@@ -44,6 +45,7 @@ def create(request: pb.CreateGroupRequest, caller: Caller, vault: Vault) -> Crea
         label=request.label,
         cost_centre=request.cost_centre,
         vault=vault,
+        keys=keys,
         validate_only=validate_only,
     )
 
@@ -65,7 +67,9 @@ def invite(request: pb.InviteToGroupRequest, caller: Caller) -> InviteToGroup:
     )
 
 
-def accept(request: pb.AcceptInvitationRequest, caller: Caller, group_id: UUID, vault: Vault) -> AcceptInvitation:
+def accept(
+    request: pb.AcceptInvitationRequest, caller: Caller, group_id: UUID, vault: Vault, keys: Keys
+) -> AcceptInvitation:
     """The command to join the group that asked."""
     validate_only = request.validate_only
     return AcceptInvitation(
@@ -76,6 +80,7 @@ def accept(request: pb.AcceptInvitationRequest, caller: Caller, group_id: UUID, 
         member_id=_member(request.member_id),
         seat_id=ids.new_id(ids.routing_of(group_id)),
         vault=vault,
+        keys=keys,
     )
 
 

@@ -12,10 +12,12 @@ from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
+from services.identity import errors as identity_errors
 from services.identity.identifiers import errors, finding, queries, rules, wire
 from services.identity.identifiers.commands import AddIdentifier, IdentifierCommand, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import IDENTIFIER, Identifier, IdentifierType
+from services.identity.keys.keyring import Keyring
 from services.identity.people import People
 from services.identity.values import MEMBER, Config
 from services.identity.vault import Vault, new_nonce
@@ -27,9 +29,12 @@ T = TypeVar("T")
 class IdentifierMethods:
     """The methods of the contract about identifiers."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, people: People) -> None:
+    def __init__(
+        self, platform: Platform[Config], vault: Vault, keys: IndexKeys, people: People, keyring: Keyring
+    ) -> None:
         self._at = platform
         self._sealing = vault
+        self._unsealing = keyring
         self._index_keys = keys
         self._holders = people
 
@@ -48,7 +53,7 @@ class IdentifierMethods:
             value=request.value,
             indexes=self._index_keys.indexes(kind.code, request.value),
             nonce=new_nonce(),
-            vault=self._sealing,
+            keys=await self._unsealing.open(await self._holders.families([member_id])),
             verified=request.verified,
             validate_only=validate_only,
         )
@@ -115,8 +120,10 @@ class IdentifierMethods:
         if not identifier.is_held:
             return ()
         keeper = (await self._holders.find([identifier.member_id]))[identifier.member_id]
-        box = self._sealing.member_box(keeper.data_key, keeper.member_id.bytes)
-        value = box.open(identifier.value, identifier.identifier_id.bytes).decode()
+        boxes = await self._unsealing.open([keeper])
+        if not boxes:
+            raise Refused(identity_errors.MEMBER_ERASED)
+        value = boxes[keeper.member_id].open(identifier.value, identifier.identifier_id.bytes).decode()
         indexes = self._index_keys.indexes(identifier.type, value)
         return tuple({identifier.blind_index, *(index.blind_index for index in indexes)})
 

@@ -1,0 +1,16 @@
+"""Which version of the master keys wraps a data key."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Everybody's is wrapped by the first version, but of those whose key was destroyed."""
+    op.add_column("members", sa.Column("key_version", sa.SmallInteger, nullable=False, server_default="1"))
+    op.execute("UPDATE members SET key_version = 0 WHERE data_key = ''")
+    op.create_index(
+        "members_by_key", "members", ["partition", "key_version"], postgresql_where=sa.text("key_version > 0")
+    )
