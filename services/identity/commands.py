@@ -11,7 +11,7 @@ from services.chassis.ids import routing_of, with_routing
 from services.identity.groups.commands import GroupCommand
 from services.identity.identifiers.commands import IdentifierCommand
 from services.identity.keys.keyring import Keys
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.privacy.commands import PrivacyCommand
 from services.identity.rules import StatusChange

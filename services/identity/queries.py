@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis import ids
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 from services.identity.values import Account, Member, Route, Status
 from services.identity.vault import BLIND_INDEX_BYTES
 

@@ -22,7 +22,7 @@ from services.chassis.validation import item_rejection
 from services.identity import errors, queries, rules, wire
 from services.identity.commands import Enrolment, ResolveAccount
 from services.identity.keys.keyring import Keyring
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 from services.identity.queries import FoundRoute
 from services.identity.values import Config, RouteKey, route_key
 from services.identity.vault import BLIND_INDEX_BYTES, Box, Vault, new_nonce, normalised

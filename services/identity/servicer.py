@@ -1,6 +1,7 @@
 """Serves `tessera.identity.v1.IdentityService`: message → command → lane → reply."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -15,7 +16,6 @@ from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
-from services.chassis.validation import item_rejection
 from services.identity import commands, errors, queries, wire
 from services.identity.groups import queries as group_queries
 from services.identity.groups import wire as group_wire
@@ -24,6 +24,7 @@ from services.identity.identifiers import wire as identifier_wire
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.servicer import IdentifierMethods
 from services.identity.keys.keyring import Keyring, Keys
+from services.identity.keys.reopening import until_keys_fit
 from services.identity.merges.servicer import MergeMethods
 from services.identity.neighbours import Neighbours
 from services.identity.people import People
@@ -71,21 +72,18 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
 
     async def LinkAccount(self, request: pb.LinkAccountRequest, call: Call) -> pb.LinkAccountResponse:
         """One more account of a member."""
-        require_domain(call.caller, request.domain)
-        reply = replies.unary_reply(
-            await self._submit(self._link(request, call, await self._keys_for([request])), call)
-        )
+        (outcome,) = await self._linked([self._link(request, call)], call)
+        reply = replies.unary_reply(outcome)
         response = pb.LinkAccountResponse.FromString(reply.answer)
         response.account.external_id = request.external_id
         return response
 
     async def BulkLinkAccounts(self, request: pb.BulkLinkAccountsRequest, call: Call) -> pb.BulkLinkAccountsResponse:
         """More accounts of members."""
-        keys = await self._keys_for(request.requests)
         reply = await replies.bulk_reply(
             request.requests,
-            lambda item: self._link(item, call, keys),
-            lambda links: self._platform.lanes.submit(links, deadline=call.deadline, traceparent=current_traceparent()),
+            lambda item: self._link(item, call),
+            lambda links: self._linked(links, call),
             ERROR_DOMAIN,
         )
         response = pb.BulkLinkAccountsResponse.FromString(reply.answer)
@@ -184,7 +182,7 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
             response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
         return response
 
-    def _link(self, request: pb.LinkAccountRequest, call: Call, keys: Keys) -> commands.LinkAccount:
+    def _link(self, request: pb.LinkAccountRequest, call: Call) -> commands.LinkAccount:
         """The command of a request. Raises Refused when the domain is closed to the caller."""
         require_domain(call.caller, request.domain)
         member_id = ids.decode(MEMBER, request.member_id)
@@ -199,15 +197,18 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
             domain=request.domain,
             external_id=request.external_id,
             nonce=new_nonce(),
-            keys=keys,
+            keys={},
             verified=request.verified,
             validate_only=validate_only,
         )
 
-    async def _keys_for(self, requests: Iterable[pb.LinkAccountRequest]) -> Keys:
-        """What seals for the members that requests mean; of malformed ones, nothing."""
-        named = {request.member_id for request in requests if item_rejection(request) is None}
-        return await self._keyring.open(await self._people.survivors([ids.decode(MEMBER, one) for one in named]))
+    async def _linked(self, links: Sequence[Any], call: Call) -> list[Outcome]:
+        """What becomes of links. The members' keys are opened first."""
+
+        async def open_keys(links: Sequence[commands.LinkAccount]) -> Keys:
+            return await self._keyring.open(await self._people.survivors({one.member_id for one in links}))
+
+        return await until_keys_fit(links, open_keys, self._platform.lanes, call)
 
     async def _change_status(
         self,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.identity.groups.values import GroupKind
 from services.identity.identifiers.values import IdentifierType
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 from services.identity.privacy.values import Purpose, Remembrance
 
 MEMBER = "member"

@@ -31,6 +31,7 @@ from services.identity.groups.values import (
     Role,
     Seat,
 )
+from services.identity.keys.values import Wrapped
 from services.identity.operations import OPERATIONS
 from services.identity.rules import StatusChange
 from services.identity.state import State
@@ -155,7 +156,7 @@ class World:
                 member_id,
                 Status(changed[member_id][1]) if member_id in changed else Status.ACTIVE,
                 START,
-                b"",
+                Wrapped(1, b""),
                 b"",
             )
             for member_id in ENROLLED

@@ -16,7 +16,7 @@ from services.chassis.operations import Moment
 from services.identity.identifiers.commands import AddIdentifier, OfIdentifier, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import Holder, Identifier, IdentifierType, Strength
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 from services.identity.matches.values import Match, MatchStatus
 from services.identity.operations import OPERATIONS
 from services.identity.state import State

@@ -22,7 +22,7 @@ from services.identity.commands import (
     ResolveAccount,
     UnlinkAccount,
 )
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 from services.identity.operations import OPERATIONS
 from services.identity.rules import StatusChange
 from services.identity.state import State
@@ -89,7 +89,9 @@ class World:
     def members(self) -> list[Member]:
         """All members."""
         return [
-            Member(partition, row[0], Status(row[1]), *row[2:-1], frozenset(ids.split(row[-1])))
+            Member(
+                partition, row[0], Status(row[1]), row[2], Wrapped(*row[3:5]), *row[5:-1], frozenset(ids.split(row[-1]))
+            )
             for (table, partition, _), row in self.rows.items()
             if table == "members"
         ]

@@ -22,7 +22,6 @@ from services.identity.groups.commands import (
     TransferGroupOwnership,
 )
 from services.identity.groups.values import GROUP, INVITATION
-from services.identity.keys.keyring import Keys
 from services.identity.values import MEMBER
 from services.identity.vault import Vault
 from tessera.identity.v1 import group_pb2 as pb
@@ -31,7 +30,7 @@ MANAGE = "identity.groups.manage"
 """What an operator needs who acts in nobody's name."""
 
 
-def create(request: pb.CreateGroupRequest, caller: Caller, vault: Vault, keys: Keys) -> CreateGroup:
+def create(request: pb.CreateGroupRequest, caller: Caller, vault: Vault) -> CreateGroup:
     """The command to found a group."""
     member_id = _member(request.member_id)
     routing = ids.routing_of(member_id)
@@ -45,7 +44,7 @@ def create(request: pb.CreateGroupRequest, caller: Caller, vault: Vault, keys: K
         label=request.label,
         cost_centre=request.cost_centre,
         vault=vault,
-        keys=keys,
+        keys={},
         validate_only=validate_only,
     )
 
@@ -67,9 +66,7 @@ def invite(request: pb.InviteToGroupRequest, caller: Caller) -> InviteToGroup:
     )
 
 
-def accept(
-    request: pb.AcceptInvitationRequest, caller: Caller, group_id: UUID, vault: Vault, keys: Keys
-) -> AcceptInvitation:
+def accept(request: pb.AcceptInvitationRequest, caller: Caller, group_id: UUID, vault: Vault) -> AcceptInvitation:
     """The command to join the group that asked."""
     validate_only = request.validate_only
     return AcceptInvitation(
@@ -80,7 +77,7 @@ def accept(
         member_id=_member(request.member_id),
         seat_id=ids.new_id(ids.routing_of(group_id)),
         vault=vault,
-        keys=keys,
+        keys={},
     )
 
 

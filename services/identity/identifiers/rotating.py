@@ -19,7 +19,7 @@ from services.identity.identifiers.commands import Reindex
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import NOWHERE, ValueIndex
 from services.identity.keys.keyring import Keyring, Keys
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 from services.identity.settings import MAX_VERSION
 from services.identity.values import Config
 

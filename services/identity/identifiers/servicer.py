@@ -1,5 +1,6 @@
 """The methods of the contract about identifiers."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -13,11 +14,13 @@ from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.identity import errors as identity_errors
+from services.identity.identifiers import commands as adding
 from services.identity.identifiers import errors, finding, queries, rules, wire
-from services.identity.identifiers.commands import AddIdentifier, IdentifierCommand, RemoveIdentifier, VerifyIdentifier
+from services.identity.identifiers.commands import IdentifierCommand, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import IDENTIFIER, Identifier, IdentifierType
-from services.identity.keys.keyring import Keyring
+from services.identity.keys.keyring import Keyring, Keys
+from services.identity.keys.reopening import until_keys_fit
 from services.identity.people import People
 from services.identity.values import MEMBER, Config
 from services.identity.vault import Vault, new_nonce
@@ -44,7 +47,7 @@ class IdentifierMethods:
         request.value = _accepted(rules.normal_value(kind, request.value))
         member_id = ids.decode(MEMBER, request.member_id)
         validate_only = request.validate_only
-        command = AddIdentifier(
+        command = adding.AddIdentifier(
             request=self._keyed(call, "identity.AddIdentifier", request),
             home=ids.routing_of(member_id),
             member_id=member_id,
@@ -53,11 +56,12 @@ class IdentifierMethods:
             value=request.value,
             indexes=self._index_keys.indexes(kind.code, request.value),
             nonce=new_nonce(),
-            keys=await self._unsealing.open(await self._holders.families([member_id])),
+            keys={},
             verified=request.verified,
             validate_only=validate_only,
         )
-        return await self._write(command, call)
+        (outcome,) = await until_keys_fit([command], self._family_keys, self._at.lanes, call)
+        return replies.unary_reply(outcome)
 
     async def VerifyIdentifier(self, request: pb.VerifyIdentifierRequest, call: Call) -> Serialised:
         """It is this person's."""
@@ -130,6 +134,10 @@ class IdentifierMethods:
     async def _write(self, command: IdentifierCommand, call: Call) -> Serialised:
         (outcome,) = await self._at.lanes.submit((command,), deadline=call.deadline, traceparent=current_traceparent())
         return replies.unary_reply(outcome)
+
+    async def _family_keys(self, commands: Sequence[adding.AddIdentifier]) -> Keys:
+        """What seals for the members that commands mean, and for those that were merged into them."""
+        return await self._unsealing.open(await self._holders.families({one.member_id for one in commands}))
 
     def _keyed(self, call: Call, method: str, message: Message) -> Request:
         return self._sealing.keyed(idempotency.identify(call.caller.name, method, message))

@@ -12,7 +12,8 @@ import structlog
 
 from services.chassis.errors import Refused
 from services.identity.keys import errors
-from services.identity.keys.wrapping import DESTROYED, KeysUnavailable, KeyWrapper, Wrapped
+from services.identity.keys.values import DESTROYED, Wrapped
+from services.identity.keys.wrapping import KeysUnavailable, KeyWrapper
 from services.identity.values import Member
 from services.identity.vault import DATA_KEY_BYTES, Box
 
@@ -50,6 +51,10 @@ class Keyring:
     def __len__(self) -> int:
         """How many are kept."""
         return len(self._kept)
+
+    def __contains__(self, member_id: UUID) -> bool:
+        """Whether a member's is kept."""
+        return member_id in self._kept
 
     async def new(self, member_ids: Sequence[UUID]) -> list[tuple[Wrapped, Box]]:
         """A new data key for each of some members. Raises Refused (KEYS_UNAVAILABLE)."""

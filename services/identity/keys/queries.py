@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.identity.keys.wrapping import Wrapped
+from services.identity.keys.values import Wrapped
 
 Reader = asyncpg.Connection | asyncpg.Pool
 

@@ -18,7 +18,8 @@ from services.chassis.verdicts import OK, Verdict
 from services.identity.commands import Rewrap
 from services.identity.keys import queries
 from services.identity.keys.keyring import available
-from services.identity.keys.wrapping import KeyWrapper, Wrapped
+from services.identity.keys.values import Wrapped
+from services.identity.keys.wrapping import KeyWrapper
 from services.identity.settings import MAX_VERSION
 from services.identity.values import Config
 

@@ -1,26 +1,12 @@
 """What wraps the members' data keys: master keys that a process holds itself, or somebody else's key service."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.identity.keys.values import Wrapped
 from services.identity.vault import NONCE_BYTES, new_nonce
-
-NO_VERSION = 0
-"""The version of no master key: of a data key that was destroyed."""
-
-
-class Wrapped(NamedTuple):
-    """A data key as it is stored."""
-
-    version: int
-    """Of the master key that wraps it, from 1."""
-    key: bytes
-
-
-DESTROYED = Wrapped(NO_VERSION, b"")
-"""What stands in place of the data key of a member that was erased."""
 
 
 class KeysUnavailable(Exception):

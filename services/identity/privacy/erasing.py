@@ -14,7 +14,7 @@ from services.identity.groups.changes import Changed
 from services.identity.groups.values import Invitation, InvitationStatus, Seat
 from services.identity.identifiers.operations import unlocked
 from services.identity.identifiers.values import NOWHERE, Identifier
-from services.identity.keys.wrapping import DESTROYED
+from services.identity.keys.values import DESTROYED
 from services.identity.privacy import errors, rules, wire
 from services.identity.privacy.changes import Erased, Forgotten
 from services.identity.privacy.commands import EraseMember, ForgetPersons
