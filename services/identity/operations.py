@@ -78,8 +78,9 @@ async def load(
     member_ids = list(with_accounts | merging | in_groups | deciding | known | rewrapped)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
-    if merging or known:
-        members += await queries.load_merged(connection, partition, list(merging | known))
+    joined = merging | known | privacy.stitched(commands, state.config)
+    if joined:
+        members += await queries.load_merged(connection, partition, list(joined))
     accounts = await queries.load_accounts(connection, partition, holders) if holders else []
     if unlinked:
         accounts += await queries.load_linked(connection, partition, unlinked)
@@ -214,7 +215,7 @@ def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided
     if route is not None and route.account_id is not None:
         return _link_again(command, accounts[route.account_id])
     domains = {command.domain, *(account.domain for account in accounts.values())}
-    refusal = privacy_rules.stitching_refusal(state.config, domains, state.privacy.decisions(command.member_id))
+    refusal = privacy_rules.stitching_refusal(state.config, domains, state.decisions(command.member_id), len(domains))
     if refusal is not None:
         return refusal
     external_id = command.sealed_external_id()

@@ -152,12 +152,10 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
         message.seats.extend(map(group_wire.seat_message, seats))
         _, config = await self._platform.configurations.current(self._platform.pool)
         now, in_full = await self._platform.clock.now(), call.caller.has_permission(READ_IDENTIFIERS)
-        message.identifiers.extend(
-            identifier_wire.shown_message(
-                one, config.identifier_types.get(one.type), now, boxes[one.member_id], in_full=in_full
-            )
-            for one in await self._people.identifiers(member, merged)
-        )
+        for one in await self._people.identifiers(member, merged):
+            kind = config.identifier_types.get(one.type)
+            box = boxes[one.member_id] if sight.reads_identifiers(one.member_id) else None
+            message.identifiers.append(identifier_wire.shown_message(one, kind, now, box, in_full=in_full))
         return pb.GetMemberResponse(member=message)
 
     async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> pb.ListMembersResponse:

@@ -242,6 +242,9 @@ LOOKUPS = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("member_id", sa.Uuid),
     sa.Column("looked_up_at", _TIME, nullable=False),
+    sa.Index(
+        "lookups_of_member", "partition", "member_id", "lookup_id", postgresql_where=sa.text("member_id IS NOT NULL")
+    ),
 )
 # Members who may be one person: each match once for each of the two (owner_id).
 MATCHES = sa.Table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TypeVar
+from uuid import UUID
 
 from google.protobuf.message import Message
 
@@ -22,6 +23,7 @@ from services.identity.identifiers.values import IDENTIFIER, Identifier, Identif
 from services.identity.keys.keyring import Keyring, Keys
 from services.identity.keys.reopening import until_keys_fit
 from services.identity.people import People
+from services.identity.privacy.sight import sight_of
 from services.identity.values import MEMBER, Config
 from services.identity.vault import Vault, new_nonce
 from tessera.identity.v1 import identifier_pb2 as pb
@@ -101,11 +103,17 @@ class IdentifierMethods:
         indexes = self._index_keys.indexes(kind.code, value)
         at = await self._at.clock.now()
         found = await finding.find(self._at, self._holders, kind, indexes, at)
+        if not isinstance(found, Rejection) and not await self._may_find(found[1], call):
+            found = errors.IDENTIFIER_UNKNOWN
         member_id = None if isinstance(found, Rejection) else found[1]
         await finding.keep(self._at, indexes[0], call.caller.name, kind.code, member_id, at)
         if isinstance(found, Rejection):
             raise Refused(found)
         return wire.found_message(*found, kind, at)
+
+    async def _may_find(self, member_id: UUID, call: Call) -> bool:
+        members = await self._holders.families([member_id])
+        return (await sight_of(call.caller, self._at.pool, self._at.configurations, members)).finds(member_id)
 
     async def _type(self, code: str) -> IdentifierType:
         _, config = await self._at.configurations.current(self._at.pool)

@@ -46,7 +46,7 @@ class Making:
             survivor_id=survivor_id,
             merged_id=merged_id,
             concerned=self._moving(
-                frozenset() if merged is None else merged.homes,
+                frozenset[UUID]().union(*(one.homes for one in (survivor, merged) if one is not None)),
                 (one.member_id for one in absorbed),
                 accounts,
                 await self._people.group_ids(merged_id),

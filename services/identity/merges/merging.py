@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.identity import errors as identity_errors
 from services.identity.merges import moving, rules, seats, wire
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeMembers
 from services.identity.merges.values import Merge
+from services.identity.privacy import rules as privacy_rules
 from services.identity.state import State
 from services.identity.values import Config, Member, Status
 
@@ -22,8 +24,14 @@ def merge(state: State, command: MergeMembers, moment: Moment[Config]) -> Decide
     if refusal is not None or survivor is None or merged is None:
         return refusal or identity_errors.MEMBER_UNKNOWN
     absorbed, concerned = state.merged_into(merged.member_id), command.concerned
-    if not (merged.homes <= concerned.homes and {member.member_id for member in absorbed} <= concerned.absorbed):
+    if not (
+        merged.homes | survivor.homes <= concerned.homes
+        and {member.member_id for member in absorbed} <= concerned.absorbed
+    ):
         return identity_errors.ACCOUNTS_CHANGED
+    refusal = _stitching_refusal(state, survivor, merged)
+    if refusal is not None:
+        return refusal
     accounts = tuple(state.accounts(merged.member_id).values())
     routes = moving.routes_to(state, accounts, survivor, concerned.routes)
     moved = seats.moved(state, merged.member_id, survivor.member_id, concerned.group_ids, command.merge_id, moment.at)
@@ -52,6 +60,17 @@ def merge(state: State, command: MergeMembers, moment: Moment[Config]) -> Decide
     )
     place = moving.place(command, survivor.partition, moment)
     return Decision(change, lambda: wire.merged_answer(made, place))
+
+
+def _stitching_refusal(state: State, *members: Member) -> Rejection | None:
+    """Why the accounts of members cannot be one member's: each of them agrees for the domains of its own accounts."""
+    own = {one.member_id: {account.domain for account in state.accounts(one.member_id).values()} for one in members}
+    together = len(set().union(*own.values()))
+    refusals = (
+        privacy_rules.stitching_refusal(state.config, domains, state.decisions(member_id), together)
+        for member_id, domains in own.items()
+    )
+    return next((refusal for refusal in refusals if refusal is not None), None)
 
 
 def _with_homes(survivor: Member, merged: Member) -> Member:

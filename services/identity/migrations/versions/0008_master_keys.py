@@ -1,4 +1,4 @@
-"""Which version of the master keys wraps a data key."""
+"""Which version of the master keys wraps a data key; and look-ups by whom they led to."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,4 +13,10 @@ def upgrade() -> None:
     op.execute("UPDATE members SET key_version = 0 WHERE data_key = ''")
     op.create_index(
         "members_by_key", "members", ["partition", "key_version"], postgresql_where=sa.text("key_version > 0")
+    )
+    op.create_index(
+        "lookups_of_member",
+        "lookups",
+        ["partition", "member_id", "lookup_id"],
+        postgresql_where=sa.text("member_id IS NOT NULL"),
     )
