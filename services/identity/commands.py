@@ -10,12 +10,13 @@ from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of, with_routing
 from services.identity.groups.commands import GroupCommand
 from services.identity.identifiers.commands import IdentifierCommand
+from services.identity.keys.keyring import Keys
+from services.identity.keys.values import Wrapped
 from services.identity.matches.commands import MatchCommand
 from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.privacy.commands import PrivacyCommand
 from services.identity.rules import StatusChange
 from services.identity.values import RouteKey
-from services.identity.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Enrolment:
 
     member_id: UUID
     account_id: UUID
-    data_key: bytes
+    data_key: Wrapped
     external_id: bytes
     attributes: bytes
     verified: bool
@@ -54,7 +55,7 @@ class ResolveAccount:
 
 @dataclass(frozen=True, slots=True)
 class LinkAccount:
-    """Link an account to a member. The external id is sealed when the member's key is read."""
+    """Link an account to a member. The external id is sealed when the member is known."""
 
     request: Request
     home: int
@@ -65,7 +66,7 @@ class LinkAccount:
     domain: str
     external_id: str = field(repr=False)
     nonce: bytes = field(repr=False)
-    vault: Vault = field(repr=False)
+    keys: Keys = field(repr=False)
     verified: bool
     validate_only: bool
 
@@ -84,10 +85,10 @@ class LinkAccount:
         account_id = with_routing(self.account_id, routing_of(member_id))
         return replace(self, member_id=member_id, account_id=account_id)
 
-    def sealed_external_id(self, wrapped_key: bytes) -> bytes:
-        """The external id under the member's key."""
-        box = self.vault.member_box(wrapped_key, self.member_id.bytes)
-        return box.seal(self.external_id.encode(), self.account_id.bytes, self.nonce)
+    def sealed_external_id(self) -> bytes | None:
+        """The external id under the member's key; None when that is not the one which was opened."""
+        box = self.keys.get(self.member_id)
+        return None if box is None else box.seal(self.external_id.encode(), self.account_id.bytes, self.nonce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,24 @@ class Homes:
         return (routing_of(self.member_id), *map(routing_of, self.homes))
 
 
+@dataclass(frozen=True, slots=True)
+class Rewrap:
+    """Keep a member's data key as another version of the master keys wraps it; it is our own work."""
+
+    member_id: UUID
+    before: Wrapped
+    after: Wrapped
+    request: Request | None = None
+    validate_only: bool = False
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The member."""
+        return (routing_of(self.member_id),)
+
+
 OfMember = LinkAccount | UnlinkAccount | ChangeStatus | Homes
 """Commands that concern a member who is there already."""
 OfAccounts = ResolveAccount | OfMember | MergeMembers | UnmergeMember
 """Commands that concern accounts and their members."""
-IdentityCommand = OfAccounts | GroupCommand | PrivacyCommand | IdentifierCommand | MatchCommand
+IdentityCommand = OfAccounts | Rewrap | GroupCommand | PrivacyCommand | IdentifierCommand | MatchCommand

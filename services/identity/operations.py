@@ -19,6 +19,7 @@ from services.identity.commands import (
     OfAccounts,
     OfMember,
     ResolveAccount,
+    Rewrap,
     UnlinkAccount,
 )
 from services.identity.groups import belonging
@@ -78,13 +79,15 @@ async def load(
     deciding = {command.member_id for command in commands if isinstance(command, SetConsent)}
     in_groups = {one for command in commands if isinstance(command, GroupCommand) for one in command.member_ids}
     known = {one for command in commands if isinstance(command, WithIdentifiers) for one in command.member_ids}
+    rewrapped = {command.member_id for command in commands if isinstance(command, Rewrap)}
     unlinked = [command.account_id for command in commands if isinstance(command, UnlinkAccount)]
     holders = list(with_accounts | merging)
-    member_ids = list(with_accounts | merging | in_groups | deciding | known)
+    member_ids = list(with_accounts | merging | in_groups | deciding | known | rewrapped)
     routes = await queries.load_routes(connection, partition, list(blind_indexes)) if blind_indexes else []
     members = await queries.load_members(connection, partition, member_ids) if member_ids else []
-    if merging or known:
-        members += await queries.load_merged(connection, partition, list(merging | known))
+    joined = merging | known | privacy.stitched(commands, state.config)
+    if joined:
+        members += await queries.load_merged(connection, partition, list(joined))
     accounts = await queries.load_accounts(connection, partition, holders) if holders else []
     if unlinked:
         accounts += await queries.load_linked(connection, partition, unlinked)
@@ -116,6 +119,8 @@ def decide(state: State, command: IdentityCommand, moment: Moment[Config]) -> De
             return privacy.decide(state, command, moment)
         case AddIdentifier() | OfIdentifier() | Reindex():
             return identifiers.decide(state, command, moment)
+        case Rewrap():
+            return _rewrap(state, command)
         case Homes() | Around():
             raise TypeError("it is there to be locked, not to be decided")
         case _:
@@ -128,7 +133,7 @@ def _concerned(command: IdentityCommand) -> tuple[UUID, ...]:
         return (command.member_id,)
     if isinstance(command, OfIdentifier):
         return (command.added_to, command.member_id)
-    return () if isinstance(command, ResolveAccount | ForgetPersons | MatchCommand) else command.member_ids
+    return () if isinstance(command, ResolveAccount | ForgetPersons | Rewrap | MatchCommand) else command.member_ids
 
 
 def apply(
@@ -221,16 +226,19 @@ def _link(state: State, command: LinkAccount, moment: Moment[Config]) -> Decided
     if route is not None and route.account_id is not None:
         return _link_again(command, accounts[route.account_id])
     domains = {command.domain, *(account.domain for account in accounts.values())}
-    refusal = privacy_rules.stitching_refusal(state.config, domains, state.privacy.decisions(command.member_id))
+    refusal = privacy_rules.stitching_refusal(state.config, domains, state.decisions(command.member_id), len(domains))
     if refusal is not None:
         return refusal
+    external_id = command.sealed_external_id()
+    if external_id is None:
+        return errors.ACCOUNTS_CHANGED
     account = Account(
         partition=member.partition,
         account_id=command.account_id,
         member_id=member.member_id,
         domain=command.domain,
         blind_index=command.route.blind_index,
-        external_id=command.sealed_external_id(member.data_key),
+        external_id=external_id,
         verified=command.verified,
         linked_at=moment.at,
         unlinked_at=None,
@@ -307,6 +315,14 @@ def _routes_of(state: State, command: ChangeStatus) -> list[Route] | Rejection:
     if len(routes) < len(accounts):
         return errors.ACCOUNTS_CHANGED
     return [route for route in routes if route is not None]
+
+
+def _rewrap(state: State, command: Rewrap) -> Decision:
+    """What was wrapped again, or destroyed, meanwhile stays as it is."""
+    member = state.member(command.member_id)
+    if member is None or member.data_key != command.before:
+        return Decision(None, bytes)
+    return Decision(Change(member.partition, member=replace(member, data_key=command.after)), bytes)
 
 
 def _position(command: IdentityCommand, moment: Moment[Any], partition: int) -> tuple[int, int] | None:

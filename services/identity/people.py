@@ -32,6 +32,21 @@ class People:
             return member
         return (await self.find([member.survivor_id])).get(member.survivor_id)
 
+    async def survivors(self, member_ids: Collection[UUID]) -> list[Member]:
+        """The members that IDs lead to, each once."""
+        found = await self.find(member_ids)
+        others = {one.survivor_id for one in found.values() if one.survivor_id is not None} - found.keys()
+        found |= await self.find(others) if others else {}
+        return [one for one in found.values() if one.survivor_id is None]
+
+    async def families(self, member_ids: Collection[UUID]) -> list[Member]:
+        """The members that IDs lead to, with those that were merged into them."""
+        heads = await self.survivors(member_ids)
+        joined = [one for one in heads if one.homes]
+        places = self._places({home for one in joined for home in (one.member_id, *one.homes)})
+        merged = await queries.find_merged(self._pool, places, [one.member_id for one in joined]) if joined else []
+        return [*heads, *merged]
+
     async def accounts(self, member: Member) -> list[Account]:
         """The accounts that it holds, by the time they were linked."""
         return await queries.find_accounts(self._pool, self._places_of(member), [member.member_id])

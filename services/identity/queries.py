@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis import ids
+from services.identity.keys.values import Wrapped
 from services.identity.values import Account, Member, Route, Status
 from services.identity.vault import BLIND_INDEX_BYTES
 
@@ -46,7 +47,7 @@ _LOAD_ROUTES = """
     WHERE partition = $1
       AND blind_index = ANY($2)
 """
-_MEMBER = "partition, member_id, status, enrolled_at, data_key, attributes, survivor_id, merge_id, homes"
+_MEMBER = "partition, member_id, status, enrolled_at, key_version, data_key, attributes, survivor_id, merge_id, homes"
 _ACCOUNT = """partition, account_id, member_id, domain, blind_index, external_id, verified, linked_at, unlinked_at,
         holder_id"""
 _OF_ONE, _OF_SEVERAL = "partition = $1", "partition = ANY($1)"
@@ -195,7 +196,7 @@ def _member(row: asyncpg.Record) -> Member:
         row["member_id"],
         Status(row["status"]),
         row["enrolled_at"],
-        row["data_key"],
+        Wrapped(row["key_version"], row["data_key"]),
         row["attributes"],
         row["survivor_id"],
         row["merge_id"],

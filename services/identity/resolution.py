@@ -4,8 +4,9 @@ This is the hottest path of the suite: a known account costs a hash, its share o
 that was serialised when the account was linked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 from zlib import crc32
 
 from services.chassis import idempotency, ids, replies
@@ -20,9 +21,11 @@ from services.chassis.telemetry import current_traceparent
 from services.chassis.validation import item_rejection
 from services.identity import errors, queries, rules, wire
 from services.identity.commands import Enrolment, ResolveAccount
+from services.identity.keys.keyring import Keyring
+from services.identity.keys.values import Wrapped
 from services.identity.queries import FoundRoute
 from services.identity.values import Config, RouteKey, route_key
-from services.identity.vault import BLIND_INDEX_BYTES, Vault, new_nonce, normalised
+from services.identity.vault import BLIND_INDEX_BYTES, Box, Vault, new_nonce, normalised
 from tessera.identity.v1 import identity_service_pb2 as pb
 
 METHOD = "identity.ResolveAccount"
@@ -39,6 +42,10 @@ NO_ENROLMENT = -1
 """The mark of a request that enrols nobody; no checksum is negative."""
 
 
+NewKey = tuple[UUID, Wrapped, Box]
+"""Whom an enrolment makes, with its data key."""
+
+
 @dataclass(slots=True)
 class Admitted:
     """The items of a bulk call on their way to the query."""
@@ -53,10 +60,11 @@ class Admitted:
 class Resolver:
     """Answers ResolveAccount in its two forms."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault) -> None:
+    def __init__(self, platform: Platform[Config], vault: Vault, keyring: Keyring) -> None:
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
+        self._keyring = keyring
         self._routes: Gathered[bytes, FoundRoute] = Gathered(self._find)
 
     async def one(self, request: pb.ResolveAccountRequest, call: Call) -> pb.ResolveAccountResponse | Serialised:
@@ -113,11 +121,12 @@ class Resolver:
         Those to be enrolled go to the lanes, and so do those that stand behind an item which enrols them.
         """
         commands: dict[int, ResolveAccount] = {}
+        keys = await self._new_keys(requests, blind_indexes)
         enrolled: set[bytes] = set()
         for index, (request, blind_index) in enumerate(zip(requests, blind_indexes, strict=True)):
             if request.create_missing or blind_index in enrolled:
                 enrolled.add(blind_index)
-                commands[index] = self._command(request, route_key(blind_index, self._partitions), call.caller)
+                commands[index] = self._command(request, route_key(blind_index, self._partitions), call.caller, keys)
         written = await self._platform.lanes.submit(
             list(commands.values()), deadline=call.deadline, traceparent=current_traceparent()
         )
@@ -129,29 +138,43 @@ class Resolver:
                     outcomes[index] = rules.enrolment_refusal(config, request.domain) or errors.ACCOUNT_UNKNOWN
         return [outcomes[index] for index in range(len(requests))]
 
-    def _command(self, request: pb.ResolveAccountRequest, key: RouteKey, caller: Caller) -> ResolveAccount:
+    def _command(
+        self, request: pb.ResolveAccountRequest, key: RouteKey, caller: Caller, keys: Iterator[NewKey]
+    ) -> ResolveAccount:
         validate_only = request.validate_only
         if not request.create_missing:
             return ResolveAccount(None, key, request.domain, None, validate_only)
-        enrolment = self._enrolment(request, key)
+        enrolment = _enrolment(request, key, next(keys))
         request.external_id = normalised(request.external_id)
         identified = self._vault.keyed(idempotency.identify(caller.name, METHOD, request))
         return ResolveAccount(identified, key, request.domain, enrolment, validate_only)
 
-    def _enrolment(self, request: pb.ResolveAccountRequest, key: RouteKey) -> Enrolment:
-        member_id, account_id = ids.new_id(key.routing), ids.new_id(key.routing)
-        data_key = self._vault.new_data_key(member_id.bytes)
-        box = self._vault.member_box(data_key, member_id.bytes)
-        attributes = wire.attributes_text(request.attributes)
-        return Enrolment(
-            member_id=member_id,
-            account_id=account_id,
-            data_key=data_key,
-            external_id=box.seal(normalised(request.external_id).encode(), account_id.bytes, new_nonce()),
-            attributes=box.seal(attributes, member_id.bytes, new_nonce()) if attributes else b"",
-            verified=request.verified,
-            enrolled_by=enrolment_mark(request.request_id, request.create_missing),
-        )
+    async def _new_keys(
+        self, requests: Sequence[pb.ResolveAccountRequest], blind_indexes: Sequence[bytes]
+    ) -> Iterator[NewKey]:
+        """Whom those who are to be enrolled would be, in their order, and the data keys that they would have."""
+        member_ids = [
+            ids.new_id(route_key(blind_index, self._partitions).routing)
+            for request, blind_index in zip(requests, blind_indexes, strict=True)
+            if request.create_missing
+        ]
+        keys = await self._keyring.new(member_ids)
+        return iter([(member_id, *key) for member_id, key in zip(member_ids, keys, strict=True)])
+
+
+def _enrolment(request: pb.ResolveAccountRequest, key: RouteKey, new: NewKey) -> Enrolment:
+    member_id, data_key, box = new
+    account_id = ids.new_id(key.routing)
+    attributes = wire.attributes_text(request.attributes)
+    return Enrolment(
+        member_id=member_id,
+        account_id=account_id,
+        data_key=data_key,
+        external_id=box.seal(normalised(request.external_id).encode(), account_id.bytes, new_nonce()),
+        attributes=box.seal(attributes, member_id.bytes, new_nonce()) if attributes else b"",
+        verified=request.verified,
+        enrolled_by=enrolment_mark(request.request_id, request.create_missing),
+    )
 
 
 def admit(requests: Sequence[pb.ResolveAccountRequest], caller: Caller, vault: Vault) -> Admitted:

@@ -1,6 +1,7 @@
 """Serves `tessera.identity.v1.IdentityService`: message → command → lane → reply."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -22,6 +23,8 @@ from services.identity.groups.servicer import GroupMethods
 from services.identity.identifiers import wire as identifier_wire
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.servicer import IdentifierMethods
+from services.identity.keys.keyring import Keyring, Keys
+from services.identity.keys.reopening import until_keys_fit
 from services.identity.matches.servicer import MatchMethods
 from services.identity.merges.servicer import MergeMethods
 from services.identity.neighbours import Neighbours
@@ -44,17 +47,20 @@ NO_ID = UUID(int=0)
 class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMethods, MatchMethods):
     """The methods of the contract."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, neighbours: Neighbours) -> None:
-        GroupMethods.__init__(self, platform, vault)
+    def __init__(
+        self, platform: Platform[Config], vault: Vault, keyring: Keyring, keys: IndexKeys, neighbours: Neighbours
+    ) -> None:
         self._people = People(platform.pool, platform.settings.partitions)
+        GroupMethods.__init__(self, platform, vault, keyring, self._people)
         MergeMethods.__init__(self, platform, self._people, neighbours)
-        PrivacyMethods.__init__(self, platform, vault, self._people, neighbours)
-        IdentifierMethods.__init__(self, platform, vault, keys, self._people)
+        PrivacyMethods.__init__(self, platform, vault, self._people, neighbours, keyring)
+        IdentifierMethods.__init__(self, platform, vault, keys, self._people, keyring)
         MatchMethods.__init__(self, platform, self._people)
         self._platform = platform
         self._partitions = platform.settings.partitions
         self._vault = vault
-        self._resolver = Resolver(platform, vault)
+        self._keyring = keyring
+        self._resolver = Resolver(platform, vault, keyring)
 
     async def ResolveAccount(
         self, request: pb.ResolveAccountRequest, call: Call
@@ -68,7 +74,8 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
 
     async def LinkAccount(self, request: pb.LinkAccountRequest, call: Call) -> pb.LinkAccountResponse:
         """One more account of a member."""
-        reply = replies.unary_reply(await self._submit(self._link(request, call), call))
+        (outcome,) = await self._linked([self._link(request, call)], call)
+        reply = replies.unary_reply(outcome)
         response = pb.LinkAccountResponse.FromString(reply.answer)
         response.account.external_id = request.external_id
         return response
@@ -78,7 +85,7 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
         reply = await replies.bulk_reply(
             request.requests,
             lambda item: self._link(item, call),
-            lambda links: self._platform.lanes.submit(links, deadline=call.deadline, traceparent=current_traceparent()),
+            lambda links: self._linked(links, call),
             ERROR_DOMAIN,
         )
         response = pb.BulkLinkAccountsResponse.FromString(reply.answer)
@@ -130,8 +137,8 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
             raise Refused(errors.MEMBER_ERASED)
         member_id = member.member_id
         homes = {member_id: member} | await self._people.find(member.homes)
-        boxes = {home.member_id: self._box(home) for home in homes.values() if home.status is not Status.ERASED}
         merged = await self._people.merged_into(member)
+        boxes = await self._keyring.open({**homes, **{one.member_id: one for one in merged}}.values())
         sight = await self._sight([member, *merged], call)
         message = wire.member_message(member, boxes[member.member_id] if sight.reads_attributes(member_id) else None)
         message.merged_ids.extend(ids.encode(MEMBER, one.member_id) for one in merged)
@@ -147,12 +154,10 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
         message.seats.extend(map(group_wire.seat_message, seats))
         _, config = await self._platform.configurations.current(self._platform.pool)
         now, in_full = await self._platform.clock.now(), call.caller.has_permission(READ_IDENTIFIERS)
-        message.identifiers.extend(
-            identifier_wire.shown_message(
-                one, config.identifier_types.get(one.type), now, boxes[one.member_id], in_full=in_full
-            )
-            for one in await self._people.identifiers(member, merged)
-        )
+        for one in await self._people.identifiers(member, merged):
+            kind = config.identifier_types.get(one.type)
+            box = boxes[one.member_id] if sight.reads_identifiers(one.member_id) else None
+            message.identifiers.append(identifier_wire.shown_message(one, kind, now, box, in_full=in_full))
         return pb.GetMemberResponse(member=message)
 
     async def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> pb.ListMembersResponse:
@@ -170,8 +175,8 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
                 break
             after = NO_ID
         page = members[:size]
-        boxes = self._boxes(page, await self._sight(page, call))
-        response = pb.ListMembersResponse(members=[wire.member_message(one, boxes[one.member_id]) for one in page])
+        boxes = await self._boxes(page, await self._sight(page, call))
+        response = pb.ListMembersResponse(members=[wire.member_message(one, boxes.get(one.member_id)) for one in page])
         if len(members) > size:
             place = (page[-1].partition, str(page[-1].member_id))
             response.next_page_token = tokens.encode(call.method, call.caller.name, request, place)
@@ -192,10 +197,18 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
             domain=request.domain,
             external_id=request.external_id,
             nonce=new_nonce(),
-            vault=self._vault,
+            keys={},
             verified=request.verified,
             validate_only=validate_only,
         )
+
+    async def _linked(self, links: Sequence[Any], call: Call) -> list[Outcome]:
+        """What becomes of links. The members' keys are opened first."""
+
+        async def open_keys(links: Sequence[commands.LinkAccount]) -> Keys:
+            return await self._keyring.open(await self._people.survivors({one.member_id for one in links}))
+
+        return await until_keys_fit(links, open_keys, self._platform.lanes, call)
 
     async def _change_status(
         self,
@@ -231,17 +244,11 @@ class IdentityServicer(GroupMethods, MergeMethods, PrivacyMethods, IdentifierMet
     async def _sight(self, members: Sequence[Member], call: Call) -> Sight:
         return await sight_of(call.caller, self._platform.pool, self._platform.configurations, members)
 
-    def _boxes(self, members: Sequence[Member], sight: Sight) -> dict[UUID, Box | None]:
+    async def _boxes(self, members: Sequence[Member], sight: Sight) -> dict[UUID, Box]:
         """What opens the attributes of members; of those that were erased, or may not be read, nothing does."""
-        return {
-            member.member_id: self._box(member)
-            if member.status is not Status.ERASED and sight.reads_attributes(member.member_id)
-            else None
-            for member in members
-        }
-
-    def _box(self, member: Member) -> Box:
-        return self._vault.member_box(member.data_key, member.member_id.bytes)
+        return await self._keyring.open(
+            member for member in members if member.attributes and sight.reads_attributes(member.member_id)
+        )
 
     async def _submit(self, command: commands.IdentityCommand, call: Call) -> Outcome:
         (outcome,) = await self._platform.lanes.submit(

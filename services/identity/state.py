@@ -11,6 +11,7 @@ from services.identity.groups.state import GroupState
 from services.identity.identifiers.state import IdentifierState
 from services.identity.matches.state import MatchState
 from services.identity.merges.state import MergeState
+from services.identity.privacy.rules import Decisions, united
 from services.identity.privacy.state import PrivacyState
 from services.identity.values import Account, Config, Member, Route
 
@@ -61,6 +62,11 @@ class State:
         """The members whose IDs lead to this one; of those in the partitions of the batch."""
         return [member for member in self._members.values() if member.survivor_id == member_id]
 
+    def decisions(self, member_id: UUID) -> Decisions:
+        """What a member has decided, with those that were merged into it."""
+        merged = (self.privacy.decisions(one.member_id) for one in self.merged_into(member_id))
+        return united(self.privacy.decisions(member_id), merged)
+
     def route(self, blind_index: bytes) -> Route | None:
         """Where a name leads; None when it was never seen."""
         return self._routes.get(blind_index)
@@ -76,7 +82,8 @@ class State:
                 member.member_id,
                 int(member.status),
                 member.enrolled_at,
-                member.data_key,
+                member.data_key.version,
+                member.data_key.key,
                 member.attributes,
                 member.survivor_id,
                 member.merge_id,

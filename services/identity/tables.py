@@ -21,7 +21,9 @@ MEMBERS = sa.Table(
     sa.Column("member_id", sa.Uuid, primary_key=True),
     sa.Column("status", sa.SmallInteger, nullable=False),
     sa.Column("enrolled_at", _TIME, nullable=False),
-    # The member's own key, wrapped by the master key; what is sealed below is sealed under it.
+    # The member's own key, wrapped by a version of the master keys; what is sealed below is sealed under it. 0 and
+    # nothing for who was erased.
+    sa.Column("key_version", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("data_key", sa.LargeBinary, nullable=False),
     sa.Column("attributes", sa.LargeBinary, nullable=False),
     # Whom the ID leads to and by which merge; null while it leads to itself.
@@ -30,6 +32,7 @@ MEMBERS = sa.Table(
     # The IDs of other members, 16 bytes each, in whose partitions accounts are kept that this one may hold.
     sa.Column("homes", sa.LargeBinary, nullable=False),
     sa.Index("members_by_status", "partition", "status", "member_id"),
+    sa.Index("members_by_key", "partition", "key_version", postgresql_where=sa.text("key_version > 0")),
     sa.Index("members_merged", "partition", "survivor_id", postgresql_where=sa.text("survivor_id IS NOT NULL")),
     info=UPSERT,
 )
@@ -239,6 +242,9 @@ LOOKUPS = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("member_id", sa.Uuid),
     sa.Column("looked_up_at", _TIME, nullable=False),
+    sa.Index(
+        "lookups_of_member", "partition", "member_id", "lookup_id", postgresql_where=sa.text("member_id IS NOT NULL")
+    ),
 )
 # Members who may be one person: each match once for each of the two (owner_id). Evidence is a JSON text: of each shared
 # value the type, the two identifiers, strength, whether both are verified, and weight.

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.identity.groups.values import GroupKind
 from services.identity.identifiers.values import IdentifierType
+from services.identity.keys.values import Wrapped
 from services.identity.matches.values import MatchPolicy
 from services.identity.privacy.values import Purpose, Remembrance
 
@@ -96,8 +97,8 @@ class Member:
     member_id: UUID
     status: Status
     enrolled_at: datetime
-    data_key: bytes
-    """The key of the member's personal data, wrapped by the master key; empty once the member is erased."""
+    data_key: Wrapped
+    """The key of the member's personal data, wrapped by a master key; destroyed once the member is erased."""
     attributes: bytes
     """Attributes, sealed; empty when there are none."""
     survivor_id: UUID | None = None

@@ -1,8 +1,8 @@
 """Personal data: found by a keyed hash, kept under a key of the member's own.
 
 An external id is never stored or emitted in clear. Its *blind index*, a hash under a key that only identity has,
-finds it again; its *ciphertext* shows it again. Each member has a data key, stored wrapped by the master key: whoever
-destroys the wrapped key has destroyed everything that was sealed under it.
+finds it again; its *ciphertext* shows it again. Each member has a data key, stored wrapped by a master key (`keys/`):
+whoever destroys the wrapped key has destroyed everything that was sealed under it.
 """
 
 import os
@@ -36,15 +36,14 @@ def new_nonce() -> bytes:
 
 
 class Vault:
-    """The keys of the service, and everything that is done with them."""
+    """The key by which personal data is found, and everything that is done with it."""
 
-    def __init__(self, blind_index_key: bytes, data_key: bytes) -> None:
+    def __init__(self, blind_index_key: bytes) -> None:
         # What is hashed for one purpose is never what is hashed for another; a copy of a prepared hash is cheaper.
         self._account_hash = blake2s(key=blind_index_key, person=b"account", digest_size=BLIND_INDEX_BYTES)
         self._request_hash = blake2s(key=blind_index_key, person=b"request")
         self._attribute_hash = blake2s(key=blind_index_key, person=b"attrib", digest_size=BLIND_INDEX_BYTES)
         self._person_key = blake2s(key=blind_index_key, person=b"person").digest()
-        self._master = AESGCM(data_key)
 
     def blind_index(self, domain: str, external_id: str) -> bytes:
         """The bytes by which an account is found. A domain's code has no NUL, so no two names are hashed as one."""
@@ -69,15 +68,6 @@ class Vault:
         request_hash = self._request_hash.copy()
         request_hash.update(request.fingerprint)
         return Request(request.key, request_hash.digest())
-
-    def new_data_key(self, member: bytes) -> bytes:
-        """A new member's data key, wrapped. `member` is the 16 bytes of its ID."""
-        nonce = new_nonce()
-        return nonce + self._master.encrypt(nonce, os.urandom(DATA_KEY_BYTES), member)
-
-    def member_box(self, wrapped: bytes, member: bytes) -> "Box":
-        """What seals and opens a member's data. Raises InvalidTag for a key that is not this member's."""
-        return Box(self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], member))
 
 
 class Box:

@@ -30,7 +30,7 @@ _DOMAINS = st.sampled_from(["grocery", "fuel", "", "Grocery", "g" * 63, "g" * 64
 def test_the_short_cut_past_the_validator_refuses_what_the_validator_refuses(
     requests: list[pb.ResolveAccountRequest],
 ) -> None:
-    admitted = admit(requests, Caller("any", frozenset(), ALL), Vault(bytes(32), bytes(32)))
+    admitted = admit(requests, Caller("any", frozenset(), ALL), Vault(bytes(32)))
     refused = {index for index, request in enumerate(requests) if item_rejection(request) is not None}
     assert admitted.refusals.keys() == refused
     assert len(admitted.blind_indexes) == len(requests)

@@ -31,6 +31,7 @@ from services.identity.groups.values import (
     Role,
     Seat,
 )
+from services.identity.keys.values import Wrapped
 from services.identity.operations import OPERATIONS
 from services.identity.rules import StatusChange
 from services.identity.state import State
@@ -42,7 +43,7 @@ from tests.identity.group_model import COOL_DOWN_DAYS, GROUPS_PER_MEMBER, INVITA
 
 PARTITIONS = 8
 START = datetime(2026, 1, 1, tzinfo=UTC)
-VAULT = Vault(bytes(32), bytes(32))
+VAULT = Vault(bytes(32))
 KIND = GroupKind(
     code="household",
     zone=ZoneInfo("UTC"),
@@ -155,7 +156,7 @@ class World:
                 member_id,
                 Status(changed[member_id][1]) if member_id in changed else Status.ACTIVE,
                 START,
-                b"",
+                Wrapped(1, b""),
                 b"",
             )
             for member_id in ENROLLED
@@ -211,12 +212,12 @@ def command_of(operation: Operation, world: World) -> Any:
             return (
                 None
                 if group
-                else groups.CreateGroup(request, group_id, new_id, "household", founder, "", "", VAULT, False)
+                else groups.CreateGroup(request, group_id, new_id, "household", founder, "", "", VAULT, {}, False)
             )
         case "invite":
             return groups.InviteToGroup(*of_group, acting, member_id, new_id, operation.role, "", "")
         case "accept" if invitation:
-            return groups.AcceptInvitation(*of_group, invitation.invitation_id, member_id, new_id, VAULT)
+            return groups.AcceptInvitation(*of_group, invitation.invitation_id, member_id, new_id, VAULT, {})
         case "decline" if invitation:
             return groups.DeclineInvitation(*of_group, invitation.invitation_id, member_id)
         case "cancel" if invitation:

@@ -16,17 +16,17 @@ from services.chassis.operations import Moment
 from services.identity.identifiers.commands import AddIdentifier, OfIdentifier, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import Holder, Identifier, IdentifierType, Strength
+from services.identity.keys.values import Wrapped
 from services.identity.matches.queries import match_of
 from services.identity.matches.values import Match
 from services.identity.operations import OPERATIONS
 from services.identity.state import State
 from services.identity.values import Config, Member, Status
-from services.identity.vault import NONCE_BYTES, Vault
+from services.identity.vault import NONCE_BYTES, Box
 
 PARTITIONS = 4
 LIMIT = 2
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-VAULT = Vault(b"i" * 32, b"d" * 32)
 KEYS = IndexKeys({1: b"k" * 32}, 1)
 KIND = IdentifierType(
     "email", "email", Strength.PROOF, LIMIT, None, timedelta(), None, "", True, frozenset({"blocked@b.cd"})
@@ -35,10 +35,7 @@ CONFIG = Config({}, identifier_types={"email": KIND})
 VALUES = ("ann@b.cd", "bob@b.cd", "cas@b.cd", "blocked@b.cd")
 HASHES = [index.blind_index for value in VALUES for index in KEYS.indexes("email", value)]
 MEMBERS = [ids.hashed(bytes([number] * 16), number) for number in range(3)]
-PEOPLE = [
-    Member(ids.routing_of(one) % PARTITIONS, one, Status.ACTIVE, AT, VAULT.new_data_key(one.bytes), b"")
-    for one in MEMBERS
-]
+PEOPLE = [Member(ids.routing_of(one) % PARTITIONS, one, Status.ACTIVE, AT, Wrapped(1, b""), b"") for one in MEMBERS]
 
 operations = st.lists(
     st.tuples(
@@ -103,7 +100,7 @@ def command_of(number: int, operation: tuple[str, int, str]) -> AddIdentifier | 
             value=value,
             indexes=indexes,
             nonce=bytes(NONCE_BYTES),
-            vault=VAULT,
+            keys=dict.fromkeys(MEMBERS, Box(bytes(32))),
             verified=what == "add-verified",
             validate_only=False,
         )

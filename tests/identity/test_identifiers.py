@@ -298,6 +298,10 @@ async def test_values_are_shown_in_full_to_who_may_read_them() -> None:
         await add(suite, someone, "somebody@example.org")
         await add(suite, someone, "short", "device")
         assert set(await known_by(suite, someone)) == {"somebody@example.org", "short"}
+        assert set(await known_by(suite, someone, "reader")) == {""}
+        shown = {"name": "Contact", "default": "granted", "needed_for": ["identifiers"]}
+        purpose = {"kind": "purpose", "code": "contact", "programme": "shop", "spec": shown}
+        await suite.publish("identity", purpose)
         assert set(await known_by(suite, someone, "reader")) == {"…rg", ""}
 
 

@@ -11,6 +11,8 @@ from tests.support import postgres
 
 BEFORE = """
     DROP TABLE matches, audit, audit_head;
+    DROP INDEX lookups_of_member;
+    ALTER TABLE members DROP COLUMN key_version;
     CREATE TABLE matches (
         partition integer, owner_id uuid, match_id uuid, member_id uuid NOT NULL, other_id uuid NOT NULL,
         type text NOT NULL, identifier_id uuid NOT NULL, other_identifier_id uuid NOT NULL, score smallint NOT NULL,

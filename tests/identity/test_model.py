@@ -22,16 +22,18 @@ from services.identity.commands import (
     ResolveAccount,
     UnlinkAccount,
 )
+from services.identity.keys.values import Wrapped
 from services.identity.operations import OPERATIONS
 from services.identity.rules import StatusChange
 from services.identity.state import State
 from services.identity.values import Account, Config, Domain, Member, Route, RouteKey, Status, route_key
-from services.identity.vault import Vault
+from services.identity.vault import Box, Vault
 from tessera.errors import error_of_status
 from tests.identity.model import LIMITS, Model
 
 PARTITIONS = 8
-VAULT = Vault(bytes(32), bytes(32))
+VAULT = Vault(bytes(32))
+BOX = Box(bytes(32))
 CONFIG = Config({code: Domain(code, limit) for code, limit in LIMITS.items()})
 NONCE = bytes(12)
 NAMES = [("grocery", "ann"), ("grocery", "bob"), ("grocery", "cy"), ("travel", "ann"), ("nowhere", "ann")]
@@ -87,7 +89,9 @@ class World:
     def members(self) -> list[Member]:
         """All members."""
         return [
-            Member(partition, row[0], Status(row[1]), *row[2:-1], frozenset(ids.split(row[-1])))
+            Member(
+                partition, row[0], Status(row[1]), row[2], Wrapped(*row[3:5]), *row[5:-1], frozenset(ids.split(row[-1]))
+            )
             for (table, partition, _), row in self.rows.items()
             if table == "members"
         ]
@@ -133,14 +137,24 @@ def command_of(operation: Operation, world: World) -> IdentityCommand:
     member_id, account_id = member_of(operation.person), account_of(operation)
     match operation.kind:
         case "resolve":
-            enrolment = Enrolment(member_id, account_id, _data_key(member_id), b"", b"", False, 1)
+            enrolment = Enrolment(member_id, account_id, Wrapped(1, b""), b"", b"", False, 1)
             name = NAMES[operation.person]
             return ResolveAccount(request, key_of(name), name[0], enrolment, False)
         case "link":
             domain, text = operation.name
             home = ids.routing_of(member_id)
             return LinkAccount(
-                request, home, member_id, account_id, key_of(operation.name), domain, text, NONCE, VAULT, False, False
+                request,
+                home,
+                member_id,
+                account_id,
+                key_of(operation.name),
+                domain,
+                text,
+                NONCE,
+                {member_id: BOX},
+                False,
+                False,
             )
         case "unlink":
             account = oldest_account(world, member_id)
@@ -151,13 +165,6 @@ def command_of(operation: Operation, world: World) -> IdentityCommand:
             routes = tuple(key_of(name) for name in NAMES)
             home = ids.routing_of(member_id)
             return ChangeStatus(request, home, member_id, frozenset(), StatusChange(kind), "", routes, False)
-
-
-_data_keys: dict[UUID, bytes] = {}
-
-
-def _data_key(member_id: UUID) -> bytes:
-    return _data_keys.setdefault(member_id, VAULT.new_data_key(member_id.bytes))
 
 
 def oldest_account(world: World, member_id: UUID) -> Account:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of
+from services.identity.keys.keyring import Keys
 from services.identity.vault import Vault
 
 
@@ -26,6 +27,7 @@ class CreateGroup:
     label: str
     cost_centre: str
     vault: Vault = field(repr=False)
+    keys: Keys = field(repr=False)
     validate_only: bool
 
     @property
@@ -137,6 +139,7 @@ class AcceptInvitation(OfInvited):
 
     seat_id: UUID
     vault: Vault = field(repr=False)
+    keys: Keys = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

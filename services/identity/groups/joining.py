@@ -30,7 +30,6 @@ from services.identity.groups.values import (
 )
 from services.identity.state import State
 from services.identity.values import Config, Member
-from services.identity.vault import Vault
 
 
 def create(state: State, command: CreateGroup, moment: Moment[Config]) -> Decided:
@@ -48,7 +47,9 @@ def create(state: State, command: CreateGroup, moment: Moment[Config]) -> Decide
     refusal = rules.join_refusal(kind, None, held, left, moment.at)
     if refusal is not None:
         return refusal
-    index = attribute_index(command.vault, member, kind.same_attribute)
+    index = attribute_index(command, member, kind.same_attribute)
+    if isinstance(index, Rejection):
+        return index
     if kind.same_attribute and not index:
         return errors.group_attribute_differs(kind.same_attribute)
     group, seat = _founded(command, kind, index, moment)
@@ -140,7 +141,9 @@ def accept(state: State, command: AcceptInvitation, moment: Moment[Config]) -> D
     refusal = _cannot_join(state, invitation, group, moment)
     if refusal is not None:
         return refusal
-    index = attribute_index(command.vault, member, group.same_attribute)
+    index = attribute_index(command, member, group.same_attribute)
+    if isinstance(index, Rejection):
+        return index
     if index != group.attribute_index:
         return errors.group_attribute_differs(group.same_attribute)
     seat = Seat(
@@ -227,10 +230,15 @@ def _active(state: State, command: CreateGroup | InviteToGroup | AcceptInvitatio
     return identity_rules.not_active(member.status) or member
 
 
-def attribute_index(vault: Vault, member: Member, attribute: str) -> bytes:
-    """The keyed hash of an attribute of a member; empty when it has none, or none is asked for."""
+def attribute_index(command: CreateGroup | AcceptInvitation, member: Member, attribute: str) -> bytes | Rejection:
+    """The keyed hash of an attribute of a member; empty when it has none, or none is asked for.
+
+    The member may have been merged since its key was opened.
+    """
     if not attribute or not member.attributes:
         return b""
-    box = vault.member_box(member.data_key, member.member_id.bytes)
+    box = command.keys.get(member.member_id)
+    if box is None:
+        return identity_errors.ACCOUNTS_CHANGED
     value = identity_wire.attributes_of(member, box).get(attribute, "")
-    return vault.attribute_index(attribute, value) if value else b""
+    return command.vault.attribute_index(attribute, value) if value else b""

@@ -44,6 +44,7 @@ def create(request: pb.CreateGroupRequest, caller: Caller, vault: Vault) -> Crea
         label=request.label,
         cost_centre=request.cost_centre,
         vault=vault,
+        keys={},
         validate_only=validate_only,
     )
 
@@ -76,6 +77,7 @@ def accept(request: pb.AcceptInvitationRequest, caller: Caller, group_id: UUID, 
         member_id=_member(request.member_id),
         seat_id=ids.new_id(ids.routing_of(group_id)),
         vault=vault,
+        keys={},
     )
 
 

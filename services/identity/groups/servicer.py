@@ -1,6 +1,6 @@
 """The methods of the contract about groups."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from services.chassis import ids, replies
@@ -14,8 +14,10 @@ from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.verdicts import Verdict
 from services.identity import errors as identity_errors
-from services.identity.groups import errors, queries, requests, rules, wire
+from services.identity.groups import commands, errors, queries, requests, rules, wire
 from services.identity.groups.values import Group, Invitation
+from services.identity.keys.keyring import Keyring, Keys
+from services.identity.keys.reopening import until_keys_fit
 from services.identity.people import People
 from services.identity.resolution import ERROR_DOMAIN
 from services.identity.values import MEMBER, Config, Status
@@ -32,13 +34,17 @@ NO_ID = UUID(int=0)
 class GroupMethods:
     """The methods of the contract about groups."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault) -> None:
+    def __init__(self, platform: Platform[Config], vault: Vault, keyring: Keyring, people: People) -> None:
         self._of = platform
+        self._opener = keyring
+        self._folk = people
         self._keys = vault
 
     async def CreateGroup(self, request: pb.CreateGroupRequest, call: Call) -> pb.CreateGroupResponse:
         """Found a group."""
-        reply = await self._one(requests.create(request, call.caller, self._keys), call)
+        command = requests.create(request, call.caller, self._keys)
+        (outcome,) = await until_keys_fit([command], self._keys_to_join, self._of.lanes, call)
+        reply = replies.unary_reply(outcome)
         return wire.with_texts(pb.CreateGroupResponse(), reply, "seat", request.label, request.cost_centre)
 
     async def InviteToGroup(self, request: pb.InviteToGroupRequest, call: Call) -> pb.InviteToGroupResponse:
@@ -64,7 +70,9 @@ class GroupMethods:
     async def AcceptInvitation(self, request: pb.AcceptInvitationRequest, call: Call) -> pb.AcceptInvitationResponse:
         """Join."""
         invitation = await self._invitation(request.invitation_id)
-        reply = await self._one(requests.accept(request, call.caller, invitation.group_id, self._keys), call)
+        command = requests.accept(request, call.caller, invitation.group_id, self._keys)
+        (outcome,) = await until_keys_fit([command], self._keys_to_join, self._of.lanes, call)
+        reply = replies.unary_reply(outcome)
         return wire.with_texts(pb.AcceptInvitationResponse(), reply, "seat", invitation.label, invitation.cost_centre)
 
     async def DeclineInvitation(self, request: pb.DeclineInvitationRequest, call: Call) -> Serialised:
@@ -176,12 +184,19 @@ class GroupMethods:
         if request.group_id:
             return (await self._group(request.group_id)).group_id
         member_id = ids.decode(MEMBER, request.member_id)
-        member = await People(self._of.pool, self._of.settings.partitions).meant(member_id)
+        member = await self._folk.meant(member_id)
         if member is None:
             raise Refused(identity_errors.MEMBER_UNKNOWN)
         if member.status is Status.ERASED:
             raise Refused(identity_errors.MEMBER_ERASED)
         return member.member_id
+
+    async def _keys_to_join(
+        self, joining: Sequence[commands.CreateGroup] | Sequence[commands.AcceptInvitation]
+    ) -> Keys:
+        """What opens the attributes of the members that commands mean, of those that have any."""
+        members = await self._folk.survivors({one.member_id for one in joining})
+        return await self._opener.open(one for one in members if one.attributes)
 
     async def _group(self, group_id: str) -> Group:
         found = requests.group_of(group_id)

@@ -7,13 +7,12 @@ from uuid import UUID
 from services.chassis.idempotency import Request
 from services.chassis.ids import routing_of, with_routing
 from services.identity.identifiers.values import ValueIndex
-from services.identity.values import Member
-from services.identity.vault import Vault
+from services.identity.keys.keyring import Keys
 
 
 @dataclass(frozen=True, slots=True)
 class AddIdentifier:
-    """Add an identifier to a member. The value, in the form of its type, is sealed when the member's key is read."""
+    """Add an identifier to a member. The value, in the form of its type, is sealed when the member is known."""
 
     request: Request
     home: int
@@ -24,7 +23,7 @@ class AddIdentifier:
     value: str = field(repr=False)
     indexes: tuple[ValueIndex, ...]
     nonce: bytes = field(repr=False)
-    vault: Vault = field(repr=False)
+    keys: Keys = field(repr=False)
     verified: bool
     validate_only: bool
     near: tuple[UUID, ...] = ()
@@ -50,10 +49,10 @@ class AddIdentifier:
         identifier_id = with_routing(self.identifier_id, routing_of(member_id))
         return replace(self, member_id=member_id, identifier_id=identifier_id)
 
-    def sealed(self, identifier_id: UUID, keeper: Member) -> bytes:
-        """The value under the key of who keeps it."""
-        box = self.vault.member_box(keeper.data_key, keeper.member_id.bytes)
-        return box.seal(self.value.encode(), identifier_id.bytes, self.nonce)
+    def sealed(self, identifier_id: UUID, keeper_id: UUID) -> bytes | None:
+        """The value under the key of who keeps it; None when that is not one of those which were opened."""
+        box = self.keys.get(keeper_id)
+        return None if box is None else box.seal(self.value.encode(), identifier_id.bytes, self.nonce)
 
 
 @dataclass(frozen=True, slots=True)

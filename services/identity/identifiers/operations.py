@@ -5,6 +5,7 @@ from uuid import UUID
 
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Forwarded, Moment, Wider
+from services.identity import errors as identity_errors
 from services.identity.identifiers import errors, rules, wire
 from services.identity.identifiers.changes import Known
 from services.identity.identifiers.commands import (
@@ -55,12 +56,21 @@ def _add(state: State, command: AddIdentifier, moment: Moment[Config]) -> Decide
         return _see_again(state, command, kind, same, moment)
     if same is None and len(had) >= rules.MAX_IDENTIFIERS:
         return errors.identifier_limit(rules.MAX_IDENTIFIERS)
-    added = _new(command, member, moment) if same is None else _revived(state, command, same, moment)
+    keeper_id, identifier_id = _place_of(command, same)
+    value = command.sealed(identifier_id, keeper_id)
+    if value is None:
+        return identity_errors.ACCOUNTS_CHANGED
+    added = _new(command, member, value, moment) if same is None else _revived(command, same, value, moment)
     of_type = [one for one in had if one.type == kind.code and one != same]
     return _added(state, command, kind, added, of_type, moment)
 
 
-def _new(command: AddIdentifier, member: Member, moment: Moment[Config]) -> Identifier:
+def _place_of(command: AddIdentifier, same: Identifier | None) -> tuple[UUID, UUID]:
+    """Who keeps the identifier, and its ID: what was removed comes back where it was."""
+    return (command.member_id, command.identifier_id) if same is None else (same.member_id, same.identifier_id)
+
+
+def _new(command: AddIdentifier, member: Member, value: bytes, moment: Moment[Config]) -> Identifier:
     newest = command.indexes[0]
     return Identifier(
         partition=member.partition,
@@ -69,7 +79,7 @@ def _new(command: AddIdentifier, member: Member, moment: Moment[Config]) -> Iden
         type=command.type,
         key_version=newest.version,
         blind_index=newest.blind_index,
-        value=command.sealed(command.identifier_id, member),
+        value=value,
         is_demoted=False,
         verified_at=moment.at if command.verified else None,
         first_seen_at=moment.at,
@@ -78,12 +88,10 @@ def _new(command: AddIdentifier, member: Member, moment: Moment[Config]) -> Iden
     )
 
 
-def _revived(state: State, command: AddIdentifier, removed: Identifier, moment: Moment[Config]) -> Identifier:
+def _revived(command: AddIdentifier, removed: Identifier, value: bytes, moment: Moment[Config]) -> Identifier:
     """What was removed is the member's again. It was seen before, and what was demoted stays so."""
-    keeper = state.member(removed.member_id)
-    assert keeper is not None, "its identifiers were read because it was"
     return removed._replace(
-        value=command.sealed(removed.identifier_id, keeper),
+        value=value,
         verified_at=moment.at if command.verified else None,
         last_seen_at=moment.at,
         removed_at=None,

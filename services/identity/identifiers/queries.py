@@ -52,7 +52,7 @@ LOAD_HOLDERS = """
       AND removed_at IS NULL
 """
 OUTDATED = """
-    SELECT i.identifier_id, i.member_id, i.type, i.blind_index, i.value, m.data_key
+    SELECT i.identifier_id, i.member_id, i.type, i.blind_index, i.value, m.key_version AS wrapped_by, m.data_key
     FROM identifiers AS i
     JOIN members AS m ON m.partition = i.partition AND m.member_id = i.member_id
     WHERE i.partition = $1

@@ -6,6 +6,7 @@
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import asyncpg
 import structlog
@@ -17,9 +18,10 @@ from services.identity.identifiers import queries
 from services.identity.identifiers.commands import Reindex
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import NOWHERE, ValueIndex
+from services.identity.keys.keyring import Keyring, Keys
+from services.identity.keys.values import Wrapped
 from services.identity.settings import MAX_VERSION
 from services.identity.values import Config
-from services.identity.vault import Vault
 
 CHUNK = 200
 """Identifiers of a partition that are hashed again together: each is three rows."""
@@ -37,21 +39,21 @@ async def check_versions(pool: asyncpg.Pool, partitions: int, keys: IndexKeys) -
         )
 
 
-async def rotate_always(platform: Platform[Config], vault: Vault, keys: IndexKeys) -> None:
+async def rotate_always(platform: Platform[Config], keyring: Keyring, keys: IndexKeys) -> None:
     """Hash again what has to be, until cancelled."""
     while True:
         try:
-            await rotate(platform, vault, keys)
+            await rotate(platform, keyring, keys)
         except Exception:
             _LOG.exception("identifiers could not be hashed again; it is tried again")
         await asyncio.sleep(INTERVAL_S)
 
 
-async def rotate(platform: Platform[Config], vault: Vault, keys: IndexKeys) -> None:
+async def rotate(platform: Platform[Config], keyring: Keyring, keys: IndexKeys) -> None:
     """Hash again all that is found by an older version than the one that writes. Safe to run twice, or break off."""
     for partition in range(platform.settings.partitions):
         while found := await queries.outdated(platform.pool, partition, keys.writing, CHUNK):
-            for outcome in await platform.lanes.submit([_again(row, vault, keys) for row in found]):
+            for outcome in await platform.lanes.submit(await _again(found, keyring, keys)):
                 if not isinstance(outcome, Verdict):
                     raise outcome
                 assert outcome.code == OK, "it is never refused"
@@ -59,10 +61,16 @@ async def rotate(platform: Platform[Config], vault: Vault, keys: IndexKeys) -> N
         await queries.forget_removed(platform.pool, partition)
 
 
-def _again(row: asyncpg.Record, vault: Vault, keys: IndexKeys) -> Reindex:
-    """The command to hash an identifier again. The value of one that was removed is destroyed."""
+async def _again(rows: Sequence[asyncpg.Record], keyring: Keyring, keys: IndexKeys) -> list[Reindex]:
+    """The commands to hash identifiers again. The values of those that were removed are destroyed."""
+    kept = [row for row in rows if row["value"]]
+    boxes = await keyring.unwrapped({row["member_id"]: Wrapped(row["wrapped_by"], row["data_key"]) for row in kept})
+    return [_reindexed(row, boxes, keys) for row in rows]
+
+
+def _reindexed(row: asyncpg.Record, boxes: Keys, keys: IndexKeys) -> Reindex:
     index = ValueIndex(keys.writing, NOWHERE)
     if row["value"]:
-        box = vault.member_box(row["data_key"], row["member_id"].bytes)
-        index = keys.indexes(row["type"], box.open(row["value"], row["identifier_id"].bytes).decode())[0]
+        value = boxes[row["member_id"]].open(row["value"], row["identifier_id"].bytes).decode()
+        index = keys.indexes(row["type"], value)[0]
     return Reindex(row["member_id"], row["identifier_id"], row["blind_index"], index)

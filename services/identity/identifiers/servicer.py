@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
+from uuid import UUID
 
 from google.protobuf.message import Message
 
@@ -15,11 +16,15 @@ from services.chassis.partitions import partition_of
 from services.chassis.replies import Serialised
 from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
+from services.identity import errors as identity_errors
 from services.identity.identifiers import commands, errors, finding, queries, rules, wire
 from services.identity.identifiers.commands import IdentifierCommand, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import IDENTIFIER, Identifier, IdentifierType
+from services.identity.keys.keyring import Keyring, Keys
+from services.identity.keys.reopening import until_keys_fit
 from services.identity.people import People
+from services.identity.privacy.sight import sight_of
 from services.identity.resolution import ERROR_DOMAIN
 from services.identity.values import MEMBER, Config
 from services.identity.vault import Vault, new_nonce
@@ -33,9 +38,12 @@ Types = Mapping[str, IdentifierType]
 class IdentifierMethods:
     """The methods of the contract about identifiers."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, keys: IndexKeys, people: People) -> None:
+    def __init__(
+        self, platform: Platform[Config], vault: Vault, keys: IndexKeys, people: People, keyring: Keyring
+    ) -> None:
         self._at = platform
         self._sealing = vault
+        self._unsealing = keyring
         self._index_keys = keys
         self._holders = people
 
@@ -69,7 +77,7 @@ class IdentifierMethods:
             value=request.value,
             indexes=self._index_keys.indexes(kind.code, request.value),
             nonce=new_nonce(),
-            vault=self._sealing,
+            keys={},
             verified=request.verified,
             validate_only=validate_only,
         )
@@ -81,11 +89,8 @@ class IdentifierMethods:
             for one in additions
         ]
         near = await finding.near(self._at, self._holders, wanted)
-        return await self._at.lanes.submit(
-            [replace(one, near=others) for one, others in zip(additions, near, strict=True)],
-            deadline=call.deadline,
-            traceparent=current_traceparent(),
-        )
+        informed = [replace(one, near=others) for one, others in zip(additions, near, strict=True)]
+        return await until_keys_fit(informed, self._family_keys, self._at.lanes, call)
 
     async def VerifyIdentifier(self, request: pb.VerifyIdentifierRequest, call: Call) -> Serialised:
         """It is this person's."""
@@ -129,11 +134,17 @@ class IdentifierMethods:
         indexes = self._index_keys.indexes(kind.code, value)
         at = await self._at.clock.now()
         found = await finding.find(self._at, self._holders, kind, indexes, at)
+        if not isinstance(found, Rejection) and not await self._may_find(found[1], call):
+            found = errors.IDENTIFIER_UNKNOWN
         member_id = None if isinstance(found, Rejection) else found[1]
         await finding.keep(self._at, indexes[0], call.caller.name, kind.code, member_id, at)
         if isinstance(found, Rejection):
             raise Refused(found)
         return wire.found_message(*found, kind, at)
+
+    async def _may_find(self, member_id: UUID, call: Call) -> bool:
+        members = await self._holders.families([member_id])
+        return (await sight_of(call.caller, self._at.pool, self._at.configurations, members)).finds(member_id)
 
     async def _types(self) -> Types:
         _, config = await self._at.configurations.current(self._at.pool)
@@ -152,14 +163,20 @@ class IdentifierMethods:
         if not identifier.is_held:
             return ()
         keeper = (await self._holders.find([identifier.member_id]))[identifier.member_id]
-        box = self._sealing.member_box(keeper.data_key, keeper.member_id.bytes)
-        value = box.open(identifier.value, identifier.identifier_id.bytes).decode()
+        boxes = await self._unsealing.open([keeper])
+        if not boxes:
+            raise Refused(identity_errors.MEMBER_ERASED)
+        value = boxes[keeper.member_id].open(identifier.value, identifier.identifier_id.bytes).decode()
         indexes = self._index_keys.indexes(identifier.type, value)
         return tuple({identifier.blind_index, *(index.blind_index for index in indexes)})
 
     async def _write(self, command: IdentifierCommand, call: Call) -> Serialised:
         (outcome,) = await self._at.lanes.submit((command,), deadline=call.deadline, traceparent=current_traceparent())
         return replies.unary_reply(outcome)
+
+    async def _family_keys(self, commands: Sequence[commands.AddIdentifier]) -> Keys:
+        """What seals for the members that commands mean, and for those that were merged into them."""
+        return await self._unsealing.open(await self._holders.families({one.member_id for one in commands}))
 
     def _keyed(self, call: Call, method: str, message: Message) -> Request:
         return self._sealing.keyed(idempotency.identify(call.caller.name, method, message))

@@ -39,10 +39,13 @@ def identifier_message(identifier: Identifier, kind: IdentifierType | None, at: 
 
 
 def shown_message(
-    identifier: Identifier, kind: IdentifierType | None, at: datetime, box: Box, *, in_full: bool
+    identifier: Identifier, kind: IdentifierType | None, at: datetime, box: Box | None, *, in_full: bool
 ) -> pb.Identifier:
-    """An identifier with its value: in full, or as much of it as who may not read it is shown."""
+    """An identifier with its value: in full, or as much of it as who may not read it is shown; without what opens it,
+    without."""
     message = identifier_message(identifier, kind, at)
+    if box is None:
+        return message
     value = box.open(identifier.value, identifier.identifier_id.bytes).decode()
     message.value = value if in_full else rules.masked(value)
     return message

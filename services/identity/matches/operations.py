@@ -17,7 +17,6 @@ from services.identity.matches.values import Match, MatchReason, MatchStatus
 from services.identity.merges import merging
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.values import MERGE
-from services.identity.privacy import rules as privacy_rules
 from services.identity.state import State
 from services.identity.values import Config
 from services.identity.wire import Place
@@ -103,8 +102,6 @@ def _carry_out(state: State, command: CarryOutMatch, moment: Moment[Config]) -> 
         return Decision(Matched(matches), bytes)
     if command.blocker:
         return _left_open(match, command.blocker, moment)
-    if (refusal := _consent_refusal(state, command)) is not None:
-        return _left_open(match, refusal.reason, moment)
     decided = merging.merge(state, command, moment)
     if isinstance(decided, Rejection) and decided.code is not StatusCode.ABORTED:
         return _left_open(match, decided.reason, moment)
@@ -114,19 +111,6 @@ def _carry_out(state: State, command: CarryOutMatch, moment: Moment[Config]) -> 
 def _left_open(match: Match, reason: str, moment: Moment[Config]) -> Decision:
     opened = match._replace(status=MatchStatus.OPEN, reason=reason, changed_at=moment.at)
     return Decision(Matched((opened,)), bytes)
-
-
-def _consent_refusal(state: State, command: CarryOutMatch) -> Rejection | None:
-    """Why the accounts of two members may not be one's: what any of them denied is denied."""
-    keepers = [one for one in state.members().values() if _is_of(one.member_id, one.survivor_id, command)]
-    decisions = privacy_rules.united({}, (state.privacy.decisions(one.member_id) for one in keepers))
-    accounts = (*state.accounts(command.survivor_id).values(), *state.accounts(command.merged_id).values())
-    domains = {account.domain for account in accounts}
-    return privacy_rules.stitching_refusal(state.config, domains, decisions)
-
-
-def _is_of(member_id: UUID, survivor_id: UUID | None, command: CarryOutMatch) -> bool:
-    return bool({member_id, survivor_id} & {command.survivor_id, command.merged_id})
 
 
 def _between(state: State, persons: list[Person]) -> list[Match]:

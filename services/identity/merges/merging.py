@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.identity import errors as identity_errors
 from services.identity.matches.evaluating import names_differ, person_of
@@ -10,6 +11,7 @@ from services.identity.merges import errors, moving, rules, seats, wire
 from services.identity.merges.changes import Rearranged
 from services.identity.merges.commands import MergeMembers
 from services.identity.merges.values import Merge
+from services.identity.privacy import rules as privacy_rules
 from services.identity.state import State
 from services.identity.values import Config, Member, Status
 from services.identity.wire import Place
@@ -31,6 +33,9 @@ def merge(state: State, command: MergeMembers, moment: Moment[Config]) -> Decide
     persons = person_of(state, survivor), person_of(state, merged)
     if (differing := names_differ(state.config, *persons)) is not None:
         return errors.real_names_differ(differing)
+    refusal = _stitching_refusal(state, survivor, merged)
+    if refusal is not None:
+        return refusal
     accounts = tuple(state.accounts(merged.member_id).values())
     routes = moving.routes_to(state, accounts, survivor, concerned.routes)
     moved = seats.moved(state, merged.member_id, survivor.member_id, concerned.group_ids, command.merge_id, moment.at)
@@ -79,6 +84,17 @@ def _by_merge(match: Match, made: Merge) -> Match:
         cause=made.cause,
         merge_id=made.merge_id,
     )
+
+
+def _stitching_refusal(state: State, *members: Member) -> Rejection | None:
+    """Why the accounts of members cannot be one member's: each of them agrees for the domains of its own accounts."""
+    own = {one.member_id: {account.domain for account in state.accounts(one.member_id).values()} for one in members}
+    together = len(set().union(*own.values()))
+    refusals = (
+        privacy_rules.stitching_refusal(state.config, domains, state.decisions(member_id), together)
+        for member_id, domains in own.items()
+    )
+    return next((refusal for refusal in refusals if refusal is not None), None)
 
 
 def _with_homes(survivor: Member, merged: Member) -> Member:

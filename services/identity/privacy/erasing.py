@@ -14,6 +14,7 @@ from services.identity.groups.changes import Changed
 from services.identity.groups.values import Invitation, InvitationStatus, Seat
 from services.identity.identifiers.operations import unlocked
 from services.identity.identifiers.values import NOWHERE, Identifier
+from services.identity.keys.values import DESTROYED
 from services.identity.privacy import errors, rules, wire
 from services.identity.privacy.changes import Erased, Forgotten
 from services.identity.privacy.commands import EraseMember, ForgetPersons
@@ -22,7 +23,7 @@ from services.identity.state import State
 from services.identity.values import ACCOUNT, Account, Config, Member, Route, Status
 
 NOTHING = b""
-"""What stands in place of a key and of what was sealed under it."""
+"""What stands in place of what was sealed."""
 
 
 def erase(state: State, command: EraseMember, moment: Moment[Config]) -> Decided:
@@ -73,7 +74,7 @@ def _is_all_known(state: State, command: EraseMember, member: Member, accounts: 
 
 def _nobody(member: Member) -> Member:
     """Without its key nothing can be read that was sealed under it, here or in a backup."""
-    return replace(member, status=Status.ERASED, data_key=NOTHING, attributes=NOTHING)
+    return replace(member, status=Status.ERASED, data_key=DESTROYED, attributes=NOTHING)
 
 
 def _of_nobody(account: Account, at: datetime) -> Account:

@@ -17,7 +17,7 @@ from services.identity.matches import queries as match_queries
 from services.identity.matches import wire as match_wire
 from services.identity.merges import queries as merge_queries
 from services.identity.merges import wire as merge_wire
-from services.identity.privacy import queries, wire
+from services.identity.privacy import known_by, queries, wire
 from services.identity.values import ACCOUNT, Config, Member
 from services.identity.vault import Box
 from services.identity.wire import SERVICE
@@ -33,7 +33,7 @@ async def records_of(
     platform: Platform[Config], members: Sequence[Member], boxes: Mapping[UUID, Box]
 ) -> AsyncIterator[pb.ExportMemberResponse]:
     """A member and those that were merged into it: of each what it is, its accounts, seats, invitations, merges,
-    matches and decisions, the former ones among them."""
+    decisions, identifiers, matches and who looked for it, the former ones among them."""
     for member in members:
         yield _record("member", identity_wire.member_message(member, boxes[member.member_id]))
         async for record in _records_of_one(platform, member, boxes):
@@ -55,6 +55,10 @@ async def _records_of_one(
         yield match
     async for consent in _consents(platform, member):
         yield consent
+    async for identifier in known_by.identifiers(platform, member, boxes[member.member_id]):
+        yield _told("identifier", identifier)
+    async for lookup in known_by.lookups(platform, member):
+        yield _told("lookup", lookup)
 
 
 async def _accounts(
@@ -123,8 +127,12 @@ async def _consents(platform: Platform[Config], member: Member) -> AsyncIterator
         after = (page[-1].domain, page[-1].purpose, page[-1].number)
 
 
+def _told(kind: str, fields: dict[str, object]) -> pb.ExportMemberResponse:
+    return pb.ExportMemberResponse(service=SERVICE, kind=kind, record_json=_json(fields))
+
+
 def _record(kind: str, message: Message) -> pb.ExportMemberResponse:
-    return pb.ExportMemberResponse(service=SERVICE, kind=kind, record_json=_json(_fields(message)))
+    return _told(kind, _fields(message))
 
 
 def _fields(message: Message) -> dict[str, object]:

@@ -6,8 +6,8 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.operations import Decided, Moment
-from services.identity.commands import IdentityCommand, LinkAccount
-from services.identity.matches.commands import CarryOutMatch
+from services.identity.commands import Homes, IdentityCommand, LinkAccount
+from services.identity.merges.commands import MergeMembers
 from services.identity.privacy import deciding, erasing, queries
 from services.identity.privacy.commands import EraseMember, ForgetPersons, PrivacyCommand, SetConsent
 from services.identity.privacy.values import Use
@@ -19,8 +19,12 @@ async def load(
     connection: asyncpg.Connection, partition: int, commands: Sequence[IdentityCommand], state: State
 ) -> None:
     """Read what commands concern of consents and erasures in one partition. Most read nothing."""
-    if deciding_members := _whose_consents(commands, state):
-        state.privacy.fill(await queries.load_consents(connection, [partition], deciding_members))
+    asked = {command.member_id for command in commands if isinstance(command, SetConsent)}
+    if joined := stitched(commands, state.config):
+        asked |= joined
+        asked |= {one.member_id for one in state.members().values() if one.survivor_id in joined}
+    if asked:
+        state.privacy.fill(await queries.load_consents(connection, [partition], list(asked)))
     for command in commands:
         if isinstance(command, EraseMember):
             await _load_erasure(connection, partition, command, state)
@@ -40,14 +44,13 @@ async def _load_erasure(connection: asyncpg.Connection, partition: int, command:
     )
 
 
-def _whose_consents(commands: Sequence[IdentityCommand], state: State) -> list[UUID]:
-    """Members whose decisions matter; stitching asks for them only where a purpose does."""
-    if not _asks_before_stitching(state.config):
-        return list({command.member_id for command in commands if isinstance(command, SetConsent)})
-    members = {command.member_id for command in commands if isinstance(command, SetConsent | LinkAccount)}
-    merging = {one for command in commands if isinstance(command, CarryOutMatch) for one in command.member_ids}
-    merged = {one.member_id for one in state.members().values() if merging & {one.member_id, one.survivor_id}}
-    return list(members | merged)
+def stitched(commands: Sequence[IdentityCommand], config: Config) -> set[UUID]:
+    """Members whose accounts are to be one member's; none where no purpose asks before that."""
+    if not _asks_before_stitching(config):
+        return set()
+    linked = {command.member_id for command in commands if isinstance(command, LinkAccount | Homes)}
+    merges = [command for command in commands if isinstance(command, MergeMembers)]
+    return linked | {one for command in merges for one in (command.survivor_id, command.merged_id)}
 
 
 def _asks_before_stitching(config: Config) -> bool:

@@ -41,6 +41,24 @@ PAGE_OF_CONSENTS = f"""
     ORDER BY domain, purpose, number
     LIMIT $6
 """
+PAGE_OF_IDENTIFIERS = """
+    SELECT identifier_id, type, value, is_demoted, verified_at, first_seen_at, last_seen_at, removed_at
+    FROM identifiers
+    WHERE partition = $1
+      AND member_id = $2
+      AND identifier_id > $3
+    ORDER BY identifier_id
+    LIMIT $4
+"""
+PAGE_OF_LOOKUPS = """
+    SELECT lookup_id, type, caller, looked_up_at
+    FROM lookups
+    WHERE partition = $1
+      AND member_id = $2
+      AND lookup_id > $3
+    ORDER BY lookup_id
+    LIMIT $4
+"""
 ENROLLED_THROUGH = """
     SELECT asked.member_id, found.domain
     FROM unnest($2::uuid[], $3::timestamptz[]) AS asked (member_id, enrolled_at)
@@ -155,6 +173,20 @@ async def page_of_consents(
     """At most `limit` decisions of a member after a place (domain, purpose, number); of some domains only, if given."""
     rows = await reader.fetch(PAGE_OF_CONSENTS, partition, member_id, *after, limit, domains)
     return [Consent(*row) for row in rows]
+
+
+async def page_of_identifiers(
+    reader: Reader, partition: int, member_id: UUID, after: UUID, limit: int
+) -> list[asyncpg.Record]:
+    """At most `limit` identifiers that were added to a member, removed ones too, after an ID, by ID."""
+    return list(await reader.fetch(PAGE_OF_IDENTIFIERS, partition, member_id, after, limit))
+
+
+async def page_of_lookups(
+    reader: Reader, partition: int, member_id: UUID, after: UUID, limit: int
+) -> list[asyncpg.Record]:
+    """At most `limit` look-ups of one partition that led to a member, after an ID, by ID."""
+    return list(await reader.fetch(PAGE_OF_LOOKUPS, partition, member_id, after, limit))
 
 
 async def enrolled_through(

@@ -44,9 +44,16 @@ def may_read(config: Config, domain: str, use: Use, decisions: Decisions) -> boo
     return all(is_granted(purpose, domain, decisions) for purpose in purposes)
 
 
-def stitching_refusal(config: Config, domains: Collection[str], decisions: Decisions) -> Rejection | None:
-    """Why accounts of these domains cannot belong to one member; those of one domain alone always can."""
-    if len(domains) < 2:
+def may_be_found(config: Config, domain: str, decisions: Decisions) -> bool:
+    """Whether who does not act in a domain may find whom it enrolled, by an identifier that it has already."""
+    return all(is_granted(purpose, domain, decisions) for purpose in needed(config, domain, Use.IDENTIFIERS))
+
+
+def stitching_refusal(
+    config: Config, domains: Collection[str], decisions: Decisions, together: int
+) -> Rejection | None:
+    """Why accounts of these domains cannot belong to a member that has accounts of so many `together`."""
+    if together < 2:
         return None
     for domain in sorted(domains):
         for purpose in needed(config, domain, Use.STITCHING):

@@ -18,6 +18,7 @@ from services.chassis.rpc import Call
 from services.chassis.telemetry import current_traceparent
 from services.chassis.verdicts import OK, Verdict
 from services.identity import errors as identity_errors
+from services.identity.keys.keyring import Keyring
 from services.identity.merges import errors as merge_errors
 from services.identity.neighbours import Neighbours
 from services.identity.people import People
@@ -40,9 +41,12 @@ TRIES = 5
 class PrivacyMethods:
     """The methods of the contract about consents, exports and erasures."""
 
-    def __init__(self, platform: Platform[Config], vault: Vault, people: People, neighbours: Neighbours) -> None:
+    def __init__(
+        self, platform: Platform[Config], vault: Vault, people: People, neighbours: Neighbours, keyring: Keyring
+    ) -> None:
         self._for = platform
         self._locks = vault
+        self._bunch = keyring
         self._humans = people
         self._others = neighbours
         self._erasures = Making(platform.pool, platform.settings.partitions, people, vault)
@@ -176,6 +180,8 @@ class PrivacyMethods:
             outcome = await self._done(command, call)
             if not (isinstance(outcome, Verdict) and outcome.code == OUTDATED):
                 break
+        if not validate_only:
+            self._bunch.drop(command.member_ids)
         return outcome
 
     async def _boxes_of(self, members: Iterable[Member]) -> dict[UUID, Box]:
@@ -183,11 +189,7 @@ class PrivacyMethods:
         found = {member.member_id: member for member in members}
         homes = frozenset[UUID]().union(*(member.homes for member in found.values()))
         found |= await self._humans.find(homes - found.keys())
-        return {
-            member_id: self._locks.member_box(member.data_key, member_id.bytes)
-            for member_id, member in found.items()
-            if member.status is not Status.ERASED
-        }
+        return await self._bunch.open(found.values())
 
     async def _existing(self, member_id: str) -> Member:
         """Whom an ID means, if that was not erased."""

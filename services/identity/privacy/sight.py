@@ -32,6 +32,17 @@ class Sight:
         """Whether it may read a member's attributes: they were given by the domain through which it was enrolled."""
         return self._reads(member_id, self.enrolled_through.get(member_id, ""), Use.ATTRIBUTES)
 
+    def reads_identifiers(self, member_id: UUID) -> bool:
+        """Whether it may read what a member is known by, which is of the domain through which it was enrolled."""
+        return self._reads(member_id, self.enrolled_through.get(member_id, ""), Use.IDENTIFIERS)
+
+    def finds(self, member_id: UUID) -> bool:
+        """Whether it may find a member by an identifier that it has already."""
+        domain = self.enrolled_through.get(member_id, "")
+        if self.config is None or self.caller.may_act_in(domain):
+            return True
+        return rules.may_be_found(self.config, domain, self.decisions.get(member_id, {}))
+
     def _reads(self, member_id: UUID, domain: str, use: Use) -> bool:
         if self.config is None or self.caller.may_act_in(domain):
             return True
@@ -48,8 +59,6 @@ async def sight_of(
     if caller.domains is ALL or not members:
         return Sight(caller)
     _, config = await configurations.current(pool)
-    if not any(purpose.needed_for for purpose in config.purposes.values()):
-        return Sight(caller, config)
     partitions = {member.partition for member in members}
     member_ids = [member.member_id for member in members]
     own: dict[UUID, dict[tuple[str, str], Consent]] = {}

@@ -19,6 +19,7 @@ from tessera.benefits.v1 import benefits_service_pb2
 from tessera.cli.console import Output, OutputOption, SuiteOption, out, table
 from tessera.cli.failures import dump
 from tessera.cli.running import run
+from tessera.cli.whole_file import whole_file
 from tessera.client import Client, connect
 from tessera.config.v1 import config_service_pb2
 from tessera.identity.v1 import identity_service_pb2, privacy_pb2
@@ -79,7 +80,7 @@ def export(
     suite: SuiteOption = None,
 ) -> None:
     """Write everything that all services hold on a member, one JSON object a line: service, kind, record."""
-    with output.open("w") if output else nullcontext(sys.stdout) as lines:
+    with whole_file(output) if output else nullcontext(sys.stdout) as lines:
         run(_export(member_id, lines, Path(suite) if suite else None))
 
 

@@ -3,7 +3,7 @@
 from services.chassis.migrations import create_audit_tables
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:
