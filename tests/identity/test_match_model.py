@@ -16,17 +16,17 @@ from services.chassis.verdicts import OK, Verdict
 from services.identity.identifiers.commands import AddIdentifier, RemoveIdentifier, VerifyIdentifier
 from services.identity.identifiers.keys import IndexKeys
 from services.identity.identifiers.values import Identifier, IdentifierType, Strength
+from services.identity.keys.values import Wrapped
 from services.identity.matches.commands import CarryOutMatch, MergeMatch, SettleMatch
 from services.identity.matches.values import Match, MatchPolicy, MatchStatus
 from services.identity.merges.commands import Concerned, UnmergeMember
 from services.identity.operations import OPERATIONS
 from services.identity.state import State
 from services.identity.values import Config, Member, Status
-from services.identity.vault import NONCE_BYTES, Vault
+from services.identity.vault import NONCE_BYTES, Box
 
 PARTITIONS = 4
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-VAULT = Vault(b"i" * 32, b"d" * 32)
 KEYS = IndexKeys({1: b"k" * 32}, 1)
 MEMBERS = [ids.hashed(bytes([number] * 16), number) for number in range(3)]
 NAMES = ("X1", "Y2")
@@ -93,7 +93,7 @@ class World:
                 one,
                 Status.ACTIVE,
                 AT + timedelta(days=number),
-                VAULT.new_data_key(one.bytes),
+                Wrapped(1, b""),
                 b"",
             )
             for number, one in enumerate(MEMBERS)
@@ -149,7 +149,7 @@ class World:
                 value=value,
                 indexes=KEYS.indexes(code, value),
                 nonce=bytes(NONCE_BYTES),
-                vault=VAULT,
+                keys=dict.fromkeys(MEMBERS, Box(bytes(32))),
                 verified=verified,
                 validate_only=False,
             )
