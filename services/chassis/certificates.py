@@ -56,13 +56,23 @@ class Certificates:
 
     def for_server(self) -> grpc.ServerCredentials:
         """Credentials that ask every client for a certificate, and look at the files at each handshake."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._configuration(), self._configuration, require_client_authentication=True
-        )
+        served = self.read()
 
-    def _configuration(self) -> grpc.ServerCertificateConfiguration:
-        material = self.read()
-        return grpc.ssl_server_certificate_configuration([(material.key, material.certificate)], material.authorities)
+        def if_changed() -> grpc.ServerCertificateConfiguration | None:
+            """gRPC replaces what it has by each configuration that it is given, while other handshakes may use it: that
+            has ended a process. So it is given none while the files are the same."""
+            nonlocal served
+            material = self.read()
+            if material is served:
+                return None
+            served = material
+            return _configuration(material)
+
+        return grpc.dynamic_ssl_server_credentials(
+            _configuration(served),
+            if_changed,  # type: ignore[arg-type]  # by its documentation it may be None
+            require_client_authentication=True,
+        )
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:
         try:
@@ -83,6 +93,10 @@ class Certificates:
         except (OSError, ValueError) as error:
             raise CertificateError(f"{authorities} holds no authorities: {error}") from None
         return Material(certificate.read_bytes(), key.read_bytes(), authorities.read_bytes())
+
+
+def _configuration(material: Material) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(material.key, material.certificate)], material.authorities)
 
 
 def certificates_of(settings: ServiceSettings) -> Certificates | None:

@@ -52,7 +52,9 @@ async def _until_known(shop: Up, process: subprocess.Popen[str], account: tuple[
         await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.reliability)]
+)
 @pytest.mark.parametrize("place", [PERSONS // 4, PERSONS + PERSONS // 4], ids=["enrolling", "linking"])
 async def test_it_goes_on_where_it_was_stopped(shop: Up, tmp_path: Path, number: signal.Signals, place: int) -> None:
     file, rows = _persons(tmp_path)

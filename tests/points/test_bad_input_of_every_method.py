@@ -16,7 +16,7 @@ from tests.points.builders import Refusal, Shop, open_shop, outcome, refusal_in,
 from tests.points.good_requests import CONVERSION, DOCUMENTS, GOOD, Given, Mutation, mutations, paths
 
 CONTRACT = Path(__file__).parents[2] / "protos" / "tessera" / "points" / "v1" / "points_service.proto"
-NOT_BOOKED = {"requests", "journal", "head"}
+NOT_BOOKED = {"requests", "journal", "head", "audit", "audit_head"}
 """A refusal is kept for those who ask again, and is in the chain."""
 MUTATIONS = mutations()
 OF_NO_DOMAIN = {"Forfeit", "SettlePartnerConversion"}

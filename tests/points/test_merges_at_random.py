@@ -375,7 +375,7 @@ async def live_once(seed: int) -> None:
         await live(shop, seed, STEPS, holds=seed % 2 == 1)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 8, 16, 29, 108, 145])
+@pytest.mark.parametrize("seed", [0, 16, 108, 145])
 async def test_every_person_has_what_its_accounts_have(seed: int) -> None:
     await live_once(seed)
 

@@ -115,7 +115,7 @@ async def _create(service: str, name: str, template: str) -> None:
     role = await create_role(service)
     connection = await asyncpg.connect(admin_dsn())
     try:
-        await connection.execute(f"CREATE DATABASE {name} OWNER {role} TEMPLATE {template} STRATEGY file_copy")
+        await connection.execute(f"CREATE DATABASE {name} OWNER {role} TEMPLATE {template} STRATEGY wal_log")
         await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     finally:
         await connection.close()

@@ -77,7 +77,9 @@ async def tell(feeds: Feeds, kind: str, what: Any) -> None:
 
 
 @pytest.mark.parametrize("rises_from", ["activity", "recording"])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.reliability) for seed in range(4, 12))]
+)
 async def test_everybody_has_what_is_theirs(seed: int, rises_from: str) -> None:
     async with start_suite("tiers", clock_start=at(START, 0)) as suite:
         await suite.publish("tiers", programme(), ladder_document(window=WINDOW, rises_from=rises_from))

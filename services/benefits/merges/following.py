@@ -46,14 +46,13 @@ def merged(work: Work, heard: MergeHeard) -> Outcome:
 
 
 def unmerged(work: Work, heard: UnmergeHeard) -> Outcome:
-    """What came through the accounts that go is the member's again, and what it used through none; with `whole` all
-    that was issued to it, too.
+    """What came through the accounts that go is the member's again; with `whole` all that was issued to it, too.
 
     Entitlements came through no account.
     """
     holder_id, member_id = heard.holder_id, heard.member_id
     leaving = {member_id, *heard.absorbed_ids} if heard.whole else set()
-    going = {member_id, *leaving} | {account.account_id for account in heard.accounts}
+    going = leaving | {account.account_id for account in heard.accounts}
     moved = _pass_entitlements(work, holder_id, member_id, lambda entitlement: entitlement.origin_id in leaving)
     quotas = _pass_quotas(work, holder_id, member_id, going.__contains__)
     changed = [_settle_once(work, each, heard.merge_id) for each in (holder_id, member_id)]
