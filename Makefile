@@ -10,8 +10,8 @@ MEASURED = import ensurepip, sys, timeit, venv; sys.version_info < (3, 11) and s
   print(int(1e6 * min(timeit.repeat("[str(n) for n in range(99999)]", number=1))), sys.executable)
 PYTHON ?= $(shell IFS=:; for folder in $$PATH; do for python in "$$folder"/python3.1[1-9] "$$folder"/python3; do \
   "$$python" -c '$(MEASURED)' 2>/dev/null; done; done | sort -n | sed 's/^[0-9]* //;q')
-# Options for pytest, for example PYTEST_ARGS="-k ledger". Four processes, each with a PostgreSQL of its own.
-PYTEST_ARGS ?= -n 4 --dist loadfile
+# Options for pytest, for example PYTEST_ARGS="-k ledger". Three processes, each with a PostgreSQL of its own.
+PYTEST_ARGS ?= -n 3 --dist loadfile
 # Where the contracts are that must not be broken: the published main branch, or else the local one.
 BASE ?= $(firstword $(foreach ref,origin/main main,$(shell git rev-parse --quiet --verify $(ref):protos >/dev/null 2>&1 && echo $(ref))))
 

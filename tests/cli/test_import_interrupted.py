@@ -53,7 +53,8 @@ async def _until_known(shop: Up, process: subprocess.Popen[str], account: tuple[
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.reliability)]
+    "number",
+    [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.reliability) for each in (signal.SIGINT, signal.SIGTERM))],
 )
 @pytest.mark.parametrize("place", [PERSONS // 4, PERSONS + PERSONS // 4], ids=["enrolling", "linking"])
 async def test_it_goes_on_where_it_was_stopped(shop: Up, tmp_path: Path, number: signal.Signals, place: int) -> None:

@@ -70,6 +70,7 @@ def test_another_slice_needs_another_suite(lived: Up) -> None:
     assert "has replayed the first 40 households" in done.stderr
 
 
+@pytest.mark.reliability
 def test_a_suite_on_the_real_clock_is_refused(tmp_path: Path) -> None:
     with started(tmp_path) as suite:
         suite.read_until(SERVING)
@@ -130,6 +131,7 @@ def test_a_caller_that_the_policy_does_not_name_gets_no_token(lived: Up) -> None
     assert "names no caller stranger" in done.stderr
 
 
+@pytest.mark.reliability
 async def test_killed_services_and_interruptions_change_no_figure(lived: Up, tmp_path: Path) -> None:
     """Each service is killed once in the middle of a day, and the replay itself is stopped twice."""
     kills = {10: "points", 20: "tiers", 30: "benefits", 40: "identity"}

@@ -164,12 +164,19 @@ def gives_the_first_back_first(patch: pytest.MonkeyPatch) -> None:
 
 
 QUICK: Sequence[Patch] = (
-    *(rounds_up, keeps_caps, keeps_what_was_held, forgets_requests, allows_one_more),
-    *(keeps_budgets, overfills_wallets, takes_silence_for_yes),
+    *(rounds_up, keeps_caps, keeps_what_was_held, forgets_requests),
+    *(keeps_budgets, overfills_wallets),
 )
 LONG: Sequence[Patch] = (
     *(burns_the_oldest, forgets_days, does_not_wait, forgets_orders, gives_the_first_back_first),
-    *(gives_beyond_budgets, forgets_levels, asks_partners_anew, corrects_scores_today),
+    *(
+        allows_one_more,
+        takes_silence_for_yes,
+        gives_beyond_budgets,
+        forgets_levels,
+        asks_partners_anew,
+        corrects_scores_today,
+    ),
 )
 
 

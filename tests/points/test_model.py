@@ -27,7 +27,9 @@ SEEDS = {SHANGHAI: 0, NEW_YORK: 1}
 MODEL = Path(__file__).with_name("model")
 
 
-@pytest.mark.parametrize("zone", [SHANGHAI, NEW_YORK], ids=lambda zone: zone.key)
+@pytest.mark.parametrize(
+    "zone", [pytest.param(SHANGHAI, marks=pytest.mark.reliability), NEW_YORK], ids=lambda zone: zone.key
+)
 def test_the_service_and_the_model_say_the_same(zone: ZoneInfo) -> None:
     print(f"seed {SEEDS[zone]}")
     assert live(8, 40, zone, SEEDS[zone]).operations > 500
