@@ -251,17 +251,20 @@ class PointsState:
         self._events.append(events.cap_used(key, used))
 
     def used(self, key: CapKey) -> int:
-        """How much of a cap is used by a member, and by those that were merged into it."""
+        """How much of a cap is used by a member, and by those that were merged into it.
+
+        One of them may have less than nothing: what an account drew may be counted by one and come back to another.
+        """
         used = self.cap_uses.get(key, 0)
         link = self.links.get(key.member_id)
         for each in link.merged if link is not None else ():
             used += self.elsewhere(each).cap_uses.get(key._replace(member_id=each), 0)
-        return used
+        return max(0, used)
 
     def draw_on_cap(self, member_id: UUID, key: CapKey, amount: int, moment: Moment[PointsConfig]) -> None:
         """Draw on a cap of a member or of its group, or give back to it."""
         if key.member_id == member_id:
-            self.put_cap_use(key, max(0, self.cap_uses.get(key, 0) + amount))
+            self.put_cap_use(key, self.cap_uses.get(key, 0) + amount)
         else:
             self.group_caps.add(moment.partition_of(key.member_id.int), key, amount)
 

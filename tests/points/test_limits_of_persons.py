@@ -287,6 +287,36 @@ async def test_what_comes_back_after_an_unmerge_lowers_what_the_account_has_now(
         assert await shop.findings() == []
 
 
+async def test_what_comes_back_after_accounts_came_again_gives_back_to_the_cap_once() -> None:
+    """One of the person's members counts what was drawn, another has recorded it."""
+    async with open_shop(unit(), CAPPED, at="2026-03-10") as shop:
+        survivor, merged = await two(shop)
+        await merge(shop, survivor, merged)
+        bought = await shop.earn(Member(survivor.uuid, merged.account_uuid, merged.domain), 50)
+        await unmerge(shop, survivor, merged)
+        await merge(shop, survivor, merged)
+        await shop.points.ReverseActivity(reverse(bought.activity_id))
+        assert await earned(shop, survivor, 100) == [100]
+        await unmerge(shop, survivor, merged)
+        assert await earned(shop, survivor, 10) == [0]
+        assert await earned(shop, merged, 100) == [100]
+        assert await shop.findings() == []
+
+
+async def test_an_unmerge_knows_what_accounts_drew_that_came_before_their_survivor() -> None:
+    """What was drawn through an account of the holder was recorded by the member that leaves, when that was the holder."""
+    async with open_shop(unit(), CAPPED, at="2026-03-10") as shop:
+        first, second = await two(shop)
+        await merge(shop, first, second)
+        await shop.earn(Member(first.uuid, second.account_uuid, second.domain), 20)
+        await unmerge(shop, first, second)
+        await merge(shop, second, first)
+        await unmerge(shop, second, first)
+        assert await earned(shop, first, 100) == [100]
+        assert await earned(shop, second, 100) == [80]
+        assert await shop.findings() == []
+
+
 async def counts(shop: Shop, *members: Member) -> list[int]:
     return [await shop.available(member, of) for member in members for of in ("points", "score")]
 

@@ -87,7 +87,7 @@ def _net(state: PointsState, member_id: UUID) -> dict[tuple[UUID, CapKey], int]:
 
 
 def _count(state: PointsState, key: CapKey, account_id: UUID, amount: int) -> None:
-    state.put_cap_use(key, max(0, state.cap_uses.get(key, 0) + amount))
+    state.put_cap_use(key, state.cap_uses.get(key, 0) + amount)
     _note(state, key, account_id, amount)
 
 

@@ -49,7 +49,8 @@ def wider(
     accounts = (*(account.account_id for account in heard.accounts), *heard.staying)
     since = counts.since(moment.config, moment.at)
     if missing:
-        return Wider(LoadProvenance(tuple(missing), accounts, _following(states, heard), since))
+        leaving = (heard.member_id, *heard.absorbed_ids) if heard.whole else ()
+        return Wider(LoadProvenance(tuple(missing), accounts, leaving, since))
     pairs = {(heard.holder_id, account_id) for account_id in _through_which(states, everybody)} - states.with_accounts
     return Wider(LoadOthers(accounts=tuple(sorted(pairs)))) if pairs else None
 
