@@ -12,7 +12,7 @@ from services.benefits.commands import ExpireEntitlements, IssueEntitlement, Iss
 from services.benefits.following import follow
 from services.benefits.issuing import expire, issue_listed, issue_monthly
 from services.benefits.merges import previews
-from services.benefits.merges.commands import LoadPersons, LoadReturn, Preview
+from services.benefits.merges.commands import LoadPersons, LoadReturn
 from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
 from services.benefits.naming import entitlement_id, entitlement_ids
 from services.benefits.redeeming import redeem, reverse
@@ -26,6 +26,7 @@ from services.benefits.values import (
     StandingChanged,
 )
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import Preview
 from services.chassis.operations import Decided, Moment, Operations
 from services.chassis.reading import Reading
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.points.activities import completion, parking, refunds, releasing
 from services.points.activities import operations as activities
@@ -34,7 +35,6 @@ from services.points.loading import load
 from services.points.merges import erasing, following, previews
 from services.points.merges.commands import NoteChecked
 from services.points.merges.elsewhere import elsewhere
-from services.points.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.merges.values import Merge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners

@@ -8,10 +8,11 @@ import asyncpg
 
 from services.chassis.civil import civil_day
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import Preview
 from services.chassis.reading import Reading
 from services.tiers import evaluation, events, queries, scoring
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
-from services.tiers.merges.commands import LoadPersons, LoadScored, Preview
+from services.tiers.merges.commands import LoadPersons, LoadScored
 from services.tiers.merges.loading import load_persons, persons_in
 from services.tiers.merges.queries import load_links
 from services.tiers.state import MemberUnit, Score, TiersState

@@ -10,7 +10,7 @@ from tests.support.plans import BEFORE, check_looks_up, plan_of
 
 QUERIES = {
     **{f"queries.{name}": getattr(queries, name) for name in ("_MEMBERS", "_DAYS", "_HISTORIES", "_ENTRIES")},
-    **{f"merges.{name}": getattr(merges, name) for name in ("_LINKS", "_SCORES", "_STANDINGS", "_FIND_LINKS")},
+    **{f"merges.{name}": getattr(merges, name) for name in ("_LINKS", "_SCORES", "_STANDINGS")},
     **{f"reads.{name}": getattr(reads, name) for name in ("_MEANT", "_STANDINGS")},
 }
 
