@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.benefits import errors, queries, rules, wire
-from services.benefits.values import BenefitsConfig, Member, MemberStatus, QuotaUse, Right
+from services.benefits.config import BenefitsConfig
+from services.benefits.values import Member, MemberStatus, QuotaUse, Right
 from services.chassis import ids
 from services.chassis.app import Platform
 from services.chassis.errors import Refused, Rejection

@@ -1,6 +1,7 @@
 """What the benefits service says of itself."""
 
 from services.benefits import queries
+from services.benefits.config import BenefitsConfig
 from services.benefits.documents import compile_documents
 from services.benefits.events import parse_identity_event, parse_tiers_event
 from services.benefits.jobs import jobs
@@ -8,7 +9,6 @@ from services.benefits.operations import OPERATIONS
 from services.benefits.servicer import BenefitsServicer
 from services.benefits.states import States
 from services.benefits.tables import METADATA
-from services.benefits.values import BenefitsConfig
 from services.chassis.app import Definition
 from services.chassis.member_records.servicer import member_records
 from tessera.benefits.v1 import benefits_service_pb2

@@ -1,24 +1,14 @@
 """What benefits makes of what identity and tiers tell."""
 
 from services.benefits import rules, standings
+from services.benefits.config import BenefitsConfig
+from services.benefits.heard import AccountLinked, AccountUnlinked, MemberEnrolled, StandingChanged, StatusChanged, Told
 from services.benefits.issuing import issue_grant
 from services.benefits.merges import following as merges
 from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
 from services.benefits.state import Draft
 from services.benefits.states import States, Work
-from services.benefits.values import (
-    LEVEL_UP,
-    MONTHLY,
-    Account,
-    AccountLinked,
-    AccountUnlinked,
-    BenefitsConfig,
-    MemberEnrolled,
-    MemberStatus,
-    StandingChanged,
-    StatusChanged,
-    Told,
-)
+from services.benefits.values import LEVEL_UP, MONTHLY, Account, MemberStatus
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decision, Moment, Wider
 

@@ -4,16 +4,10 @@ from datetime import datetime
 
 from services.benefits import errors, events, naming, rules, standings, wire
 from services.benefits.commands import ExpireEntitlements, IssueEntitlement, IssueMonthly
+from services.benefits.config import BenefitsConfig
 from services.benefits.merges.commands import meaning
 from services.benefits.state import Draft, State
-from services.benefits.values import (
-    LIST,
-    BenefitsConfig,
-    Entitlement,
-    EntitlementState,
-    Grant,
-    Member,
-)
+from services.benefits.values import LIST, Entitlement, EntitlementState, Grant, Member
 from services.chassis import ids
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Forwarded, Moment

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.benefits import queries, rules
 from services.benefits.commands import Command, ExpireEntitlements, IssueMonthly
-from services.benefits.values import Benefit, BenefitsConfig
+from services.benefits.config import Benefit, BenefitsConfig
 from services.chassis import civil
 from services.chassis.app import Platform
 from services.chassis.errors import Refused, from_status

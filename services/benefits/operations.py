@@ -9,7 +9,9 @@ import asyncpg
 
 from services.benefits import queries, rules
 from services.benefits.commands import ExpireEntitlements, IssueEntitlement, IssueMonthly, Redeem, ReverseRedemption
+from services.benefits.config import BenefitsConfig
 from services.benefits.following import follow
+from services.benefits.heard import AccountLinked, AccountUnlinked, StandingChanged
 from services.benefits.issuing import expire, issue_listed, issue_monthly
 from services.benefits.merges import previews
 from services.benefits.merges.commands import LoadPersons, LoadReturn
@@ -18,13 +20,7 @@ from services.benefits.naming import entitlement_id, entitlement_ids
 from services.benefits.redeeming import redeem, reverse
 from services.benefits.state import Draft, State
 from services.benefits.states import States, Work
-from services.benefits.values import (
-    LIST,
-    AccountLinked,
-    AccountUnlinked,
-    BenefitsConfig,
-    StandingChanged,
-)
+from services.benefits.values import LIST
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.member_records.commands import Preview
 from services.chassis.operations import Decided, Moment, Operations

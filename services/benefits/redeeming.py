@@ -2,11 +2,12 @@
 
 from services.benefits import errors, events, rules, wire
 from services.benefits.commands import Redeem, ReverseRedemption
+from services.benefits.config import Benefit, BenefitsConfig
 from services.benefits.merges.commands import meaning
 from services.benefits.merges.resolving import holder_of, used_entitlement
 from services.benefits.state import Draft, State
 from services.benefits.states import States, Work
-from services.benefits.values import Benefit, BenefitsConfig, Member, Redemption
+from services.benefits.values import Member, Redemption
 from services.chassis import idempotency
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection

@@ -8,6 +8,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.benefits import errors
+from services.benefits.config import Benefit, BenefitsConfig, LevelUp, Quota
+from services.benefits.heard import StandingChanged
 from services.benefits.merges.rules import sources_of, with_source
 from services.benefits.naming import entitlement_id
 from services.benefits.standings import Rise, standing_at
@@ -15,18 +17,13 @@ from services.benefits.values import (
     LEVEL_UP,
     MONTHLY,
     Account,
-    Benefit,
-    BenefitsConfig,
     Entitlement,
     EntitlementState,
     Grant,
-    LevelUp,
     Member,
     MemberStatus,
-    Quota,
     QuotaUse,
     Right,
-    StandingChanged,
 )
 from services.chassis import civil
 from services.chassis.errors import Rejection

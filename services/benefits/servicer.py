@@ -6,7 +6,8 @@ from uuid import UUID
 
 from services.benefits import commands, errors, naming, queries, rules, wire
 from services.benefits.checks import Checks
-from services.benefits.values import LIST, BenefitsConfig, Counts
+from services.benefits.config import BenefitsConfig
+from services.benefits.values import LIST, Counts
 from services.chassis import idempotency, ids, replies
 from services.chassis.access import require_domain
 from services.chassis.app import Platform

@@ -8,24 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.benefits import rules
+from services.benefits.config import Benefit, BenefitsConfig, LevelUp, Lifetime, Listed, Monthly, Quota
 from services.benefits.eligibility import Eligibility
+from services.benefits.heard import StandingChanged
 from services.benefits.standings import NOWHERE, Rise
-from services.benefits.values import (
-    Benefit,
-    BenefitsConfig,
-    Entitlement,
-    EntitlementState,
-    Grant,
-    LevelUp,
-    Lifetime,
-    Listed,
-    Member,
-    MemberStatus,
-    Monthly,
-    Quota,
-    QuotaUse,
-    StandingChanged,
-)
+from services.benefits.values import Entitlement, EntitlementState, Grant, Member, MemberStatus, QuotaUse
 from services.chassis.ids import new_id
 
 ZONE = ZoneInfo("America/New_York")

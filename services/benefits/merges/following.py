@@ -10,20 +10,13 @@ from uuid import UUID
 
 from services.benefits import events
 from services.benefits import rules as issue_rules
+from services.benefits.heard import StandingChanged
 from services.benefits.issuing import issue_grant
 from services.benefits.merges import rules
 from services.benefits.merges.commands import LoadPersons
 from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, Outcome, QuotaMoved, UnmergeHeard
 from services.benefits.states import Work
-from services.benefits.values import (
-    Account,
-    Entitlement,
-    EntitlementState,
-    Grant,
-    Member,
-    MemberStatus,
-    StandingChanged,
-)
+from services.benefits.values import Account, Entitlement, EntitlementState, Grant, Member, MemberStatus
 from services.chassis import ids
 from services.chassis.operations import Wider
 
