@@ -1,6 +1,6 @@
 """What the benefits service says of itself."""
 
-from services.benefits import queries
+from services.benefits import reads
 from services.benefits.config import BenefitsConfig
 from services.benefits.documents import compile_documents
 from services.benefits.events import parse_identity_event, parse_tiers_event
@@ -22,5 +22,5 @@ DEFINITION: Definition[States, BenefitsConfig] = Definition(
     servicer=BenefitsServicer,
     follows={"identity": parse_identity_event, "tiers": parse_tiers_event},
     jobs=jobs,
-    further=lambda platform: [member_records(platform, METADATA, queries.member)],
+    further=lambda platform: [member_records(platform, METADATA, reads.member)],
 )

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from services.benefits import events
-from services.benefits import rules as issue_rules
+from services.benefits.entitlements.operations import issue_grant
+from services.benefits.entitlements.rules import is_due
 from services.benefits.heard import StandingChanged
-from services.benefits.issuing import issue_grant
 from services.benefits.merges import rules
 from services.benefits.merges.commands import LoadPersons
 from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, Outcome, QuotaMoved, UnmergeHeard
@@ -62,7 +62,7 @@ def rose_before(
     where that one is not loaded."""
     assert member.leads_to is not None, "it was merged"
     as_served = member._replace(status=work.of(member.leads_to).member(member.leads_to).status)
-    due = [grant for grant in grants if issue_rules.is_due(grant, as_served, [standing], told.effective_from)]
+    due = [grant for grant in grants if is_due(grant, as_served, [standing], told.effective_from)]
     if due and member.leads_to not in work.state_of(member.leads_to).whole:
         return Wider(LoadPersons((member.leads_to,)))
     for grant in due:
