@@ -5,8 +5,8 @@ from uuid import UUID
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
+from services.tiers.standings.views import LadderView, StandingView
 from services.tiers.values import MEMBER, Ladder, Standing
-from services.tiers.views import LadderView, StandingView
 from tessera.tiers.v1 import tiers_service_pb2 as pb
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.chassis.ids import routing_of
-from services.tiers.state import Score
+from services.tiers.tally import Score
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from services.tiers import queries as tiers_queries
 from services.tiers.merges import queries
 from services.tiers.merges.commands import LoadPersons
 from services.tiers.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
-from services.tiers.state import Tally, TiersState
+from services.tiers.state import TiersState
+from services.tiers.tally import Tally
 
 
 def persons_in(commands: Iterable[Any]) -> set[UUID]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from services.tiers.merges.values import Link
-from services.tiers.queries import STANDING_COLUMNS, standing_of
+from services.tiers.standings.queries import STANDING_COLUMNS, standing_of
 from services.tiers.values import DayScore, Standing
 
 _LINKS = """
