@@ -9,8 +9,8 @@ from services.chassis.operations import Decided, Decision, Moment, Wider
 from services.points import wire
 from services.points.documents import PointsConfig
 from services.points.heard import MovedAccount, UnmergeHeard
-from services.points.merges import following
-from services.points.merges.elsewhere import person_loaded
+from services.points.merges import giving_back
+from services.points.merges.others import person_loaded
 from services.points.state_by_partition import StateByPartition
 from services.points.values import Hold
 from services.points.wallet import Wallet
@@ -79,10 +79,10 @@ def _unmerge(states: StateByPartition, command: PreviewUnmerge, moment: Moment[P
         staying=(),
         whole=command.whole,
     )
-    wider = following.wider(states, heard, moment)
+    wider = giving_back.wider(states, heard, moment)
     if wider is not None:
         return wider
-    given = following.given_back(states, heard, moment)
+    given = giving_back.given_back(states, heard, moment)
     effects = [
         pb.Effect(
             code="WALLET_CHANGES",
