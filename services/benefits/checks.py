@@ -12,8 +12,11 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.benefits import errors, queries, rules, wire
-from services.benefits.values import BenefitsConfig, Member, MemberStatus, QuotaUse, Right
+from services.benefits import errors, reads, wire
+from services.benefits.config import BenefitsConfig
+from services.benefits.redemptions.rules import No, Yes, judge
+from services.benefits.rules import member_refusal
+from services.benefits.values import Member, MemberStatus, QuotaUse, Right
 from services.chassis import ids
 from services.chassis.app import Platform
 from services.chassis.errors import Refused, Rejection
@@ -79,7 +82,7 @@ class Checks:
         asked = [questions[index] for index in moved]
         member_ids = [question.member_id for question in asked]
         partitions = [partition_of(member_id, self._partitions) for member_id in member_ids]
-        meant = await queries.leads_to(self._platform.pool, partitions, member_ids)
+        meant = await reads.leads_to(self._platform.pool, partitions, member_ids)
         again = [question._replace(member_id=meant.get(question.member_id, question.member_id)) for question in asked]
         given = dict(zip(moved, await self._answer_as_asked(again), strict=True))
         return [given.get(index, answer) for index, answer in enumerate(answers)]
@@ -88,12 +91,12 @@ class Checks:
         """Answer questions about members who are not merged; of those who are, say so."""
         pool = self._platform.pool
         member_ids, benefits, _ = zip(*questions, strict=True)
-        checked = await queries.checks(pool, self._partitions, member_ids, benefits, datetime.now(UTC))
+        checked = await reads.checks(pool, self._partitions, member_ids, benefits, datetime.now(UTC))
         config = await self._platform.configurations.at(pool, checked.config_version)
         case = Case(config, checked.config_version, checked.now)
         if any(config.asks_for_enrolment(benefit) for benefit in set(benefits)):
             partitions = [partition_of(member_id, self._partitions) for member_id in member_ids]
-            case.enrolments = await queries.enrolments(pool, partitions, member_ids)
+            case.enrolments = await reads.enrolments(pool, partitions, member_ids)
         rows_of_each = _by_question(checked.rows, len(questions))
         return [case.answer(question, rows) for question, rows in zip(questions, rows_of_each, strict=True)]
 
@@ -143,14 +146,14 @@ class Case:
             return _MERGED, None
         enrolled_at = self.enrolments.get(question.member_id)
         member = Member(question.member_id, status, enrolled_at, standing, upcoming)
-        refusal = rules.member_refusal(member)
+        refusal = member_refusal(member)
         if refusal is errors.MEMBER_UNKNOWN:
             return refusal, None
         if refusal is not None:
-            return wire.check_answer(rules.No(refusal), self._config_version), None
+            return wire.check_answer(No(refusal), self._config_version), None
         use = QuotaUse(question.member_id, question.benefit, period_start, used) if used is not None else None
-        judged = rules.judge(benefit, member, question.domain, self._now, rights, use)
-        entitlement_id = judged.entitlement_id if isinstance(judged, rules.Yes) else None
+        judged = judge(benefit, member, question.domain, self._now, rights, use)
+        entitlement_id = judged.entitlement_id if isinstance(judged, Yes) else None
         return wire.check_answer(judged, self._config_version), entitlement_id
 
 

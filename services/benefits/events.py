@@ -4,17 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from services.benefits.heard import AccountLinked, AccountUnlinked, MemberEnrolled, StandingChanged, StatusChanged, Told
 from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, UnmergeHeard
-from services.benefits.values import (
-    AccountLinked,
-    AccountUnlinked,
-    Entitlement,
-    MemberEnrolled,
-    Redemption,
-    StandingChanged,
-    StatusChanged,
-    Told,
-)
+from services.benefits.values import Entitlement, Redemption
 from services.chassis.clock import EPOCH, from_microseconds, to_microseconds
 from services.chassis.ids import from_bytes
 from tessera.benefits.v1 import event_pb2 as pb

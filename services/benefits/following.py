@@ -1,24 +1,15 @@
 """What benefits makes of what identity and tiers tell."""
 
-from services.benefits import rules, standings
-from services.benefits.issuing import issue_grant
+from services.benefits import standings
+from services.benefits.config import BenefitsConfig
+from services.benefits.entitlements.operations import issue_grant
+from services.benefits.entitlements.rules import grants_of_change, is_due
+from services.benefits.heard import AccountLinked, AccountUnlinked, MemberEnrolled, StandingChanged, StatusChanged, Told
 from services.benefits.merges import following as merges
 from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
 from services.benefits.state import Draft
 from services.benefits.states import States, Work
-from services.benefits.values import (
-    LEVEL_UP,
-    MONTHLY,
-    Account,
-    AccountLinked,
-    AccountUnlinked,
-    BenefitsConfig,
-    MemberEnrolled,
-    MemberStatus,
-    StandingChanged,
-    StatusChanged,
-    Told,
-)
+from services.benefits.values import LEVEL_UP, MONTHLY, Account, MemberStatus
 from services.chassis.feed_batch import FeedBatch
 from services.chassis.operations import Decision, Moment, Wider
 
@@ -72,11 +63,11 @@ def _change_standing(work: Work, told: StandingChanged, moment: Moment[BenefitsC
     member = draft.member(told.member_id)._replace(standing=standing, upcoming=upcoming)
     draft.members[told.member_id] = member
     then = standings.standing_of(intervals, told.effective_from)
-    grants = rules.grants_of_change(moment.config, told, rise)
+    grants = grants_of_change(moment.config, told, rise)
     if member.leads_to is not None:
         return merges.rose_before(work, member, [grant for grant in grants if grant.cause == LEVEL_UP], then, told)
     for grant in grants:
-        if rules.is_due(grant, member, [then], told.effective_from):
+        if is_due(grant, member, [then], told.effective_from):
             issued_at = told.effective_from if grant.cause == MONTHLY else max(moment.at, told.effective_from)
             issue_grant(draft, grant, member, issued_at, moment)
     return None

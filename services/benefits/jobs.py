@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.benefits import queries, rules
 from services.benefits.commands import Command, ExpireEntitlements, IssueMonthly
-from services.benefits.values import Benefit, BenefitsConfig
+from services.benefits.config import Benefit, BenefitsConfig
+from services.benefits.entitlements import queries
+from services.benefits.entitlements.rules import grants_of_month
 from services.chassis import civil
 from services.chassis.app import Platform
 from services.chassis.errors import Refused, from_status
@@ -52,7 +53,7 @@ class _Work:
     async def issue_monthly(self, instant: datetime) -> None:
         """Issue what the month that begins at an instant brings."""
         _, config = await self._platform.configurations.current(self._platform.pool)
-        benefits = [grant.benefit for grant in rules.grants_of_month(config.monthly, instant)]
+        benefits = [grant.benefit for grant in grants_of_month(config.monthly, instant)]
         if not benefits:
             return
         known = await queries.standings_of_active(self._platform.pool)

@@ -7,25 +7,23 @@ from uuid import UUID
 
 import asyncpg
 
-from services.benefits import queries, rules
+from services.benefits import queries
 from services.benefits.commands import ExpireEntitlements, IssueEntitlement, IssueMonthly, Redeem, ReverseRedemption
+from services.benefits.config import BenefitsConfig
+from services.benefits.entitlements.operations import expire, issue_listed, issue_monthly
+from services.benefits.entitlements.rules import grants_of_month
 from services.benefits.following import follow
-from services.benefits.issuing import expire, issue_listed, issue_monthly
+from services.benefits.heard import AccountLinked, AccountUnlinked, StandingChanged
 from services.benefits.merges import previews
-from services.benefits.merges.commands import LoadPersons, LoadReturn, Preview
+from services.benefits.merges.commands import LoadPersons, LoadReturn
 from services.benefits.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
 from services.benefits.naming import entitlement_id, entitlement_ids
-from services.benefits.redeeming import redeem, reverse
+from services.benefits.redemptions.operations import redeem, reverse
 from services.benefits.state import Draft, State
 from services.benefits.states import States, Work
-from services.benefits.values import (
-    LIST,
-    AccountLinked,
-    AccountUnlinked,
-    BenefitsConfig,
-    StandingChanged,
-)
+from services.benefits.values import LIST
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import Preview
 from services.chassis.operations import Decided, Moment, Operations
 from services.chassis.reading import Reading
 
@@ -155,7 +153,7 @@ def _collect(keys: _Keys, command: Any, config: BenefitsConfig) -> None:
 def _collect_monthly(keys: _Keys, command: IssueMonthly, config: BenefitsConfig) -> None:
     keys.members.update(command.member_ids)
     keys.standings.update(command.member_ids)
-    for grant in rules.grants_of_month(config.monthly, command.month_start):
+    for grant in grants_of_month(config.monthly, command.month_start):
         code = grant.benefit.code
         keys.benefits.add(code)
         keys.entitlements.update(
@@ -176,7 +174,7 @@ def _collect_told(keys: _Keys, told: Any, config: BenefitsConfig) -> None:
             keys.members.add(told.member_id)
             keys.standings.add(told.member_id)
             gifts = [benefit.code for benefit, _ in config.level_ups.get(told.ladder, ())]
-            monthly = [grant.benefit.code for grant in rules.grants_of_month(config.monthly, told.effective_from)]
+            monthly = [grant.benefit.code for grant in grants_of_month(config.monthly, told.effective_from)]
             for code in (*gifts, *monthly):
                 keys.benefits.add(code)
                 keys.issued.add((told.member_id, code))

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from services.benefits import commands, errors, naming, queries, rules, wire
+from services.benefits import commands, errors, naming, reads, wire
 from services.benefits.checks import Checks
-from services.benefits.values import LIST, BenefitsConfig, Counts
+from services.benefits.config import BenefitsConfig
+from services.benefits.rules import member_refusal
+from services.benefits.values import LIST, Counts
 from services.chassis import idempotency, ids, replies
 from services.chassis.access import require_domain
 from services.chassis.app import Platform
@@ -64,15 +66,15 @@ class BenefitsServicer:
         cursor = tokens.decode(request.page_token, call.method, call.caller.name, request)
         member_id = ids.decode(wire.MEMBER, request.member_id)
         partition = partition_of(member_id, self._platform.settings.partitions)
-        member = await queries.member(self._platform.pool, partition, member_id)
+        member = await reads.member(self._platform.pool, partition, member_id)
         if member is not None and member.leads_to is not None:
             member_id = member.leads_to
             partition = partition_of(member_id, self._platform.settings.partitions)
-        if rules.member_refusal(member) is errors.MEMBER_UNKNOWN:
+        if member_refusal(member) is errors.MEMBER_UNKNOWN:
             raise Refused(errors.MEMBER_UNKNOWN)
         size = request.page_size or DEFAULT_PAGE
         now = await self._platform.clock.now()
-        found = await queries.list_entitlements(
+        found = await reads.list_entitlements(
             self._platform.pool,
             partition,
             member_id,
@@ -120,7 +122,7 @@ class BenefitsServicer:
         """Counts of every benefit there is or was."""
         await self._platform.at_least.wait(request.at_least, call)
         _, config = await self._platform.configurations.current(self._platform.pool)
-        counts = await queries.summary(self._platform.pool, await self._platform.clock.now())
+        counts = await reads.summary(self._platform.pool, await self._platform.clock.now())
         names = sorted(config.benefits.keys() | counts.keys())
         response = pb.GetBenefitSummaryResponse()
         for name in names:

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.benefits.values import Interval, Member, MemberStatus, StandingChanged
+from services.benefits.heard import StandingChanged
+from services.benefits.values import Interval, Member, MemberStatus
 
 NOWHERE = "[]"
 """The standing of a member of whom tiers has told nothing."""

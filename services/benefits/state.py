@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.benefits.config import BenefitsConfig
 from services.benefits.standings import unheard
 from services.benefits.values import (
     Account,
-    BenefitsConfig,
     Counts,
     Entitlement,
     EntitlementState,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from services.benefits.config import BenefitsConfig
 from services.benefits.state import Draft, State
-from services.benefits.values import BenefitsConfig
 from services.chassis.operations import Moment
 from services.chassis.store import Rows
 

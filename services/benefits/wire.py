@@ -3,8 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.benefits.rules import No, Yes, state_at
-from services.benefits.values import BenefitsConfig, Entitlement, Redemption
+from services.benefits.config import BenefitsConfig
+from services.benefits.entitlements.rules import state_at
+from services.benefits.redemptions.rules import No, Yes
+from services.benefits.values import Entitlement, Redemption
 from services.chassis import ids
 from services.chassis.instants import timestamp
 from services.chassis.operations import Moment

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.activities import operations as activities
 from services.points.adjustments.commands import Adjust, ResolveAdjustment
 from services.points.budgets.commands import LoadBudgets
@@ -35,7 +36,6 @@ from services.points.gifts.commands import AcceptGift, CancelGift, Give
 from services.points.groups.commands import LoadGroupCaps, LoadSpends, LoadWallets
 from services.points.heard import MergeHeard, StandingHeard
 from services.points.merges.commands import LoadOthers, LoadProvenance, NoteChecked
-from services.points.merges.previews import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
 from services.points.partners.commands import (

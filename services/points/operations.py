@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.chassis.operations import Decided, Decision, Moment, Operations
 from services.points.activities import completion, parking, refunds, releasing
 from services.points.activities import operations as activities
@@ -31,10 +32,9 @@ from services.points.groups.values import GroupSeat
 from services.points.heard import AccountHeard, ErasureHeard, Heard, MemberHeard, MergeHeard, UnmergeHeard
 from services.points.keys import Command, CommandOfOne
 from services.points.loading import load
-from services.points.merges import erasing, following, previews
+from services.points.merges import erasing, following, giving_back, previews
 from services.points.merges.commands import NoteChecked
 from services.points.merges.elsewhere import elsewhere
-from services.points.merges.previews import PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.points.merges.values import Merge
 from services.points.movements import operations as movements
 from services.points.partners import operations as partners
@@ -91,7 +91,7 @@ def _follow(states: StateByPartition, batch: FeedBatch, moment: Moment[PointsCon
     heard = tuple(event for record in batch.records for event in record.events)
     merges = [event for event in heard if isinstance(event, MergeHeard)]
     for event in heard:
-        if isinstance(event, UnmergeHeard) and (wider := following.wider(states, event, moment, merges)) is not None:
+        if isinstance(event, UnmergeHeard) and (wider := giving_back.wider(states, event, moment, merges)) is not None:
             return wider
         if isinstance(event, ErasureHeard) and (wider := erasing.wider(states, event)) is not None:
             return wider
@@ -156,7 +156,7 @@ def _hear(states: StateByPartition, partition: int, event: Heard, moment: Moment
         case MergeHeard():
             following.merged(states, event)
         case UnmergeHeard():
-            for wallet in following.given_back(states, event, moment).wallets:
+            for wallet in giving_back.given_back(states, event, moment).wallets:
                 states.of_member(wallet.member_id).put_wallet(wallet)
             following.counted_apart(states, event)
             following.unmerged(states, event)

@@ -48,7 +48,7 @@ def _make_up(changes: Changes, ladder: Ladder, member_id: UUID, at: datetime) ->
 
 
 def _is_concerned(changes: Changes, ladder: Ladder, member_id: UUID, evaluated_at: datetime) -> bool:
-    """Whether a new definition is for a member: as `queries.find_anew` finds them, whatever this batch changed."""
+    """Whether a new definition is for a member: as `find_anew` of standings finds them, whatever this batch changed."""
     if changes.history((member_id, ladder.code)):
         return True
     day = ladder.day_judged_at(civil_day(evaluated_at, ladder.zone))

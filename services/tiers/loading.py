@@ -8,14 +8,17 @@ import asyncpg
 
 from services.chassis.civil import civil_day
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import Preview
 from services.chassis.reading import Reading
 from services.tiers import evaluation, events, queries, scoring
 from services.tiers.commands import EVALUATED_AT_ONCE, Evaluate
-from services.tiers.merges.commands import LoadPersons, LoadScored, Preview
+from services.tiers.merges.commands import LoadPersons, LoadScored
 from services.tiers.merges.loading import load_persons, persons_in
 from services.tiers.merges.queries import load_links
-from services.tiers.state import MemberUnit, Score, TiersState
+from services.tiers.standings import queries as standings
+from services.tiers.state import TiersState
 from services.tiers.states import States
+from services.tiers.tally import MemberUnit, Score
 from services.tiers.values import Entry, Ladder
 
 TiersCommand = FeedBatch | Evaluate | LoadScored | LoadPersons | Preview
@@ -64,18 +67,18 @@ async def _load_candidates(
     """Who might change at evaluations."""
     reading = Reading(connection, partition)
     queries.read_evaluations(reading, state.evaluated)
-    candidates: list[tuple[Evaluate, Ladder, list[queries.Found]]] = []
+    candidates: list[tuple[Evaluate, Ladder, list[standings.Found]]] = []
     for command in evaluations:
         ladder = state.config.ladders.get(command.ladder)
         if ladder is not None:
-            due: list[queries.Found] = []
+            due: list[standings.Found] = []
             candidates.append((command, ladder, due))
-            queries.read_due(reading, ladder, command.at, EVALUATED_AT_ONCE, due)
+            standings.read_due(reading, ladder, command.at, EVALUATED_AT_ONCE, due)
     await reading.run()
     for command, ladder, found in candidates:
         if evaluation.is_anew(ladder, state.evaluated.get(ladder.code)):
             day = _day_judged(ladder, command)
-            found = await queries.find_anew(connection, partition, ladder, day, command.after, EVALUATED_AT_ONCE)
+            found = await standings.find_anew(connection, partition, ladder, day, command.after, EVALUATED_AT_ONCE)
         state.candidates[ladder.code, command.at, command.after] = [candidate.member_id for candidate in found]
         _take_over(found, state)
 
@@ -98,7 +101,7 @@ async def _load_scored(
     """Where those who scored stand, and what their scores are added to."""
     wanted = _wanted(scores, evaluations, state)
     if wanted:
-        _take_over(await queries.load_standings(connection, partition, wanted), state)
+        _take_over(await standings.load_standings(connection, partition, wanted), state)
     others = {score.member_id for score in scores} - {each.member_id for each in wanted}
     if others:
         state.links |= {link.member_id: link for link in await load_links(connection, partition, others)}
@@ -109,7 +112,7 @@ async def _load_scored(
     await _load_what_is_contradicted(connection, partition, scores, evaluations, state)
 
 
-def _wanted(scores: Iterable[Score], evaluations: Sequence[Evaluate], state: TiersState) -> list[queries.Wanted]:
+def _wanted(scores: Iterable[Score], evaluations: Sequence[Evaluate], state: TiersState) -> list[standings.Wanted]:
     """The standings that scores may change, with the scores that windows of the batch may look at."""
     entries: dict[MemberUnit, list[Entry]] = {}
     for member_id, unit, entry, _ in scores:
@@ -128,7 +131,7 @@ def _wanted(scores: Iterable[Score], evaluations: Sequence[Evaluate], state: Tie
                     day = min(day, _day_judged(ladder, command))
             kept_level = ladder.levels[-1].code if only_raise else None
             first_day = ladder.window.first_day(day)
-            wanted.append(queries.Wanted(member_id, ladder.code, unit, first_day, kept_level, until, all_known))
+            wanted.append(standings.Wanted(member_id, ladder.code, unit, first_day, kept_level, until, all_known))
     return wanted
 
 
@@ -136,7 +139,7 @@ def _day_judged(ladder: Ladder, command: Evaluate) -> date:
     return ladder.day_judged_at(civil_day(command.at, ladder.zone))
 
 
-def _take_over(found: Iterable[queries.Found], state: TiersState) -> None:
+def _take_over(found: Iterable[standings.Found], state: TiersState) -> None:
     for member_id, ladder, unit, standing, evaluated, last_day, last_row, scores, known_until, link in found:
         tally = state.tally((member_id, unit))
         tally.scores.update(scores)
@@ -174,7 +177,7 @@ async def _load_what_is_contradicted(
     ladders = [(key, ladder) for key in late for ladder in _ladders(key[1], state)]
     histories = [(key[0], ladder.code, late[key]) for key, ladder in ladders]
     renewed: set[tuple[UUID, str]] = set()
-    for standing in await queries.load_histories(connection, partition, histories):
+    for standing in await standings.load_histories(connection, partition, histories):
         of_member = (standing.member_id, standing.ladder)
         before = state.standings[of_member] if of_member in renewed else ()
         renewed.add(of_member)

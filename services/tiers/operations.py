@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import Preview
 from services.chassis.operations import Decided, Decision, Moment, Operations, Wider
 from services.tiers import evaluation, events, scoring
 from services.tiers.commands import Evaluate
 from services.tiers.loading import TiersCommand, load
 from services.tiers.merges import following, previews
-from services.tiers.merges.commands import Preview
 from services.tiers.merges.resolving import resolve
 from services.tiers.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
 from services.tiers.state import Changes

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from services.chassis.civil import civil_day
 from services.tiers import rules
 from services.tiers.events import HeardOfPoints, Reversed, Scored, TakenBack
-from services.tiers.state import Changes, MemberUnit, Score, Tally, rank_of
+from services.tiers.state import Changes, rank_of
+from services.tiers.tally import MemberUnit, Score, Tally
 from services.tiers.values import Config, Entry, Evaluated, Ladder, Standing, Step
 
 

@@ -13,9 +13,10 @@ from services.chassis.instants import checked_instant
 from services.chassis.partitions import partition_of
 from services.chassis.rpc import Call
 from services.chassis.validation import item_rejection
-from services.tiers import errors, reads, wire
+from services.tiers import errors, wire
+from services.tiers.standings import reads
+from services.tiers.standings.views import StandingView, ladder_view, latest_standing_view, standing_view
 from services.tiers.values import Config, Ladder
-from services.tiers.views import StandingView, ladder_view, latest_standing_view, standing_view
 from tessera.tiers.v1 import tiers_service_pb2 as pb
 
 ERROR_DOMAIN = "tiers.tessera"

@@ -12,7 +12,6 @@ from services.chassis.civil import add_months, civil_day, start_of_day
 
 MEMBER = "member"
 """The prefix of members' IDs."""
-ACCOUNT = "account"
 """The prefix of accounts' IDs."""
 
 _DAY = timedelta(days=1)

@@ -5,19 +5,14 @@ from uuid import UUID
 
 from services.chassis import ids
 from services.chassis.instants import timestamp
-from services.tiers.values import ACCOUNT, MEMBER, Ladder, Standing
-from services.tiers.views import LadderView, StandingView
+from services.tiers.standings.views import LadderView, StandingView
+from services.tiers.values import MEMBER, Ladder, Standing
 from tessera.tiers.v1 import tiers_service_pb2 as pb
 
 
 def member_of(text: str) -> UUID:
     """The ID of a member; the contract has checked its form."""
     return ids.decode(MEMBER, text)
-
-
-def account_of(text: str) -> UUID:
-    """The ID of an account; the contract has checked its form."""
-    return ids.decode(ACCOUNT, text)
 
 
 def fill_standing(message: pb.Standing, view: StandingView) -> None:

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from services.benefits import queries
+from services.benefits import queries, reads
 from tests.support.plans import BEFORE, check_looks_up, plan_of
 
 NAMES = [
-    "_MEMBERS",
+    "MEMBERS",
     "_ACCOUNTS",
     "_INTERVALS",
     "_REDEMPTIONS",
@@ -17,7 +17,6 @@ NAMES = [
     "_COUNTS",
     "_ENTITLEMENTS_OF_MEMBERS",
     "_QUOTA_USES_OF_MEMBERS",
-    "_LEADS_TO",
 ]
 """Every query with which a batch is loaded."""
 
@@ -29,8 +28,13 @@ async def test_no_query_reads_a_whole_partition(name: str, before: str) -> None:
 
 
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+async def test_whom_ids_mean_is_looked_up(before: str) -> None:
+    check_looks_up(await plan_of("benefits", reads._LEADS_TO, before))
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
 async def test_a_check_looks_up_what_it_asks_for(before: str) -> None:
-    plan = await plan_of("benefits", queries._CHECKS, before)
+    plan = await plan_of("benefits", reads._CHECKS, before)
     assert re.findall(r"Index Scan using (\w+)", plan) == [
         "head_pkey",
         "members_pkey",

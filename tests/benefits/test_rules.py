@@ -7,25 +7,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.benefits import rules
+from services.benefits.config import Benefit, BenefitsConfig, LevelUp, Lifetime, Listed, Monthly, Quota
 from services.benefits.eligibility import Eligibility
-from services.benefits.standings import NOWHERE, Rise
-from services.benefits.values import (
-    Benefit,
-    BenefitsConfig,
-    Entitlement,
-    EntitlementState,
-    Grant,
-    LevelUp,
-    Lifetime,
-    Listed,
-    Member,
-    MemberStatus,
-    Monthly,
-    Quota,
-    QuotaUse,
-    StandingChanged,
+from services.benefits.entitlements.rules import (
+    INSTANT,
+    grants_of_change,
+    grants_of_month,
+    is_due,
+    issue,
+    lifetime,
+    rights_of,
+    state_at,
 )
+from services.benefits.heard import StandingChanged
+from services.benefits.redemptions import rules
+from services.benefits.standings import NOWHERE, Rise
+from services.benefits.values import Entitlement, EntitlementState, Grant, Member, MemberStatus, QuotaUse
 from services.chassis.ids import new_id
 
 ZONE = ZoneInfo("America/New_York")
@@ -54,7 +51,7 @@ def benefit(**fields: Any) -> Benefit:
 
 def entitlement(**fields: Any) -> Entitlement:
     """One that is good for one use and has no end, unless the fields say otherwise."""
-    issued = rules.issue(Grant(benefit(), "list", ""), MEMBER.member_id, NOW - DAY, NOW, 1)
+    issued = issue(Grant(benefit(), "list", ""), MEMBER.member_id, NOW - DAY, NOW, 1)
     assert isinstance(issued, Entitlement)
     return issued._replace(entitlement_id=new_id(5))._replace(**fields)
 
@@ -67,7 +64,7 @@ def new_york(*civil: int) -> datetime:
 def judge(
     given: Benefit, at: datetime, *entitlements: Entitlement, use: QuotaUse | None = None
 ) -> rules.Yes | rules.No:
-    return rules.judge(given, MEMBER, "cafe", at, rules.rights_of(entitlements, at), use)
+    return rules.judge(given, MEMBER, "cafe", at, rights_of(entitlements, at), use)
 
 
 class TestQuotas:
@@ -130,8 +127,8 @@ class TestCoupons:
 
     def test_an_entitlement_ends_with_its_last_instant_whatever_is_booked(self) -> None:
         ending = entitlement(valid_until=NOW)
-        assert rules.state_at(ending, NOW - rules.INSTANT) is EntitlementState.GRANTED
-        assert rules.state_at(ending, NOW) is EntitlementState.EXPIRED
+        assert state_at(ending, NOW - INSTANT) is EntitlementState.GRANTED
+        assert state_at(ending, NOW) is EntitlementState.EXPIRED
         refused = judge(benefit(), NOW, ending)
         assert isinstance(refused, rules.No)
         assert refused.rejection.reason == "NOT_ENTITLED"
@@ -184,19 +181,19 @@ class TestLifetimes:
     def test_days_months_and_years_are_civil_and_hours_are_not(self, life: Lifetime, ends_at: datetime | None) -> None:
         """Issued an hour before the clocks go forward, on a day of 23 hours."""
         issued_at = new_york(2026, 3, 8, 1)
-        assert rules.lifetime(benefit(lifetime=life), issued_at) == (issued_at, ends_at)
+        assert lifetime(benefit(lifetime=life), issued_at) == (issued_at, ends_at)
 
     def test_a_month_from_the_31st_is_clamped(self) -> None:
-        _, ends_at = rules.lifetime(benefit(lifetime=Lifetime(months=1)), new_york(2026, 1, 31, 12))
+        _, ends_at = lifetime(benefit(lifetime=Lifetime(months=1)), new_york(2026, 1, 31, 12))
         assert ends_at == new_york(2026, 2, 28)
 
     def test_fixed_instants_do_not_depend_on_the_issue(self) -> None:
         life = Lifetime(starts_at=NOW + DAY, ends_at=NOW + 2 * DAY)
-        assert rules.lifetime(benefit(lifetime=life), NOW) == (NOW + DAY, NOW + 2 * DAY)
+        assert lifetime(benefit(lifetime=life), NOW) == (NOW + DAY, NOW + 2 * DAY)
 
     def test_nothing_is_issued_whose_time_is_over(self) -> None:
         over = benefit(lifetime=Lifetime(ends_at=NOW))
-        refused = rules.issue(Grant(over, "list", ""), MEMBER.member_id, NOW, NOW, 1)
+        refused = issue(Grant(over, "list", ""), MEMBER.member_id, NOW, NOW, 1)
         assert not isinstance(refused, Entitlement)
         assert refused.reason == "OUTSIDE_VALIDITY"
 
@@ -210,7 +207,7 @@ def gifts(kind: Any, rise: Rise, levels: Sequence[str] = LEVELS) -> list[str]:
     gift = benefit(ways=(way,))
     config = BenefitsConfig({"coffee": gift}, {"shopper": ((gift, way),)}, (), (ZONE,))
     told = StandingChanged(MEMBER.member_id, "shopper", LEVELS[rise.rank], rise.rank, NOW)
-    return [grant.reference for grant in rules.grants_of_change(config, told, rise)]
+    return [grant.reference for grant in grants_of_change(config, told, rise)]
 
 
 class TestGifts:
@@ -240,26 +237,26 @@ class TestGifts:
         gift = benefit(ways=(way,))
         config = BenefitsConfig({"coffee": gift}, {"shopper": ((gift, way),)}, (), (ZONE,))
         told = StandingChanged(MEMBER.member_id, "shopper", "diamond", 4, NOW)
-        assert rules.grants_of_change(config, told, Rise(ordinal=1, highest_before=1, rank=4)) == []
+        assert grants_of_change(config, told, Rise(ordinal=1, highest_before=1, rank=4)) == []
 
 
 class TestMonths:
     def test_a_month_begins_at_its_first_civil_instant(self) -> None:
         monthly = benefit(ways=(Monthly(),))
-        (grant,) = rules.grants_of_month([monthly], new_york(2026, 4, 1))
+        (grant,) = grants_of_month([monthly], new_york(2026, 4, 1))
         assert grant.reference == "2026-04"
-        assert rules.grants_of_month([monthly], new_york(2026, 4, 1) + rules.INSTANT) == []
-        assert rules.grants_of_month([monthly], datetime(2026, 4, 1, tzinfo=UTC)) == []
+        assert grants_of_month([monthly], new_york(2026, 4, 1) + INSTANT) == []
+        assert grants_of_month([monthly], datetime(2026, 4, 1, tzinfo=UTC)) == []
 
     def test_who_enrolled_later_gets_nothing_for_the_month_before(self) -> None:
         grant = Grant(benefit(ways=(Monthly(),)), "monthly", "2026-03")
-        assert not rules.is_due(grant, MEMBER._replace(enrolled_at=NOW + DAY), [NOWHERE], NOW)
-        assert rules.is_due(grant, MEMBER._replace(enrolled_at=NOW), [NOWHERE], NOW)
+        assert not is_due(grant, MEMBER._replace(enrolled_at=NOW + DAY), [NOWHERE], NOW)
+        assert is_due(grant, MEMBER._replace(enrolled_at=NOW), [NOWHERE], NOW)
 
     @pytest.mark.parametrize("status", [MemberStatus.SUSPENDED, MemberStatus.CLOSED])
     def test_suspended_and_closed_members_get_nothing(self, status: MemberStatus) -> None:
         grant = Grant(benefit(ways=(Monthly(),)), "monthly", "2026-03")
-        assert not rules.is_due(grant, MEMBER._replace(status=status), [NOWHERE], NOW)
+        assert not is_due(grant, MEMBER._replace(status=status), [NOWHERE], NOW)
 
 
 class TestEligibility:

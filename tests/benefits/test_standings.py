@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.benefits import standings
-from services.benefits.values import Interval, StandingChanged
+from services.benefits.heard import StandingChanged
+from services.benefits.values import Interval
 from services.chassis.ids import new_id
 
 MEMBER_ID = new_id(1)

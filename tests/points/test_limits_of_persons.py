@@ -304,7 +304,7 @@ async def test_what_comes_back_after_accounts_came_again_gives_back_to_the_cap_o
 
 
 async def test_an_unmerge_knows_what_accounts_drew_that_came_before_their_survivor() -> None:
-    """What was drawn through an account of the holder was recorded by the member that leaves, when that was the holder."""
+    """What came through an account of the holder was recorded by the member that leaves, when that was the holder."""
     async with open_shop(unit(), CAPPED, at="2026-03-10") as shop:
         first, second = await two(shop)
         await merge(shop, first, second)

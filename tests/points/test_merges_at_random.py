@@ -382,4 +382,3 @@ async def test_every_person_has_what_its_accounts_have(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(200))
 async def test_every_person_has_what_its_accounts_have_in_many_lives(seed: int) -> None:
     await live_once(seed)
-

@@ -13,7 +13,8 @@ from services.chassis.clock import from_microseconds
 from services.chassis.operations import Moment
 from services.tiers import evaluation, rules, scoring
 from services.tiers.commands import Evaluate
-from services.tiers.state import Changes, Score, Tally, TiersState
+from services.tiers.state import Changes, TiersState
+from services.tiers.tally import Score, Tally
 from services.tiers.values import Config, Entry, Ladder
 from tessera.events.v1 import event_feed_pb2, journal_pb2
 from tessera.tiers.v1 import event_pb2

@@ -1,10 +1,9 @@
-"""What commands mean that were sent to an old ID, what is loaded along with others, and previews."""
+"""What commands mean that were sent to an old ID, and what is loaded along with others."""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.benefits.commands import IssueEntitlement, Redeem
-from services.benefits.merges.values import UnmergeHeard
 from services.benefits.naming import entitlement_id, redemption_id
 from services.benefits.values import LIST
 from services.chassis.ids import routing_of
@@ -49,64 +48,3 @@ class LoadPersons:
     def owners(self) -> tuple[int, ...]:
         """The members."""
         return tuple(map(routing_of, self.member_ids))
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewMerge:
-    """Tell what a merge would do. Nothing is recorded."""
-
-    survivor_id: UUID
-    merged_id: UUID
-    request: None = None
-    validate_only: bool = True
-
-    @property
-    def member_ids(self) -> tuple[UUID, ...]:
-        """Both members."""
-        return (self.survivor_id, self.merged_id)
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """Both members."""
-        return tuple(map(routing_of, self.member_ids))
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewUnmerge:
-    """Tell what an unmerge would do. Nothing is recorded."""
-
-    heard: UnmergeHeard
-    request: None = None
-    validate_only: bool = True
-
-    @property
-    def member_ids(self) -> tuple[UUID, ...]:
-        """All members concerned."""
-        return self.heard.member_ids
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """All members concerned."""
-        return tuple(map(routing_of, self.member_ids))
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewErasure:
-    """Tell what an erasure would do. Nothing is recorded."""
-
-    member_id: UUID
-    request: None = None
-    validate_only: bool = True
-
-    @property
-    def member_ids(self) -> tuple[UUID, ...]:
-        """The member."""
-        return (self.member_id,)
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return tuple(map(routing_of, self.member_ids))
-
-
-Preview = PreviewMerge | PreviewUnmerge | PreviewErasure

@@ -9,21 +9,14 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from services.benefits import events
-from services.benefits import rules as issue_rules
-from services.benefits.issuing import issue_grant
+from services.benefits.entitlements.operations import issue_grant
+from services.benefits.entitlements.rules import is_due
+from services.benefits.heard import StandingChanged
 from services.benefits.merges import rules
 from services.benefits.merges.commands import LoadPersons
 from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, Outcome, QuotaMoved, UnmergeHeard
 from services.benefits.states import Work
-from services.benefits.values import (
-    Account,
-    Entitlement,
-    EntitlementState,
-    Grant,
-    Member,
-    MemberStatus,
-    StandingChanged,
-)
+from services.benefits.values import Account, Entitlement, EntitlementState, Grant, Member, MemberStatus
 from services.chassis import ids
 from services.chassis.operations import Wider
 
@@ -69,7 +62,7 @@ def rose_before(
     where that one is not loaded."""
     assert member.leads_to is not None, "it was merged"
     as_served = member._replace(status=work.of(member.leads_to).member(member.leads_to).status)
-    due = [grant for grant in grants if issue_rules.is_due(grant, as_served, [standing], told.effective_from)]
+    due = [grant for grant in grants if is_due(grant, as_served, [standing], told.effective_from)]
     if due and member.leads_to not in work.state_of(member.leads_to).whole:
         return Wider(LoadPersons((member.leads_to,)))
     for grant in due:

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from services.benefits import wire
 from services.benefits.merges import following
-from services.benefits.merges.commands import LoadPersons, Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
-from services.benefits.merges.values import ErasureHeard, MergeHeard, Outcome
+from services.benefits.merges.commands import LoadPersons
+from services.benefits.merges.values import ErasureHeard, MergeHeard, MovedAccount, Outcome, UnmergeHeard
 from services.benefits.states import Work
 from services.chassis import ids
+from services.chassis.member_records.commands import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.chassis.operations import Decided, Decision, Wider
 from tessera.records.v1 import member_records_pb2 as pb
 
@@ -39,7 +40,15 @@ def _merge(work: Work, command: PreviewMerge) -> Decided:
 def _unmerge(work: Work, command: PreviewUnmerge) -> Decided:
     if (wider := _not_loaded(work, command.member_ids)) is not None:
         return wider
-    outcome = following.unmerged(work, command.heard)
+    heard = UnmergeHeard(
+        merge_id=None,
+        holder_id=command.holder_id,
+        member_id=command.member_id,
+        absorbed_ids=command.absorbed_ids,
+        accounts=tuple(MovedAccount(each, "") for each in command.account_ids),
+        whole=command.whole,
+    )
+    outcome = following.unmerged(work, heard)
     effects = [
         *_moved(outcome, "ENTITLEMENTS_GIVEN_BACK"),
         *_changed(outcome),

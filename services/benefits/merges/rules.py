@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.benefits.values import LEVEL_UP, Benefit, Entitlement, EntitlementState, LevelUp, QuotaUse
+from services.benefits.config import Benefit, LevelUp
+from services.benefits.values import LEVEL_UP, Entitlement, EntitlementState, QuotaUse
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _GRANTED, _REVOKED = int(EntitlementState.GRANTED), int(EntitlementState.REVOKED)

@@ -18,7 +18,7 @@ from services.points.groups.commands import LoadSpends, LoadWallets
 from services.points.groups.values import PooledSpend
 from services.points.members import member_rejection, status_rejection
 from services.points.merges.drawing import send_home, wallets_without_debt
-from services.points.merges.elsewhere import left, not_loaded
+from services.points.merges.others import left, not_loaded
 from services.points.state import PointsState
 from services.points.state_by_partition import StateByPartition
 from services.points.units import Unit

@@ -11,7 +11,7 @@ from services.chassis.operations import Moment, Wider
 from services.points.documents import PointsConfig
 from services.points.groups.commands import LoadWallets
 from services.points.heard import CLOSED, ErasureHeard
-from services.points.merges.elsewhere import person_loaded
+from services.points.merges.others import person_loaded
 from services.points.movements.rules import forfeit
 from services.points.state_by_partition import StateByPartition
 from services.points.wallet import Wallet

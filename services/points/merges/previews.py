@@ -1,83 +1,21 @@
 """What a merge, an unmerge or an erasure would do to wallets: decided by the rules that then do it, and not applied."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from services.chassis import ids
-from services.chassis.ids import routing_of
+from services.chassis.member_records.commands import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.chassis.operations import Decided, Decision, Moment, Wider
 from services.points import wire
 from services.points.documents import PointsConfig
-from services.points.heard import UnmergeHeard
-from services.points.merges import following
-from services.points.merges.elsewhere import person_loaded
+from services.points.heard import MovedAccount, UnmergeHeard
+from services.points.merges import giving_back
+from services.points.merges.others import person_loaded
 from services.points.state_by_partition import StateByPartition
 from services.points.values import Hold
 from services.points.wallet import Wallet
 from services.points.wallets.lots import held, settle
 from tessera.records.v1 import member_records_pb2 as pb
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewMerge:
-    """Tell what a merge would do. Nothing is recorded."""
-
-    survivor_id: UUID
-    merged_id: UUID
-    request: None = None
-    validate_only: bool = True
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """Both members."""
-        return (routing_of(self.survivor_id), routing_of(self.merged_id))
-
-    @property
-    def member_ids(self) -> tuple[UUID, ...]:
-        """Both members."""
-        return (self.survivor_id, self.merged_id)
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewUnmerge:
-    """Tell what an unmerge would do. Nothing is recorded."""
-
-    heard: UnmergeHeard
-    request: None = None
-    validate_only: bool = True
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """Both members."""
-        return tuple(map(routing_of, self.member_ids))
-
-    @property
-    def member_ids(self) -> tuple[UUID, ...]:
-        """Both members."""
-        return (self.heard.holder_id, self.heard.member_id)
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewErasure:
-    """Tell what an erasure would do. Nothing is recorded."""
-
-    member_id: UUID
-    request: None = None
-    validate_only: bool = True
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """The member."""
-        return (routing_of(self.member_id),)
-
-    @property
-    def member_ids(self) -> tuple[UUID, ...]:
-        """The member."""
-        return (self.member_id,)
-
-
-Preview = PreviewMerge | PreviewUnmerge | PreviewErasure
 
 
 def decide(states: StateByPartition, command: Preview, moment: Moment[PointsConfig]) -> Decided:
@@ -86,7 +24,7 @@ def decide(states: StateByPartition, command: Preview, moment: Moment[PointsConf
         case PreviewMerge():
             return _merge(states, command, moment)
         case PreviewUnmerge():
-            return _unmerge(states, command.heard, moment)
+            return _unmerge(states, command, moment)
         case PreviewErasure():
             return _erasure(states, command, moment)
 
@@ -131,11 +69,20 @@ def _wallets(states: StateByPartition, person: Iterable[UUID], moment: Moment[Po
     return wallets
 
 
-def _unmerge(states: StateByPartition, heard: UnmergeHeard, moment: Moment[PointsConfig]) -> Decided:
-    wider = following.wider(states, heard, moment)
+def _unmerge(states: StateByPartition, command: PreviewUnmerge, moment: Moment[PointsConfig]) -> Decided:
+    heard = UnmergeHeard(
+        unmerge_id=command.merge_id,
+        holder_id=command.holder_id,
+        member_id=command.member_id,
+        absorbed_ids=command.absorbed_ids,
+        accounts=tuple(MovedAccount(each, "") for each in command.account_ids),
+        staying=(),
+        whole=command.whole,
+    )
+    wider = giving_back.wider(states, heard, moment)
     if wider is not None:
         return wider
-    given = following.given_back(states, heard, moment)
+    given = giving_back.given_back(states, heard, moment)
     effects = [
         pb.Effect(
             code="WALLET_CHANGES",

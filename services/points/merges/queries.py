@@ -95,6 +95,12 @@ async def find_links(
     return {row["member_id"]: _link(row) for row in await connection.fetch(_FIND_LINKS, partitions, member_ids)}
 
 
+async def find_link(pool: asyncpg.Pool, partition: int, member_id: UUID) -> Link | None:
+    """Whom an ID leads to; None for a member that was never merged."""
+    row = await pool.fetchrow(_LINKS, partition, [member_id])
+    return None if row is None else _link(row)
+
+
 def _link(row: Any) -> Link:
     member_id, leads_to, merged, gone = row
     each = iter(ids.split(gone))

@@ -44,3 +44,7 @@ class Link(NamedTuple):
     """The members whose IDs lead to it: their wallets are the same person's."""
     gone: tuple[tuple[UUID, UUID], ...] = ()
     """Accounts that left with a member, each with that one: what comes back of their points goes there."""
+
+    def merged_ids(self) -> tuple[UUID, ...]:
+        """The members whose IDs lead to it."""
+        return self.merged

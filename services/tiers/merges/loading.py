@@ -7,12 +7,14 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.feed_batch import FeedBatch
+from services.chassis.member_records.commands import Preview
 from services.chassis.reading import Reading
 from services.tiers import queries as tiers_queries
 from services.tiers.merges import queries
-from services.tiers.merges.commands import LoadPersons, Preview
+from services.tiers.merges.commands import LoadPersons
 from services.tiers.merges.values import ErasureHeard, MergeHeard, UnmergeHeard
-from services.tiers.state import Tally, TiersState
+from services.tiers.state import TiersState
+from services.tiers.tally import Tally
 
 
 def persons_in(commands: Iterable[Any]) -> set[UUID]:

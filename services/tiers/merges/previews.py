@@ -4,10 +4,11 @@ from datetime import datetime
 from uuid import UUID
 
 from services.chassis import ids
+from services.chassis.member_records.commands import Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
 from services.chassis.operations import Decided, Decision, Wider
 from services.tiers.merges import following
-from services.tiers.merges.commands import LoadPersons, Preview, PreviewErasure, PreviewMerge, PreviewUnmerge
-from services.tiers.merges.values import MergeHeard, Outcome, Placed, ScoreMoved
+from services.tiers.merges.commands import LoadPersons
+from services.tiers.merges.values import MergeHeard, Outcome, Placed, ScoreMoved, UnmergeHeard
 from services.tiers.state import has_ended, rank_of
 from services.tiers.states import Work
 from services.tiers.values import MEMBER
@@ -39,8 +40,15 @@ def _merge(work: Work, command: PreviewMerge) -> Decided:
 def _unmerge(work: Work, command: PreviewUnmerge) -> Decided:
     if not work.are_loaded(command.member_ids):
         return Wider(LoadPersons(command.member_ids))
-    outcome = following.unmerged(work, command.heard._replace(at=work.moment.at))
-    effects = _effects(outcome, "SCORE_GIVEN_BACK")
+    heard = UnmergeHeard(
+        holder_id=command.holder_id,
+        member_id=command.member_id,
+        absorbed_ids=command.absorbed_ids,
+        account_ids=command.account_ids,
+        whole=command.whole,
+        at=work.moment.at,
+    )
+    effects = _effects(following.unmerged(work, heard), "SCORE_GIVEN_BACK")
     return Decision({}, pb.PreviewUnmergeResponse(effects=effects).SerializeToString)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from services.tiers.merges.values import Link
-from services.tiers.queries import STANDING_COLUMNS, standing_of
+from services.tiers.standings.queries import STANDING_COLUMNS, standing_of
 from services.tiers.values import DayScore, Standing
 
 _LINKS = """
@@ -41,17 +41,6 @@ _STANDINGS = f"""
         ORDER BY ladder, position DESC, ordinal DESC
     ) AS found
 """
-_FIND_LINKS = """
-    SELECT found.*
-    FROM unnest($1::int[], $2::uuid[]) AS wanted (partition, member_id)
-    CROSS JOIN LATERAL (
-        SELECT member_id, leads_to, merged, since, is_erased, elsewhere
-        FROM links
-        WHERE partition = wanted.partition
-          AND member_id = wanted.member_id
-        OFFSET 0
-    ) AS found
-"""
 
 
 async def load_links(connection: asyncpg.Connection, partition: int, member_ids: Iterable[UUID]) -> list[Link]:
@@ -74,6 +63,7 @@ async def load_last_standings(
     return [standing_of(row) for row in await connection.fetch(_STANDINGS, partition, member_ids)]
 
 
-async def find_links(pool: asyncpg.Pool, partitions: Sequence[int], member_ids: Sequence[UUID]) -> dict[UUID, Link]:
-    """The links of members of any partitions."""
-    return {row["member_id"]: Link._make(row) for row in await pool.fetch(_FIND_LINKS, partitions, member_ids)}
+async def find_link(pool: asyncpg.Pool, partition: int, member_id: UUID) -> Link | None:
+    """The link of a member; most have none."""
+    row = await pool.fetchrow(_LINKS, partition, [member_id])
+    return None if row is None else Link._make(row)

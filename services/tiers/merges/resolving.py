@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from services.chassis.operations import Wider
 from services.tiers.merges.commands import LoadScored
-from services.tiers.state import Score
 from services.tiers.states import Work
+from services.tiers.tally import Score
 
 
 def resolve(work: Work, scores: Iterable[Score]) -> list[Score] | Wider:

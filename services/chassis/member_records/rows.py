@@ -13,6 +13,8 @@ ROWS = 500
 
 Reader = Callable[[bytes], Any]
 """Reads what a column keeps as bytes; what nobody reads is left out."""
+Readers = Mapping[tuple[str, str], Reader]
+"""By table and column."""
 
 
 async def rows_of_member(
@@ -20,11 +22,11 @@ async def rows_of_member(
     metadata: sa.MetaData,
     partition: int,
     member_id: UUID,
-    readers: Mapping[tuple[str, str], Reader],
+    readers: Readers,
 ) -> AsyncIterator[tuple[str, str]]:
     """Each row about a member in a partition: the name of its table, and the row as JSON, its columns by name.
 
-    `readers` read the columns, by table and column, that are kept as bytes. One snapshot, one row at a time.
+    `readers` read the columns that are kept as bytes. One snapshot, one row at a time.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         for table in metadata.sorted_tables:
@@ -37,7 +39,7 @@ async def rows_of_member(
                 yield table.name, json.dumps(record, ensure_ascii=False)
 
 
-def _is_told(column: sa.Column[Any], table: str, readers: Mapping[tuple[str, str], Reader]) -> bool:
+def _is_told(column: sa.Column[Any], table: str, readers: Readers) -> bool:
     is_bytes = isinstance(column.type, sa.LargeBinary)
     return column.name != "partition" and (not is_bytes or (table, column.name) in readers)
 

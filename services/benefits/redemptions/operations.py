@@ -1,12 +1,16 @@
 """Benefits are used, and uses taken back."""
 
-from services.benefits import errors, events, rules, wire
+from services.benefits import errors, events, wire
 from services.benefits.commands import Redeem, ReverseRedemption
+from services.benefits.config import Benefit, BenefitsConfig
+from services.benefits.entitlements.rules import rights_of
 from services.benefits.merges.commands import meaning
 from services.benefits.merges.resolving import holder_of, used_entitlement
+from services.benefits.redemptions import rules
+from services.benefits.rules import account_refusal, member_refusal
 from services.benefits.state import Draft, State
 from services.benefits.states import States, Work
-from services.benefits.values import Benefit, BenefitsConfig, Member, Redemption
+from services.benefits.values import Member, Redemption
 from services.chassis import idempotency
 from services.chassis.access import domain_not_allowed
 from services.chassis.errors import Rejection
@@ -22,7 +26,7 @@ def redeem(state: State, command: Redeem, moment: Moment[BenefitsConfig]) -> Dec
     member = state.members.get(command.member_id)
     if member is not None and member.leads_to is not None:
         return Forwarded(meaning(command, member.leads_to))
-    refusal = rules.member_refusal(member)
+    refusal = member_refusal(member)
     if refusal is not None or member is None:
         return refusal or errors.MEMBER_UNKNOWN
     benefit = moment.config.benefits.get(command.benefit)
@@ -30,7 +34,7 @@ def redeem(state: State, command: Redeem, moment: Moment[BenefitsConfig]) -> Dec
         return errors.benefit_unknown(command.benefit)
     if command.account_id is not None:
         account = state.accounts.get(command.account_id)
-        refusal = rules.account_refusal(account, command.member_id, command.domain)
+        refusal = account_refusal(account, command.member_id, command.domain)
         if refusal is not None:
             return refusal
     return _use(state, command, moment, member, benefit)
@@ -53,7 +57,7 @@ def _use(
             benefit, held, command.entitlement_id, moment.at
         )
     else:
-        rights = rules.rights_of(held, moment.at)
+        rights = rights_of(held, moment.at)
         judged = rules.judge(benefit, member, command.domain, moment.at, rights, use)
     if isinstance(judged, rules.No):
         return judged.rejection

@@ -2,18 +2,14 @@
 
 from datetime import datetime
 
-from services.benefits import errors, events, naming, rules, standings, wire
+from services.benefits import errors, events, naming, standings, wire
 from services.benefits.commands import ExpireEntitlements, IssueEntitlement, IssueMonthly
+from services.benefits.config import BenefitsConfig
+from services.benefits.entitlements import rules
 from services.benefits.merges.commands import meaning
+from services.benefits.rules import member_refusal
 from services.benefits.state import Draft, State
-from services.benefits.values import (
-    LIST,
-    BenefitsConfig,
-    Entitlement,
-    EntitlementState,
-    Grant,
-    Member,
-)
+from services.benefits.values import LIST, Entitlement, EntitlementState, Grant, Member
 from services.chassis import ids
 from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Forwarded, Moment
@@ -24,7 +20,7 @@ def issue_listed(state: State, command: IssueEntitlement, moment: Moment[Benefit
     member = state.members.get(command.member_id)
     if member is not None and member.leads_to is not None:
         return Forwarded(meaning(command, member.leads_to))
-    refusal = rules.member_refusal(member)
+    refusal = member_refusal(member)
     if refusal is not None or member is None:
         return refusal or errors.MEMBER_UNKNOWN
     benefit = moment.config.benefits.get(command.benefit)

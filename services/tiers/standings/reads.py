@@ -10,7 +10,7 @@ import asyncpg
 
 from services.chassis.clock import to_microseconds
 from services.chassis.partitions import partition_of
-from services.tiers.queries import STANDING_COLUMNS, standing_of
+from services.tiers.standings.queries import STANDING_COLUMNS, standing_of
 from services.tiers.values import Standing
 
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.tiers import rules
-from services.tiers.reads import Counts, Found
 from services.tiers.scoring import due_of
+from services.tiers.standings.reads import Counts, Found
 from services.tiers.state import rank_of
 from services.tiers.values import Ladder, Level
 

@@ -1,0 +1,1 @@
+"""Entitlements: how they are issued, and how they end."""

@@ -1,0 +1,1 @@
+"""Redemptions: who may use a benefit, and uses taken back."""

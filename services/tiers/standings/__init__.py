@@ -1,0 +1,1 @@
+"""Standings: what is loaded of them, read and answered."""
