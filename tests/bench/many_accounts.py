@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from services.chassis import ids
+from services.identity.tables import METADATA
 from services.identity.values import Route, Status, route_key
 from services.identity.vault import Vault
 from services.identity.wire import route_reply
@@ -33,7 +34,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 async def fill_many(machine: Machine, dsn: str) -> None:
     """All members with their accounts, each with a route."""
-    vault = Vault(*(bytes.fromhex(machine.secrets[key]) for key in ("blind_index_key", "data_key")))
+    vault = Vault(bytes.fromhex(machine.secrets["blind_index_key"]))
     connection = await asyncpg.connect(dsn)
     try:
         partitions = await connection.fetchval("SELECT count(*) FROM head WHERE partition >= 0")
@@ -42,7 +43,8 @@ async def fill_many(machine: Machine, dsn: str) -> None:
                 machine.say(f"filling {first * OF_EACH:,} of {ACCOUNTS:,} accounts")
                 rows = _rows(vault, partitions, range(first, first + _MEMBERS_A_STEP))
                 for table, records in rows.items():
-                    await connection.copy_records_to_table(table, records=records)
+                    columns = METADATA.tables[table].columns.keys()
+                    await connection.copy_records_to_table(table, records=records, columns=columns)
             machine.say("making indexes")
         await connection.execute("VACUUM (FREEZE, ANALYZE)")
     finally:
@@ -58,7 +60,7 @@ def _rows(vault: Vault, partitions: int, numbers: range) -> Rows:
         keys = [route_key(vault.blind_index(DOMAIN, external_id(account)), partitions) for account in accounts]
         home = keys[0].partition
         member_id = ids.from_int(_PREFIX_BITS | number << ids.ROUTING_BITS | keys[0].routing)
-        rows["members"].append((home, member_id, 1, now, _SEALED_KEY, b"", None, None, b""))
+        rows["members"].append((home, member_id, 1, now, 1, _SEALED_KEY, b"", None, None, b""))
         for ordinal, key in enumerate(keys):
             account_id = ids.from_int(member_id.int | ACCOUNT_BIT | ordinal * _ACCOUNT_STEP)
             account = (home, account_id, member_id, DOMAIN, key.blind_index, _SEALED_ID, True, now, None, member_id)

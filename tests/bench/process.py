@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 
 from tessera import connect
-from tessera.client import Client
+from tessera.client import Client, open_channel
 from tessera.up.children import die_with_parent
 from tests.bench.machine import ROOT, Machine
 
@@ -131,10 +131,10 @@ def _last_words(log: Path) -> str:
     return log.read_text(errors="replace").strip().rpartition("\n")[2][:LONGEST_REASON]
 
 
-async def serving_at(port: int) -> None:
+async def serving_at(port: int, tls: grpc.ChannelCredentials | None = None) -> None:
     """Returns when the service at a port says SERVING."""
     options = [(f"grpc.{which}_reconnect_backoff_ms", 20) for which in ("initial", "min", "max")]
-    async with grpc.aio.insecure_channel(f"{HOST}:{port}", options=options) as channel:
+    async with open_channel(f"{HOST}:{port}", tls, options) as channel:
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
         while await _answer(check) != _SERVING:  # noqa: ASYNC110  # it is another process that changes its mind
             await asyncio.sleep(ASK_INTERVAL_S)

@@ -51,4 +51,4 @@ async def measure_calls(
         raise RuntimeError(f"all {count} prepared requests were used up: the figure would be too low")
     assert ours.last is not None
     note = f"{IN_FLIGHT} in flight, p50 {ours.last.p50_ms:.1f} ms, p99 {ours.last.p99_ms:.1f} ms"
-    return Result(name, *rates, target, "calls/s", note), ours.sent
+    return Result(name, rates[0], rates[1], target, "calls/s", note), ours.sent

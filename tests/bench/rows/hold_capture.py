@@ -35,7 +35,7 @@ async def measure(machine: Machine, transport: str) -> list[Result]:
             machine.say("calling")
             rates = await in_turns(pairs.rate, echo_rate)
     await check_booked(dsn, "spends", pairs.captured)
-    return [Result(f"hold-capture ({transport})", *rates, TARGETS[transport], "calls/s")]
+    return [Result(f"hold-capture ({transport})", rates[0], rates[1], TARGETS[transport], "calls/s")]
 
 
 class _Pairs:
