@@ -34,7 +34,7 @@ async def load(connection: Connection, partition: int, commands: Sequence[Loaded
             states.with_wallets.update(command.member_ids)
         if isinstance(command, LoadProvenance):
             states.with_wallets.update(command.member_ids)
-            states.with_provenance.update(command.member_ids)
+            states.with_provenance.update((command.unmerge_id, each) for each in command.member_ids)
         if isinstance(command, LoadOthers):
             states.with_wallets.update(command.wallets)
             states.looked_up.update(key for _, key in command.natural_keys)
@@ -131,8 +131,8 @@ def _read_members(reading: Reading, keys: Keys, ladders: Sequence[str], state: P
     members = keys.earning | keys.wallets
     if linked := members | keys.linked:
         read_links(reading, linked, state)
-    for wanted in keys.provenance:
-        read_provenance(reading, wanted, state)
+    if keys.provenance:
+        read_provenance(reading, keys.provenance, state)
     if members:
         queries.read_members(reading, members, state)
         queries.read_balances(reading, members, state)

@@ -29,6 +29,7 @@ from services.points.values import (
     Clawback,
     Completion,
     Entry,
+    EntryKind,
     Gift,
     Hold,
     Lot,
@@ -44,6 +45,7 @@ NEW_ACTIVITIES = new("activities")
 NEW_LOTS = new("lots")
 NEW_LOT_USES = new("lot_uses")
 NEW_CONTRIBUTIONS = new("contributions")
+MOVED = (EntryKind.MERGE_OUT, EntryKind.MERGE_IN)
 
 
 class PointsState:
@@ -286,6 +288,17 @@ class PointsState:
     def book(self, entry: Entry) -> None:
         """Keep an entry."""
         self._entries.append(entry)
+        unit = self.config.units.get(entry.unit)
+        if entry.member_id in self.scores and entry.kind in MOVED and unit is not None and not unit.is_spendable:
+            self._move_score(entry)
+
+    def _move_score(self, entry: Entry) -> None:
+        """What counted through an account is moved: whoever else is unmerged with the same batch finds it there."""
+        part = ScorePart(entry.unit, entry.account_id, entry.effective_at, entry.amount)
+        same = [one for one in self.scores[entry.member_id] if one[:3] == part[:3]]
+        others = [one for one in self.scores[entry.member_id] if one[:3] != part[:3]]
+        amount = part.amount + sum(one.amount for one in same)
+        self.scores[entry.member_id] = [*others, part._replace(amount=amount)] if amount else others
 
     def put_wallet(self, wallet: Wallet) -> None:
         """A wallet as rules made it: every change of it, and the events that tell them; and so others of its person."""
@@ -371,6 +384,8 @@ class PointsState:
     def _put_movement(self, movement: Movement) -> None:
         self.put_used("movements", movement.movement_id, rows.MOVEMENT(movement), None, movement.uses)
         self._events.append(events.movement_booked(movement))
+        if movement.kind is EntryKind.MERGE_IN:
+            self.brought_over.add(movement.movement_id)
 
     def put_used(
         self,

@@ -21,8 +21,8 @@ class StateByPartition:
     def __init__(self, config: PointsConfig) -> None:
         self.config = config
         self._states: dict[int, PointsState] = {}
-        self.with_provenance: set[UUID] = set()
-        """Members of whom it is loaded what came or counted through each account."""
+        self.with_provenance: set[tuple[UUID, UUID]] = set()
+        """Unmerges and the members of whom it is loaded for them what came or counted through each account."""
         self.looked_up: set[UUID] = set()
         """Natural keys of other members of a person that are loaded, whether or not there is anything."""
         self.with_caps: set[CapKey] = set()

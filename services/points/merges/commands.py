@@ -65,6 +65,8 @@ class LoadOthers:
 class LoadProvenance:
     """Lock the partitions of some members, and load their wallets and what came or counted through each account."""
 
+    unmerge_id: UUID
+    """What for: it is true when a batch begins with that, and not what counted since is in it."""
     member_ids: tuple[UUID, ...]
     accounts: tuple[UUID, ...]
     """Those of which it matters what was drawn on caps through them."""

@@ -29,12 +29,12 @@ def wider(
     merges tell that come before it in the same stretch of the feed."""
     coming = (each for merge in before for each in (merge.survivor_id, *merge.merged_ids))
     everybody = tuple(dict.fromkeys((*parting.person(states, heard), *heard.absorbed_ids, *coming)))
-    missing = [each for each in everybody if each not in states.with_provenance]
+    missing = [each for each in everybody if (heard.unmerge_id, each) not in states.with_provenance]
     accounts = (*(account.account_id for account in heard.accounts), *heard.staying)
     since = counts.since(moment.config, moment.at)
     if missing:
         leaving = (heard.member_id, *heard.absorbed_ids) if heard.whole else ()
-        return Wider(LoadProvenance(tuple(missing), accounts, leaving, since))
+        return Wider(LoadProvenance(heard.unmerge_id, tuple(missing), accounts, leaving, since))
     pairs = {(heard.holder_id, account_id) for account_id in _through_which(states, everybody)} - states.with_accounts
     return Wider(LoadOthers(accounts=tuple(sorted(pairs)))) if pairs else None
 

@@ -1,6 +1,7 @@
 """Every SQL statement with which a batch loads what came or counted through accounts, to take members apart."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -85,17 +86,21 @@ _CAP_USES = """
 """
 
 
-def read_provenance(reading: Reading, wanted: LoadProvenance, state: PointsState) -> None:
-    """What came or counted through each account of members."""
+def read_provenance(reading: Reading, wanted: Collection[LoadProvenance], state: PointsState) -> None:
+    """What came or counted through each account of members, once for all that want it."""
+    members = {each for one in wanted for each in one.member_ids}
     scores = [code for code, unit in state.config.units.items() if not unit.is_spendable]
-    _read_scores(reading, wanted.member_ids, scores, state)
-    _read_brought_over(reading, wanted.member_ids, state)
-    if wanted.since is not None:
-        _read_drawn(reading, wanted, state)
+    _read_scores(reading, members, scores, state)
+    _read_brought_over(reading, members, state)
+    since = min((one.since for one in wanted if one.since is not None), default=None)
+    if since is not None:
+        accounts = {each for one in wanted for each in one.accounts}
+        leaving = {each for one in wanted for each in one.leaving}
+        _read_drawn(reading, (members, accounts, leaving), since, state)
 
 
-def _read_drawn(reading: Reading, wanted: LoadProvenance, state: PointsState) -> None:
-    """What was drawn on caps through accounts, and how much of them is used."""
+def _read_drawn(reading: Reading, wanted: tuple[set[UUID], ...], since: datetime, state: PointsState) -> None:
+    """What members drew on caps since then, through some accounts or being who leaves, and how much of them is used."""
 
     def take_drawn(rows: Sequence[Any]) -> None:
         for member_id, body, answer, refunds in rows:
@@ -114,14 +119,13 @@ def _read_drawn(reading: Reading, wanted: LoadProvenance, state: PointsState) ->
         for *key, used in rows:
             state.cap_uses[CapKey(*key)] = used
 
-    members = list(wanted.member_ids)
-    asked = (members, list(wanted.accounts), list(wanted.leaving), wanted.since)
+    asked = (*map(list, wanted), since)
     reading.add_many(_DRAWN, *asked, take=take_drawn)
     reading.add_many(_CONVERTED, *asked, take=take_converted)
-    reading.add_many(_CAP_USES, members, take=take_uses)
+    reading.add_many(_CAP_USES, asked[0], take=take_uses)
 
 
-def _read_scores(reading: Reading, member_ids: Collection[UUID], units: Iterable[str], state: PointsState) -> None:
+def _read_scores(reading: Reading, member_ids: Collection[UUID], units: Collection[str], state: PointsState) -> None:
     """What members scored through each account."""
 
     def take(rows: Sequence[Any]) -> None:
@@ -133,7 +137,7 @@ def _read_scores(reading: Reading, member_ids: Collection[UUID], units: Iterable
     reading.add_many(_SCORES, list(member_ids), list(units), take=take)
 
 
-def _read_brought_over(reading: Reading, member_ids: Iterable[UUID], state: PointsState) -> None:
+def _read_brought_over(reading: Reading, member_ids: Collection[UUID], state: PointsState) -> None:
     """The movements by which points came to members from others of their person."""
 
     def take(rows: Sequence[Any]) -> None:
