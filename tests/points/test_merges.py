@@ -172,6 +172,23 @@ async def test_an_order_that_both_report_counts_once() -> None:
         assert await shop.findings() == []
 
 
+async def test_what_comes_back_after_its_account_left_is_taken_from_what_came_through_it() -> None:
+    """And not from what came through other accounts of whoever has it now, though that would burn first."""
+    async with open_shop() as shop:
+        survivor, merged = await two(shop)
+        third = await shop.enrol(routing=3)
+        await merge(shop, survivor, merged)
+        bought = await shop.earn(Member(survivor.uuid, merged.account_uuid, merged.domain), 44)
+        await unmerge(shop, survivor, merged)
+        await merge(shop, merged, third)
+        soon = await shop.now() + timedelta(days=1)
+        await shop.points.Grant(grant(Member(merged.uuid, third.account_uuid, third.domain), 54, soon))
+        await shop.points.ReverseActivity(reverse(bought.activity_id))
+        await unmerge(shop, merged, third)
+        assert await balances(shop, survivor, merged, third) == [0, 0, 54]
+        assert await shop.findings() == []
+
+
 async def test_chains_are_one_person() -> None:
     async with open_shop() as shop:
         first, second = await two(shop, 10, 20)

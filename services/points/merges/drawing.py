@@ -75,18 +75,20 @@ def with_lent(
     """What is due of a wallet of what came through an account, with what others have of it.
 
     Of a person first what is left of what came through the account, in whatever wallet, then what all have. Where the
-    account left, what whoever it left with has, and nothing else.
+    account left, what whoever it left with has, in the same order, and nothing else.
     """
     left = due.amount - sum(use.amount for use in due.own)
-    if home is not None:
-        uses = rules.lend(wallet, _at_home(state, wallet, home), left, by, at) if left else ()
+    if home is not None and left:
+        uses = rules.lend(wallet, _at_home(state, wallet, home), left, account_id, by, at, with_rest=True)
         return due._replace(own=due.own + uses, only_own=True)
+    if home is not None:
+        return due._replace(only_own=True)
     if not left or wallet.member_id not in state.links:
         return due
     others = _others(state, wallet.member_id, wallet.unit, known=wallet.others)
     uses = rules.burn_of_account(wallet, account_id, left, at)
     for other in others:
-        uses += rules.lend(wallet, other, left - sum(use.amount for use in uses), by, at, account_id)
+        uses += rules.lend(wallet, other, left - sum(use.amount for use in uses), account_id, by, at)
     left -= sum(use.amount for use in uses)
     if others and left > free(wallet, at):
         rules.bring_over(wallet, others, left, None, ids.derived(by, _THE_REST), at)

@@ -73,13 +73,17 @@ def burn_of_account(wallet: Wallet, account_id: UUID, amount: int, at: datetime)
 
 
 def lend(
-    wallet: Wallet, other: Wallet, amount: int, by: UUID, at: datetime, account_id: UUID | None = None
+    wallet: Wallet, other: Wallet, amount: int, account_id: UUID, by: UUID, at: datetime, *, with_rest: bool = False
 ) -> tuple[LotUse, ...]:
-    """Take an amount back from another wallet, as far as that has it (through an account), through one from which it is
-    due: its uses."""
+    """Take an amount back from another wallet, through one from which it is due: its uses.
+
+    As far as the other one has it through an account; `with_rest` also from what it has beside that.
+    """
     settle(other, at)
     lent = min(amount, free(other, at))
-    uses = burn(other, lent, at) if account_id is None else burn_of_account(other, account_id, lent, at)
+    uses = burn_of_account(other, account_id, lent, at)
+    if with_rest:
+        uses += burn(other, lent - sum(use.amount for use in uses), at)
     if not uses:
         return ()
     lots = _pass_on(other, wallet, uses, by, at)
