@@ -13,6 +13,7 @@ from tessera.identity.v1 import match_pb2 as pb
 from tests.identity.builders import get_member, request_id
 from tests.identity.identifiers import TYPES, add, device, publish_types
 from tests.identity.matching import (
+    LAPSED,
     LINK,
     LINKED,
     MERGE,
@@ -153,6 +154,8 @@ async def test_who_is_erased_is_not_merged_and_can_be_refused(suite: Suite) -> N
     first, second, match_id = await reviewed(suite)
     await suite.identity.EraseMember(privacy_pb2.EraseMemberRequest(request_id=request_id(), member_id=second))
     assert (await refusal_of(matches_of(suite, second))).reason == "MEMBER_ERASED"
+    left = await match_of(suite, first)
+    assert (left.status, left.reason) == (LAPSED, "MEMBER_ERASED"), "it waits for nobody"
     assert (await refusal_of(decide(suite, match_id, MERGE))).reason == "MEMBER_ERASED"
     assert (await decide(suite, match_id, REFUSE)).match.status == REFUSED
     assert (await match_of(suite, first)).status == REFUSED

@@ -19,9 +19,11 @@ from services.identity.merges.commands import MergeMembers, UnmergeMember
 from services.identity.privacy.commands import EraseMember
 from services.identity.state import State
 
-WithMatches = AddIdentifier | OfIdentifier | Around | EvaluatePair | SettleMatch | MergeMembers | UnmergeMember
-"""Commands that may make two members meet, or decide on it."""
-Concerning = IdentifierCommand | EraseMember | WithMatches
+WithMatches = (
+    AddIdentifier | OfIdentifier | Around | EvaluatePair | SettleMatch | MergeMembers | UnmergeMember | EraseMember
+)
+"""Commands that may make two members meet, decide on it, or end it."""
+Concerning = IdentifierCommand | WithMatches
 """Commands for which it matters what members are known by."""
 
 

@@ -1,6 +1,6 @@
 """Identifiers' work on a batch: load what its commands concern, decide each."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from services.chassis.errors import Rejection
@@ -216,7 +216,11 @@ def _elsewhere(state: State, member: Member) -> Wider | None:
 
 def unlocked(changed: Iterable[Identifier], moment: Moment[Config]) -> Wider | None:
     """What has to be locked to change identifiers: where their values are looked up, beside their own partitions."""
-    routings = {value_routing(one.blind_index) for one in changed}
+    return locking({value_routing(one.blind_index) for one in changed}, moment)
+
+
+def locking(routings: Collection[int], moment: Moment[Config]) -> Wider | None:
+    """What is needed where not all partitions are locked to which something routes."""
     if all(moment.partition_of(routing) in moment.positions for routing in routings):
         return None
     return Wider(Around(routings=frozenset(routings)))

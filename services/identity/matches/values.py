@@ -99,6 +99,7 @@ class MatchReason(StrEnum):
     UNMERGED = "UNMERGED"
     SUPERSEDED = "SUPERSEDED"
     MEMBER_SUSPENDED = "MEMBER_SUSPENDED"
+    MEMBER_ERASED = "MEMBER_ERASED"
 
 
 class Match(NamedTuple):

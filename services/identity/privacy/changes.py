@@ -7,6 +7,8 @@ from services.chassis.operations import Moment
 from services.identity.groups.changes import Changed
 from services.identity.groups.values import Invitation, Seat
 from services.identity.identifiers.values import Identifier
+from services.identity.matches.changes import tell
+from services.identity.matches.values import Match
 from services.identity.privacy import events
 from services.identity.privacy.commands import EraseMember
 from services.identity.privacy.values import Consent, PersonKey
@@ -43,6 +45,8 @@ class Erased(NamedTuple):
     """Rows of former ones, of which nothing is told anew."""
     invitations: tuple[tuple[UUID, Invitation], ...]
     """Likewise."""
+    matches: tuple[Match, ...]
+    """On which nobody has to decide any more."""
     person_keys: tuple[PersonKey, ...]
 
     def apply(self, state: State, moment: Moment[Config]) -> None:
@@ -62,6 +66,7 @@ class Erased(NamedTuple):
             state.privacy.put_seat_row(owner_id, seat, moment.partition_of(owner_id.int))
         for owner_id, invitation in self.invitations:
             state.privacy.put_invitation_row(owner_id, invitation, moment.partition_of(owner_id.int))
+        tell(state, self.matches, moment)
         for kept in self.person_keys:
             state.privacy.put_person_key(kept)
 

@@ -12,9 +12,10 @@ from services.identity import errors as identity_errors
 from services.identity.groups import belonging
 from services.identity.groups.changes import Changed
 from services.identity.groups.values import Invitation, InvitationStatus, Seat
-from services.identity.identifiers.operations import unlocked
+from services.identity.identifiers.operations import locking, unlocked
 from services.identity.identifiers.values import NOWHERE, Identifier
 from services.identity.keys.values import DESTROYED
+from services.identity.matches.values import Match, MatchReason, MatchStatus
 from services.identity.privacy import errors, rules, wire
 from services.identity.privacy.changes import Erased, Forgotten
 from services.identity.privacy.commands import EraseMember, ForgetPersons
@@ -44,6 +45,10 @@ def erase(state: State, command: EraseMember, moment: Moment[Config]) -> Decided
     identifiers = [one for one in state.identifiers.of_members(command.member_ids) if one.blind_index != NOWHERE]
     if (wider := unlocked(identifiers, moment)) is not None:
         return wider
+    waiting = state.matches.waiting(command.member_ids)
+    both = {one for match in waiting for one in (match.member_id, match.other_id)}
+    if (wider := locking(set(map(ids.routing_of, both)), moment)) is not None:
+        return wider
     members = [one for one in map(state.member, command.member_ids) if one is not None]
     erased = Erased(
         command=command,
@@ -54,6 +59,7 @@ def erase(state: State, command: EraseMember, moment: Moment[Config]) -> Decided
         left=left,
         seats=tuple(_former_seats(state, command, left)),
         invitations=tuple(_former_invitations(state, command, left)),
+        matches=tuple(_lapsed(match, moment.at) for match in waiting),
         person_keys=tuple(_person_keys(state, command, accounts, moment.at)),
     )
     return Decision(erased, lambda: wire.erased_answer(command, left, moment))
@@ -86,6 +92,11 @@ def _unknown(identifier: Identifier, at: datetime) -> Identifier:
     return identifier._replace(
         value=NOTHING, blind_index=NOWHERE, verified_at=None, removed_at=identifier.removed_at or at
     )
+
+
+def _lapsed(match: Match, at: datetime) -> Match:
+    """Nobody has to decide any more on who is there no more."""
+    return match._replace(status=MatchStatus.LAPSED, reason=MatchReason.MEMBER_ERASED, changed_at=at)
 
 
 def _accounts(state: State, command: EraseMember) -> list[Account]:
