@@ -461,7 +461,7 @@ def test_any_split_into_batches_is_the_same_as_one_by_one() -> None:
         services = [Service(opened(runner, stack)) for _ in range(2)]
 
         @settings(
-            max_examples=20,
+            max_examples=12,
             deadline=None,
             derandomize=True,
             phases=[Phase.explicit, Phase.generate],

@@ -1,5 +1,6 @@
 """A process that is killed while partitions lease and draw on a budget overspends nothing, and loses nothing."""
 
+import pytest
 from grpc import aio
 
 from tessera.points.v1 import budget_pb2
@@ -11,6 +12,7 @@ TIMES = (16, 160)
 """Purchases of each process: of the first the budget has enough for all, of the second not."""
 
 
+@pytest.mark.reliability
 async def test_a_budget_is_drawn_to_its_end_and_no_further_though_processes_are_killed() -> None:
     async with open_shop(unit(), rule("of-spring", budget="spring"), budget("spring", AMOUNT, portion=PORTION)) as shop:
         members = [await shop.enrol(routing=partition) for partition in range(8)]

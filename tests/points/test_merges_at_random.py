@@ -373,7 +373,7 @@ async def live_once(seed: int) -> None:
         await live(shop, seed, STEPS, holds=seed % 2 == 1)
 
 
-@pytest.mark.parametrize("seed", [0, 16, 86, 108, 145])
+@pytest.mark.parametrize("seed", [16, 86, 145])
 async def test_every_person_has_what_its_accounts_have(seed: int) -> None:
     await live_once(seed)
 
