@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.support.postgres import PASSWORD
 
 _COMMIT = b"COMMIT\0"
+_AUDIT_TRAIL = b"-audit\0"
+"""How the name ends by which the connection of the audit trail presents itself: it commits whenever it likes."""
 _CHUNK = 1 << 16
 
 Side = Literal["before", "after"]
@@ -35,7 +37,7 @@ class Wire:
         return f"postgresql://{self._role}:{PASSWORD}@127.0.0.1:{self.port}/{self._database}?sslmode=disable"
 
     def cut_next_commit(self, side: Side) -> None:
-        """Cut the wire `before` the next COMMIT reaches the database, or `after` it was answered there."""
+        """Cut the wire `before` the next COMMIT of work reaches the database, or `after` it was answered there."""
         self._cut_next = side
 
     def take_away(self) -> None:
@@ -78,9 +80,11 @@ class Wire:
     async def _requests(
         self, from_lane: asyncio.StreamReader, to_database: asyncio.StreamWriter, is_cut: asyncio.Event
     ) -> None:
+        is_audit = False
         while data := await from_lane.read(_CHUNK):
             await self._speaks.wait()
-            if self._cut_next is not None and data.endswith(_COMMIT):
+            is_audit = is_audit or _AUDIT_TRAIL in data
+            if self._cut_next is not None and not is_audit and data.endswith(_COMMIT):
                 side, self._cut_next = self._cut_next, None
                 self.commits_cut += 1
                 is_cut.set()
