@@ -49,7 +49,7 @@ def compile_documents(documents: Sequence[Document]) -> Config:
         for kind in MODELS
     }
     for document, spec in given["group-kind"].values():
-        check_kind(document, spec, mistakes)
+        check_kind(document, spec, specs["identifier-type"].keys(), mistakes)
     for document in documents:
         if document.kind == "identifier-type" and document.code in specs["identifier-type"]:
             check_type(document, specs["identifier-type"][document.code], mistakes)

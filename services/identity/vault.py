@@ -42,7 +42,7 @@ class Vault:
         # What is hashed for one purpose is never what is hashed for another; a copy of a prepared hash is cheaper.
         self._account_hash = blake2s(key=blind_index_key, person=b"account", digest_size=BLIND_INDEX_BYTES)
         self._request_hash = blake2s(key=blind_index_key, person=b"request")
-        self._attribute_hash = blake2s(key=blind_index_key, person=b"attrib", digest_size=BLIND_INDEX_BYTES)
+        self._common_hash = blake2s(key=blind_index_key, person=b"attrib", digest_size=BLIND_INDEX_BYTES)
         self._person_key = blake2s(key=blind_index_key, person=b"person").digest()
 
     def blind_index(self, domain: str, external_id: str) -> bytes:
@@ -51,11 +51,11 @@ class Vault:
         account_hash.update(f"{domain}\0{normalised(external_id)}".encode())
         return account_hash.digest()
 
-    def attribute_index(self, attribute: str, value: str) -> bytes:
-        """The bytes by which two members' values of an attribute are compared; its name has no NUL either."""
-        attribute_hash = self._attribute_hash.copy()
-        attribute_hash.update(f"{attribute}\0{normalised(value)}".encode())
-        return attribute_hash.digest()
+    def common_index(self, name: str, value: str) -> bytes:
+        """The bytes by which values of two members are compared, of an attribute or a type; their names have no NUL."""
+        common_hash = self._common_hash.copy()
+        common_hash.update(f"{name}\0{normalised(value)}".encode())
+        return common_hash.digest()
 
     def person_key(self, programme: str, year: int, blind_index: bytes) -> bytes:
         """What a programme keeps of an account whose member is erased in a year. Its salt is of programme and year, so

@@ -41,6 +41,7 @@ KINDS = (
         cool_down_days=0,
         shares=[],
     ),
+    kind("neighbours", same_identifier="address", groups_per_member="unlimited", cool_down_days=0),
     kind("region-club", same_attribute="region", groups_per_member="unlimited", cool_down_days=0),
     kind(
         "enterprise",
@@ -52,9 +53,14 @@ KINDS = (
 )
 
 
+ADDRESS = {"name": "Address", "normaliser": "address", "strength": "hint", "limit": 2}
+"""The type of identifiers that neighbours have in common."""
+
+
 async def publish_kinds(suite: Suite, *kinds: dict[str, Any]) -> None:
     """The kinds of groups of these tests, or other ones, beside the domain in which members enrol."""
-    await suite.publish("identity", programme(), domain("grocery"), domain("fuel"), *(kinds or KINDS))
+    address = {"kind": "identifier-type", "code": "address", "programme": "shop", "spec": ADDRESS}
+    await suite.publish("identity", programme(), domain("grocery"), domain("fuel"), address, *(kinds or KINDS))
 
 
 async def publish_no_kinds(suite: Suite) -> None:

@@ -16,9 +16,14 @@ PROGRAMME = Document("programme", "shop", "shop", {"name": "Shop", "time_zone": 
 ADULT = {"code": "adult", "seats": {"max": 5}}
 
 
+ADDRESS = Document(
+    "identifier-type", "address", "shop", {"name": "Address", "normaliser": "address", "strength": "hint"}
+)
+
+
 def compiled(**spec: Any) -> GroupKind:
     kind = Document("group-kind", "family", "shop", {"name": "Family", "roles": [ADULT], **spec})
-    return compile_documents([PROGRAMME, kind]).group_kinds["family"]
+    return compile_documents([PROGRAMME, ADDRESS, kind]).group_kinds["family"]
 
 
 def mistakes(**spec: Any) -> dict[str, str]:
@@ -30,7 +35,7 @@ def mistakes(**spec: Any) -> dict[str, str]:
 def test_a_kind_that_says_little_is_strict() -> None:
     kind = compiled()
     assert (kind.groups_per_member, kind.invitation_days, kind.cool_down_days) == (1, 7, 0)
-    assert (kind.shares, kind.same_attribute, kind.sub_accounts) == ((), "", False)
+    assert (kind.shares, kind.same_attribute, kind.same_identifier, kind.sub_accounts) == ((), "", "", False)
     assert kind.zone == ZoneInfo("Asia/Shanghai")
 
 
@@ -59,13 +64,15 @@ def test_a_group_has_no_more_seats_than_one_transaction_can_end() -> None:
     assert list(mistakes(roles=roles)) == ["group-kind/family.roles"]
 
 
-def test_the_same_address_is_not_known_here() -> None:
-    assert mistakes(same_address=True) == {
-        "group-kind/family.same_address": (
-            "identifiers of addresses are not known here; use same_attribute, for example region"
-        )
-    }
+def test_members_agree_in_an_attribute_or_a_type_that_is_known() -> None:
     assert compiled(same_attribute="region").same_attribute == "region"
+    assert compiled(same_identifier="address").same_identifier == "address"
+    assert mistakes(same_identifier="street") == {
+        "group-kind/family.same_identifier": "there is no identifier-type street"
+    }
+    assert mistakes(same_identifier="address", same_attribute="region") == {
+        "group-kind/family.same_identifier": "stands beside same_attribute; members agree in one of them"
+    }
 
 
 @pytest.mark.parametrize(

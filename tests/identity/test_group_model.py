@@ -58,6 +58,7 @@ KIND = GroupKind(
     invitation_days=INVITATION_DAYS,
     cool_down_days=COOL_DOWN_DAYS,
     same_attribute="",
+    same_identifier="",
     shares=("points",),
     sub_accounts=False,
 )

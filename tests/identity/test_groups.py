@@ -30,6 +30,8 @@ from tests.identity.groups import (
     roles_of,
     transfer,
 )
+from tests.identity.identifiers import add
+from tests.identity.identifiers import remove as remove_identifier
 from tests.identity.test_personal_data import dump, traces_of
 from tests.support.refusals import refusal_of
 from tests.support.suite import Suite, start_suite
@@ -318,6 +320,36 @@ async def test_members_of_a_group_agree_in_an_attribute(suite: Suite) -> None:
     rows = await dump(suite.dsns["identity"])
     assert "region-club" in rows
     assert [trace for value in ("suzhou", "region\0suzhou") for trace in traces_of(value) if trace in rows] == []
+
+
+async def test_members_of_a_group_live_at_the_address_where_its_founder_was_last_seen(suite: Suite) -> None:
+    ann, bob, moved, nowhere = [await person(suite) for _ in range(4)]
+    home, before = f"7 Lake Road, flat {ann[-9:]}", f"1 Hill Street, flat {ann[-9:]}"
+    for address in (before, home):
+        await add(suite, ann, address, "address")
+    group = await group_of(suite, ann, "neighbours")
+    for address in (home.upper(), before):
+        await add(suite, bob, address, "address")
+    await join(suite, group, ann, bob)
+    await add(suite, moved, before, "address")
+    removed = (await add(suite, moved, home, "address")).identifier.identifier_id
+    await remove_identifier(suite, removed)
+    for one in (moved, nowhere):
+        refusal = await refusal_of(join(suite, group, ann, one))
+        assert (refusal.reason, dict(refusal.metadata)) == ("GROUP_IDENTIFIER_DIFFERS", {"type": "address"})
+    assert (await refusal_of(found(suite, nowhere, "neighbours"))).reason == "GROUP_IDENTIFIER_DIFFERS"
+    rows = await dump(suite.dsns["identity"])
+    assert [trace for trace in traces_of(f"identifier.address\0{home}") if trace in rows] == []
+
+
+async def test_an_address_beyond_the_limit_opens_no_group(suite: Suite) -> None:
+    ann, collector = await person(suite), await person(suite)
+    addresses = [f"{number} Lake Road, flat {ann[-9:]}" for number in range(3)]
+    await add(suite, ann, addresses[0], "address")
+    group = await group_of(suite, ann, "neighbours")
+    for address in addresses:  # the first of three is demoted, since two may be held
+        await add(suite, collector, address, "address")
+    assert (await refusal_of(join(suite, group, ann, collector))).reason == "GROUP_IDENTIFIER_DIFFERS"
 
 
 async def test_an_enterprise_keeps_labels_and_cost_centres(suite: Suite) -> None:

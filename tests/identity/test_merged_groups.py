@@ -8,6 +8,7 @@ import pytest_asyncio
 from tessera.identity.v1 import group_pb2 as pb
 from tests.identity.builders import get_member, request_id
 from tests.identity.groups import group_of, person, publish_kinds
+from tests.identity.identifiers import add
 from tests.identity.merging import merge, unmerge
 from tests.support.refusals import refusal_of
 from tests.support.suite import Suite, start_suite
@@ -75,6 +76,21 @@ async def test_a_group_goes_with_its_owner(suite: Suite) -> None:
     await unmerge(suite, made.merge.merge_id)
     assert await owner(suite, group) == merged
     assert await seats(suite, group) == {merged: "owner"}
+
+
+async def test_who_was_merged_lives_where_either_lived(suite: Suite) -> None:
+    founder, survivor, merged = [await person(suite) for _ in range(3)]
+    home = f"7 Lake Road, flat {founder[-9:]}"
+    for member in (founder, merged):
+        await add(suite, member, home, "address")
+    group = await group_of(suite, founder, "neighbours")
+    invitation = await asked(suite, group, survivor)
+    assert (await refusal_of(accept(suite, invitation, survivor))).reason == "GROUP_IDENTIFIER_DIFFERS"
+    await merge(suite, survivor, merged)
+    await accept(suite, invitation, merged)
+    assert await seats(suite, group) == {founder: "owner", survivor: "adult"}
+    own = await group_of(suite, merged, "neighbours")
+    assert await owner(suite, own) == survivor
 
 
 async def test_nobody_has_two_seats_in_a_group(suite: Suite) -> None:

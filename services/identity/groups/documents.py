@@ -1,9 +1,10 @@
 """The document `group-kind`: what groups of a kind are like."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from services.chassis.documents import Code, Document, Mistakes, Spec
 from services.identity.groups.values import OWNER, GroupKind, Right, Role
@@ -43,20 +44,13 @@ class GroupKindSpec(Spec):
     invitation_days: Annotated[int, Field(ge=1, le=MAX_DAYS)] = 7
     cool_down_days: Annotated[int, Field(ge=0, le=MAX_DAYS)] = 0
     same_attribute: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,62})?$")] = ""
-    same_address: bool = False
+    same_identifier: str = ""
     shares: tuple[Literal["points", "tiers", "benefits"], ...] = ()
     sub_accounts: bool = False
 
-    @field_validator("same_address")
-    @classmethod
-    def _unknown(cls, wanted: bool) -> bool:
-        if wanted:
-            raise ValueError("identifiers of addresses are not known here; use same_attribute, for example region")
-        return wanted
 
-
-def check_kind(document: Document, spec: GroupKindSpec, mistakes: Mistakes) -> None:
-    """Note what is wrong with a kind beyond the form of its fields."""
+def check_kind(document: Document, spec: GroupKindSpec, types: Collection[str], mistakes: Mistakes) -> None:
+    """Note what is wrong with a kind beyond the form of its fields; `types` are the codes of types of identifiers."""
     seen: set[str] = {OWNER}
     for number, role in enumerate(spec.roles):
         field = f"{document.name}.roles.{number}"
@@ -71,6 +65,10 @@ def check_kind(document: Document, spec: GroupKindSpec, mistakes: Mistakes) -> N
         mistakes.add(f"{document.name}.roles", f"{seats} seats with the owner's; a group has {MAX_SEATS} at most")
     if len(set(spec.shares)) < len(spec.shares):
         mistakes.add(f"{document.name}.shares", "names something twice")
+    if spec.same_identifier and spec.same_attribute:
+        mistakes.add(f"{document.name}.same_identifier", "stands beside same_attribute; members agree in one of them")
+    elif spec.same_identifier and spec.same_identifier not in types:
+        mistakes.add(f"{document.name}.same_identifier", f"there is no identifier-type {spec.same_identifier}")
 
 
 def group_kind(code: str, spec: GroupKindSpec, zone: ZoneInfo) -> GroupKind:
@@ -85,6 +83,7 @@ def group_kind(code: str, spec: GroupKindSpec, zone: ZoneInfo) -> GroupKind:
         invitation_days=spec.invitation_days,
         cool_down_days=spec.cool_down_days,
         same_attribute=spec.same_attribute,
+        same_identifier=spec.same_identifier,
         shares=spec.shares,
         sub_accounts=spec.sub_accounts,
     )

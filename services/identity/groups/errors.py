@@ -93,8 +93,17 @@ def group_cool_down(kind: str, next_eligible_at: datetime) -> Rejection:
     )
 
 
+def group_identifier_differs(code: str) -> Rejection:
+    """Not the same address, or whatever members of the group are known by in common."""
+    return Rejection(
+        "GROUP_IDENTIFIER_DIFFERS",
+        f"the members of the group are known by the same {code}, by which the member is not",
+        metadata={"type": code},
+    )
+
+
 def group_attribute_differs(attribute: str) -> Rejection:
-    """Not the same address, region or whatever members of the group have in common."""
+    """Not the same region, or whatever attribute members of the group have in common."""
     return Rejection(
         "GROUP_ATTRIBUTE_DIFFERS",
         f"the members of the group agree in {attribute}, which the member lacks or has otherwise",

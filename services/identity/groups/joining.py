@@ -5,8 +5,7 @@ from services.chassis.errors import Rejection
 from services.chassis.operations import Decided, Decision, Moment
 from services.identity import errors as identity_errors
 from services.identity import rules as identity_rules
-from services.identity import wire as identity_wire
-from services.identity.groups import errors, rules, wire
+from services.identity.groups import errors, in_common, rules, wire
 from services.identity.groups.acting import acted_on
 from services.identity.groups.changes import NOTHING, Changed
 from services.identity.groups.commands import (
@@ -47,17 +46,17 @@ def create(state: State, command: CreateGroup, moment: Moment[Config]) -> Decide
     refusal = rules.join_refusal(kind, None, held, left, moment.at)
     if refusal is not None:
         return refusal
-    index = attribute_index(command, member, kind.same_attribute)
-    if isinstance(index, Rejection):
-        return index
-    if kind.same_attribute and not index:
-        return errors.group_attribute_differs(kind.same_attribute)
-    group, seat = _founded(command, kind, index, moment)
+    had = in_common.hashes(state, command, member, kind)
+    if not isinstance(had, list):
+        return had
+    if not had:
+        return in_common.differs(kind)
+    group, seat = _founded(command, kind, had[0], moment)
     changed = Changed(group, ((seat, group.shares),))
     return Decision(changed, lambda: wire.created_answer(group, seat, moment, dry=command.validate_only))
 
 
-def _founded(command: CreateGroup, kind: GroupKind, index: bytes, moment: Moment[Config]) -> tuple[Group, Seat]:
+def _founded(command: CreateGroup, kind: GroupKind, common: bytes, moment: Moment[Config]) -> tuple[Group, Seat]:
     group = Group(
         group_id=command.group_id,
         kind=kind.code,
@@ -65,7 +64,8 @@ def _founded(command: CreateGroup, kind: GroupKind, index: bytes, moment: Moment
         status=GroupStatus.ACTIVE,
         shares=" ".join(kind.shares),
         same_attribute=kind.same_attribute,
-        attribute_index=index,
+        same_identifier=kind.same_identifier,
+        common_index=common,
         created_at=moment.at,
         dissolved_at=None,
     )
@@ -141,11 +141,11 @@ def accept(state: State, command: AcceptInvitation, moment: Moment[Config]) -> D
     refusal = _cannot_join(state, invitation, group, moment)
     if refusal is not None:
         return refusal
-    index = attribute_index(command, member, group.same_attribute)
-    if isinstance(index, Rejection):
-        return index
-    if index != group.attribute_index:
-        return errors.group_attribute_differs(group.same_attribute)
+    had = in_common.hashes(state, command, member, group)
+    if not isinstance(had, list):
+        return had
+    if group.common_index not in had:
+        return in_common.differs(group)
     seat = Seat(
         seat_id=command.seat_id,
         group_id=invitation.group_id,
@@ -228,17 +228,3 @@ def _active(state: State, command: CreateGroup | InviteToGroup | AcceptInvitatio
     if member is None:
         return identity_errors.MEMBER_UNKNOWN
     return identity_rules.not_active(member.status) or member
-
-
-def attribute_index(command: CreateGroup | AcceptInvitation, member: Member, attribute: str) -> bytes | Rejection:
-    """The keyed hash of an attribute of a member; empty when it has none, or none is asked for.
-
-    The member may have been merged since its key was opened.
-    """
-    if not attribute or not member.attributes:
-        return b""
-    box = command.keys.get(member.member_id)
-    if box is None:
-        return identity_errors.ACCOUNTS_CHANGED
-    value = identity_wire.attributes_of(member, box).get(attribute, "")
-    return command.vault.attribute_index(attribute, value) if value else b""

@@ -19,7 +19,8 @@ _SEAT = "seat_id, group_id, member_id, kind, role, label, cost_centre, joined_at
 _INVITATION = """invitation_id, group_id, member_id, kind, role, label, cost_centre, invited_by, status, created_at,
         expires_at, closed_at"""
 LOAD_GROUPS = """
-    SELECT group_id, kind, owner_id, status, shares, same_attribute, attribute_index, created_at, dissolved_at
+    SELECT group_id, kind, owner_id, status, shares, same_attribute, same_identifier, common_index,
+        created_at, dissolved_at
     FROM groups
     WHERE partition = $1
       AND group_id = ANY($2::uuid[])

@@ -194,9 +194,8 @@ class GroupMethods:
     async def _keys_to_join(
         self, joining: Sequence[commands.CreateGroup] | Sequence[commands.AcceptInvitation]
     ) -> Keys:
-        """What opens the attributes of the members that commands mean, of those that have any."""
-        members = await self._folk.survivors({one.member_id for one in joining})
-        return await self._opener.open(one for one in members if one.attributes)
+        """What opens attributes and identifiers of the members that commands mean."""
+        return await self._opener.open(await self._folk.families({one.member_id for one in joining}))
 
     async def _group(self, group_id: str) -> Group:
         found = requests.group_of(group_id)

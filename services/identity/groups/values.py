@@ -49,6 +49,8 @@ class GroupKind:
     cool_down_days: int
     same_attribute: str
     """The attribute in which members of a group agree; empty when they need not."""
+    same_identifier: str
+    """The type of which they hold the same identifier; empty when they need not."""
     shares: tuple[str, ...]
     sub_accounts: bool
     """Whether seats have labels and cost centres."""
@@ -83,8 +85,10 @@ class Group(NamedTuple):
     """What its members share, by the words of its kind when it was founded, separated by spaces."""
     same_attribute: str
     """The attribute in which its members agree, by the words of its kind when it was founded."""
-    attribute_index: bytes
-    """The keyed hash of what they agree in; empty when they need not."""
+    same_identifier: str
+    """The type of which they hold the same identifier, likewise."""
+    common_index: bytes
+    """The keyed hash of what they have in common; empty when that is nothing."""
     created_at: datetime
     dissolved_at: datetime | None
 

@@ -48,9 +48,9 @@ def _add(state: State, command: AddIdentifier, moment: Moment[Config]) -> Decide
     refusal = rules.add_refusal(member, kind, command.type, command.value)
     if refusal is not None or member is None or kind is None:
         return refusal or errors.identifier_type_unknown(command.type)
-    if (wider := _elsewhere(state, member)) is not None:
+    if (wider := elsewhere(state, member)) is not None:
         return wider
-    had = state.identifiers.of_members([member.member_id, *_merged_into(state, member)])
+    had = state.identifiers.of_members([member.member_id, *merged_into(state, member)])
     same = next((one for one in had if one.blind_index in command.blind_indexes), None)
     if same is not None and same.is_held:
         return _see_again(state, command, kind, same, moment)
@@ -203,15 +203,15 @@ def _found(state: State, command: OfIdentifier, moment: Moment[Config]) -> Ident
     return unlocked((identifier,), moment) or identifier
 
 
-def _merged_into(state: State, member: Member) -> Iterable[UUID]:
+def merged_into(state: State, member: Member) -> Iterable[UUID]:
+    """The members whose identifiers are held by this one."""
     return (one.member_id for one in state.merged_into(member.member_id))
 
 
-def _elsewhere(state: State, member: Member) -> Wider | None:
-    """What else has to be read of a member: those that were merged into it."""
-    if all(state.identifiers.were_read(home) for home in member.homes):
-        return None
-    return Wider(Around((member.member_id, *sorted(member.homes))))
+def elsewhere(state: State, member: Member) -> Wider | None:
+    """What has to be read to know all that a member is known by: it, and those that were merged into it."""
+    keepers = (member.member_id, *sorted(member.homes))
+    return None if all(map(state.identifiers.were_read, keepers)) else Wider(Around(keepers))
 
 
 def unlocked(changed: Iterable[Identifier], moment: Moment[Config]) -> Wider | None:
