@@ -77,6 +77,13 @@ async def test_a_person_whose_accounts_belong_to_two_members_is_refused(shop: Up
     assert await members(shop, [(TRAVEL, new)]) == [""]
 
 
+def test_no_figure_is_cut_off_where_no_terminal_is(shop: Up, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", [(FUEL, phone(), "", ""), (FOOD, phone(), "", "")])
+    told = shop.run("import", "accounts", str(file)).stdout
+    assert "…" not in told
+    assert "new members" in told
+
+
 async def test_attributes_enrol_with_the_member(shop: Up, tmp_path: Path) -> None:
     one, two = phone(), phone()
     header = "person,attr.birthday,external_id,domain,attr.region"
@@ -185,11 +192,14 @@ async def test_parquet_is_read_as_csv_is(shop: Up, tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"+86 138 0000,fuel\n", "no header"),
+        (b"domain;external_id\nfuel;0000\n", "parted by commas"),
+        ("domain,external_id\nfuel,0000\n".encode("utf-16"), "in UTF-8"),
         (b"domain,verified\n", "external_id is missing"),
         (b"domain,external_id,colour\n", "'colour' is not known"),
         (b"domain,external_id,domain\n", "2 columns 'domain'"),
         (b"domain,external_id,attr.Big\n", "'Big' is no name of an attribute"),
-        (b'domain,external_id\nfuel,1\nfuel,"2\nfuel,3\n', "what follows row 1 is no CSV"),
+        (b'domain,external_id\nfuel,1\nfuel,"2\nfuel,3\n', "a.csv: what follows row 1 is no CSV"),
+        (b"domain,external_id\nfuel," + b"0" * 140_000 + b"\n", "a.csv: what follows row 0 is no CSV"),
         (b"PAR1 and more", "no Parquet"),
     ],
 )

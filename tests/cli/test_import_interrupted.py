@@ -12,18 +12,36 @@ from pathlib import Path
 
 import pytest
 
+from tessera import connect
+from tessera.imports.accounts import Plan, import_accounts
+from tessera.imports.columns import BadFile
+from tessera.imports.sources import open_source
+from tessera.imports.staging import Told
+from tessera.imports.state import open_state
 from tests.cli.command import TIMEOUT_S, Up
 from tests.cli.imports import FOOD, FUEL, configure, figures, members, phone, write_csv
 
 PERSONS = 6_000
 _MAIN = "from tessera.cli import main; main()"
 
+MAIL = """
+---
+kind: identifier-type
+code: mail
+programme: brought
+spec: {name: Mail, normaliser: email, strength: proof}
+"""
+
 Rows = list[tuple[str, str, str, str]]
 
 
 @pytest.fixture(scope="module")
 def shop(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Up:
-    configure(up, tmp_path_factory.mktemp("pack"))
+    folder = tmp_path_factory.mktemp("pack")
+    configure(up, folder)
+    pack = folder / "pack.yaml"
+    pack.write_text(pack.read_text() + MAIL)
+    up.json("apply", "-f", str(folder))
     return up
 
 
@@ -94,6 +112,36 @@ async def test_another_content_is_another_import(shop: Up, tmp_path: Path) -> No
     assert after["rows"] == after["found"] == 11
     assert after["unchanged"] >= 1
     assert after["new_members"] >= 1
+
+
+@pytest.mark.parametrize("phase", ["comparing", "enrolling", "adding", "checking"])
+@pytest.mark.parametrize("kept", [0, 1], ids=["torn off", "exchanged"])
+async def test_a_file_that_changes_meanwhile_is_not_taken_for_what_it_was(
+    shop: Up, tmp_path: Path, phase: str, kept: int
+) -> None:
+    header = "domain,external_id,person,identifier.mail"
+    first, other = phone(), phone()
+    rows = [(FUEL, first, "", f"a{first[-8:]}@example.org")]
+    file = write_csv(tmp_path / "a.csv", rows, header)
+    changed = [(FUEL, other, "", f"b{first[-8:]}@example.org")][:kept]
+
+    class Meddler:
+        """Changes the file as a phase begins."""
+
+        def begin(self, what: str, rows: int | None) -> Told:
+            if what == phase:
+                write_csv(file, changed, header)
+            return lambda done: None
+
+    source = open_source(file)
+    with open_state(tmp_path / "state", source.key) as state:
+        async with connect(suite_file=shop.data) as client:
+            with pytest.raises(BadFile, match="changed while it was imported"):
+                await import_accounts(client, source, state, Plan(tmp_path / "errors.csv"), Meddler())
+    assert (await members(shop, [(FUEL, other)])) == [""]
+    write_csv(file, rows, header)
+    after = shop.json("import", "accounts", str(file), "--state", str(tmp_path / "state"))["after"]
+    assert figures(after["all"])["found"] == 1
 
 
 def test_a_damaged_memory_is_named(shop: Up, tmp_path: Path) -> None:

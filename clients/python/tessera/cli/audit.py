@@ -22,8 +22,6 @@ from tessera.topology import SERVICES
 DEFAULT_RECORDS = 50
 SUBJECTS_SHOWN = 2
 """Of each record in the table; JSON has all."""
-TABLE_WIDTH = 190
-"""Where a terminal is narrower, too: IDs are to be copied."""
 
 app = typer.Typer(no_args_is_help=True, help="See who called what, and prove that nothing of it was changed.")
 
@@ -171,7 +169,6 @@ def print_proved(console: Console, proved: list[Proved]) -> None:
 
 def print_records(console: Console, records: list[pb.AuditRecord]) -> None:
     """A line for each call."""
-    console.width = max(console.width, TABLE_WIDTH)
     listing = table("at (UTC)", "caller", "proof", "method", "verdict", ">items", ">refused", "about")
     for record in records:
         shown = " ".join(record.subjects[:SUBJECTS_SHOWN])

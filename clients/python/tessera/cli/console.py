@@ -20,6 +20,9 @@ class Output(StrEnum):
     JSON = "json"
 
 
+TABLE_WIDTH = 240
+"""More than any table needs."""
+
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="A table for people or JSON for machines.")]
 SuiteOption = Annotated[
     str | None,
@@ -38,8 +41,10 @@ _HIDDEN = {"event", "level", "logger", "timestamp", "service", "exception", "tra
 
 
 def out() -> Console:
-    """Where results go."""
-    return Console(highlight=False, soft_wrap=True)
+    """Where results go. A table is as wide as it needs: a narrow terminal folds its lines, and no figure is cut off."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, TABLE_WIDTH)
+    return console
 
 
 def table(*columns: str, title: str | None = None) -> Table:

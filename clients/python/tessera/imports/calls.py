@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from tessera.client import Client
-from tessera.imports.refusals import Refusal
+from tessera.imports.hashes import of_identifier, of_row
 from tessera.imports.rows import Identifier, Row, read_row
 from tessera.imports.sources import Source
 from tessera.imports.state import Fate, PlannedIdentifier, PlannedRow, State
@@ -84,18 +84,24 @@ class Calls:
         row_of, after = self._reader(), 0
         while planned := self.state.waiting(fates, after, ITEMS_A_CALL):
             after = planned[-1].number
-            yield [Item(wanted, row_of(wanted.number)) for wanted in planned]
+            yield [self._item(wanted, row_of(wanted.number)) for wanted in planned]
+
+    def _item(self, wanted: PlannedRow, row: Row) -> Item:
+        if of_row(row, self.source.key).content != wanted.content:
+            raise self.source.changed()
+        return Item(wanted, row)
 
     def _identifier_batches(self) -> Iterator[list[IdentifierItem]]:
         row_of, after = self._reader(), (0, "")
         while planned := self.state.waiting_identifiers(after, ITEMS_A_CALL):
             after = (planned[-1].number, planned[-1].type)
-            yield [
-                IdentifierItem(
-                    wanted, next(one for one in row_of(wanted.number).identifiers if one.type == wanted.type)
-                )
-                for wanted in planned
-            ]
+            yield [self._identifier_item(wanted, row_of(wanted.number)) for wanted in planned]
+
+    def _identifier_item(self, wanted: PlannedIdentifier, row: Row) -> IdentifierItem:
+        identifier = next((one for one in row.identifiers if one.type == wanted.type), None)
+        if identifier is None or of_identifier(row, identifier, self.source.key) != wanted.content:
+            raise self.source.changed()
+        return IdentifierItem(wanted, identifier)
 
     def _reader(self) -> Callable[[int], Row]:
         """What gives the row of a number, each time of the same or a later one."""
@@ -107,9 +113,10 @@ class Calls:
             nonlocal reached
             number, row = reached
             if number != wanted or row is None:
-                cells = next(cells for number, cells in rows if number == wanted)
-                found = read_row(cells, self.source.columns, domains)
-                assert not isinstance(found, Refusal), "what was staged is accepted again"
+                cells = next((cells for number, cells in rows if number == wanted), None)
+                found = None if cells is None else read_row(cells, self.source.columns, domains)
+                if not isinstance(found, Row):
+                    raise self.source.changed()
                 reached = (wanted, row := found)
             return row
 

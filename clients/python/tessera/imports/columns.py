@@ -56,7 +56,10 @@ def read_header(names: Sequence[str]) -> Columns:
     """The columns of a header. Raises BadFile with all mistakes together."""
     missing = [name for name in (DOMAIN, EXTERNAL_ID) if name not in names]
     if len(missing) == 2:  # its first row may be no header, but somebody's data: no word of it is told
-        raise BadFile(f"there is no header with the columns {DOMAIN} and {EXTERNAL_ID} (columns can be: {_KNOWN})")
+        raise BadFile(
+            f"there is no header with the columns {DOMAIN} and {EXTERNAL_ID}, in UTF-8 and parted by commas "
+            f"(columns can be: {_KNOWN})"
+        )
     mistakes = [f"the column {name} is missing" for name in missing]
     mistakes += [f"there are {count} columns {name!r}" for name, count in Counter(names).items() if count > 1]
     attributes = [(name.removeprefix(ATTRIBUTE_PREFIX), at) for at, name in enumerate(names) if _is_attribute(name)]

@@ -30,7 +30,14 @@ class Source:
 
     def rows(self) -> Iterator[Cells]:
         """All rows, from the first; raises BadFile at a place from which rows cannot be told apart."""
-        return _parquet_rows(self.path) if self.is_parquet else _csv_rows(self.path)
+        try:
+            yield from _parquet_rows(self.path) if self.is_parquet else _csv_rows(self.path)
+        except BadFile as error:
+            raise BadFile(f"{self.path}: {error}") from None
+
+    def changed(self) -> BadFile:
+        """What is raised when a row is no longer what it was."""
+        return BadFile(f"{self.path} changed while it was imported; import it again")
 
 
 def open_source(path: Path) -> Source:

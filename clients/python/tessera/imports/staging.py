@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from hashlib import blake2b
 from itertools import islice
 
+from tessera.imports.hashes import of_identifier, of_row
 from tessera.imports.refusals import Reason, Refusal
 from tessera.imports.rows import Row, read_row
 from tessera.imports.sources import Cells, Source
-from tessera.imports.state import HASH_BYTES, Fate, Phase, StagedIdentifier, StagedRow, State
+from tessera.imports.state import Fate, Phase, StagedIdentifier, StagedRow, State
 
 ROWS_A_STEP = 10_000
 
@@ -37,33 +37,14 @@ def _staged(number: int, cells: Cells, row: Row | Refusal, source: Source, domai
         domain = cells[source.columns.domain] if len(cells) == len(source.columns.names) else ""
         known = domain if domain in domains else ""
         return StagedRow(number, known, None, None, None, None, Fate.REFUSED, row.column, row.reason)
-    account, person, attributes = _hashes(row, source.key)
-    identifiers = [one.content for one in _identifiers(number, row, source.key)]
-    parts = (account, person or b"", attributes or b"", str(row.verified).encode(), *identifiers)
-    content = _hash(source.key, *parts)
-    return StagedRow(number, row.domain, account, person, attributes, content, Fate.ACCEPTED, "", "")
+    hashes = of_row(row, source.key)
+    return StagedRow(number, row.domain, *hashes, Fate.ACCEPTED, "", "")
 
 
 def _identifiers(number: int, row: Row | Refusal, key: bytes) -> Iterator[StagedIdentifier]:
     if isinstance(row, Row):
         for one in row.identifiers:
-            texts = (row.domain, row.external_id, one.type, one.value, str(one.verified))
-            yield StagedIdentifier(number, one.type, _hash(key, *(text.encode() for text in texts)))
-
-
-def _hashes(row: Row, key: bytes) -> tuple[bytes, bytes | None, bytes | None]:
-    """Of its account, its person and its attributes."""
-    account = _hash(key, row.domain.encode(), row.external_id.encode())
-    person = _hash(key, row.person.encode()) if row.person else None
-    texts = [text.encode() for item in sorted(row.attributes.items()) for text in item]
-    return account, person, _hash(key, *texts) if texts else None
-
-
-def _hash(key: bytes, *parts: bytes) -> bytes:
-    digest = blake2b(key=key, digest_size=HASH_BYTES)
-    for part in parts:
-        digest.update(len(part).to_bytes(4) + part)
-    return digest.digest()
+            yield StagedIdentifier(number, one.type, of_identifier(row, one, key))
 
 
 def _refuse_among_each_other(state: State) -> None:

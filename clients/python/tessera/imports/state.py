@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from tessera.complaints import Complaint
 from tessera.imports.columns import IDENTIFIER_PREFIX
+from tessera.imports.hashes import HASH_BYTES
 from tessera.imports.refusals import Refusal
 
-HASH_BYTES = 16
 KEY_BYTES = 32
 BUSY_S = 1.0
 LAYOUT = 2
