@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from services.chassis.failures import CommitUnknownError, is_storage_failure
+from services.chassis.failures import DRIVER_ERRORS, CommitUnknownError, is_storage_failure
 
 READ_TIMEOUT_MS = 10_000
 """A read that takes longer than its caller would wait."""
@@ -75,7 +75,7 @@ class WriteConnection:
         dsn: str,
         application_name: str,
         *,
-        transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS,
+        transaction_timeout_ms: int | None = None,
         warm: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
     ) -> None:
         """`warm` prepares a connection just opened for what it will be used for, while it holds no lock."""
@@ -84,7 +84,7 @@ class WriteConnection:
             **_SHARED,
             "application_name": application_name,
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
-            "transaction_timeout": str(transaction_timeout_ms),
+            "transaction_timeout": str(transaction_timeout_ms or TRANSACTION_TIMEOUT_MS),
         }
         self._warm = warm
         self._connection: asyncpg.Connection | None = None
@@ -133,7 +133,7 @@ class WriteConnection:
             return
         try:
             await self._connection.execute("ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except DRIVER_ERRORS:
             self.discard()
         except BaseException:
             self.discard()
@@ -148,6 +148,6 @@ class WriteConnection:
     async def close(self) -> None:
         """Close it in peace."""
         if self._connection is not None and not self._connection.is_closed():
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 await self._connection.close()
         self._connection = None

@@ -40,6 +40,8 @@ INTERRUPTED = Rejection(
     retry_after=timedelta(milliseconds=200),
 )
 
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""All that asking a database may fail with."""
 _STORAGE = (
     OSError,  # refused, reset or timed-out connections; a missing socket file
     asyncpg.PostgresConnectionError,
@@ -53,6 +55,8 @@ _STORAGE = (
 )
 _CLOSED = ("clos", "released", "terminat")
 """How asyncpg words an InterfaceError for a connection or pool that is gone; all others are programming errors."""
+_TOLD_TO_GO = "another operation (2) is in progress"
+"""How asyncpg words it when the database said on a connection that it ends it, and the connection is not closed yet."""
 
 
 class CommitUnknownError(Exception):
@@ -80,4 +84,6 @@ def is_storage_failure(error: BaseException) -> bool:
     """Whether the database, and not the request or the code, is why `error` was raised."""
     if isinstance(error, _STORAGE):
         return True
+    if isinstance(error, asyncpg.InternalClientError):
+        return _TOLD_TO_GO in str(error)
     return type(error) is asyncpg.InterfaceError and any(word in str(error) for word in _CLOSED)

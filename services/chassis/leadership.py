@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from services.chassis.database import Connection, is_lost
+from services.chassis.failures import DRIVER_ERRORS
 
 
 @asynccontextmanager
@@ -46,7 +47,7 @@ async def _let_go(connection: Connection, lock: int) -> None:
         return
     try:
         await connection.fetchval("SELECT pg_advisory_unlock($1)", lock)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except DRIVER_ERRORS:
         _throw_away(connection)
     except BaseException:
         _throw_away(connection)

@@ -10,10 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
-import asyncpg
-
-STORAGE_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a look may fail with while the database is away; the next look tries again."""
+from services.chassis.failures import DRIVER_ERRORS
 
 LOOK_INTERVAL_S = 0.05
 """How often another process's commits are looked for while somebody waits."""
@@ -89,7 +86,7 @@ class Progress(Generic[Place]):
         try:
             while self._waiting:
                 self._interval_s = min(2 * self._interval_s, LONGEST_LOOK_INTERVAL_S)
-                with contextlib.suppress(*STORAGE_FAILURES):
+                with contextlib.suppress(*DRIVER_ERRORS):
                     for place, position in (await self._look()).items():
                         if position > self.reached(place):
                             self._interval_s = LOOK_INTERVAL_S

@@ -8,7 +8,7 @@ from grpc import StatusCode
 
 from services.chassis import database, heads
 from services.chassis.errors import CODES_BY_NUMBER, Rejection, from_status
-from services.chassis.failures import CommitUnknownError
+from services.chassis.failures import CommitUnknownError, is_storage_failure
 from services.chassis.verdicts import OK, Verdict
 from tests.chassis.cutter import Side, wire_to
 from tests.chassis.house import assert_sound, connection_to, held, ledger_database
@@ -98,6 +98,26 @@ async def test_a_connection_lost_before_commit_did_nothing() -> None:
             assert refusal(await waiting)[1].reason == "STORAGE_UNAVAILABLE"
         assert balance_of(await lanes.one(Move(owner, 4))) == 5
         assert await assert_sound(dsn) == {owner: 5}
+
+
+async def test_a_connection_that_the_database_is_about_to_close_is_a_lost_one() -> None:
+    async with ledger_database() as dsn:
+        connection = await asyncpg.connect(dsn)
+        tell_to_go(connection)
+        with pytest.raises(asyncpg.InternalClientError) as caught:
+            await connection.fetch("SELECT 1")
+        assert is_storage_failure(caught.value)
+        writer = database.WriteConnection(dsn, "writer")
+        tell_to_go(await writer.get())
+        await writer.roll_back()
+        assert await (await writer.get()).fetchval("SELECT 1") == 1
+        await writer.close()
+
+
+def tell_to_go(connection: asyncpg.Connection) -> None:
+    """What a server that shuts down says on an idle connection, before it closes it."""
+    fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+    connection._protocol.data_received(b"E" + (len(fields) + 4).to_bytes(4) + fields)
 
 
 async def test_a_frozen_writer_loses_its_head_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

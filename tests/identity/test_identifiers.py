@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from services.chassis import ids
+from services.identity.identifiers import queries
 from services.identity.identifiers.values import IDENTIFIER
 from tessera.errors import error_of_status
 from tessera.events.v1 import event_feed_pb2, journal_pb2
@@ -186,6 +187,31 @@ async def test_a_device_of_several_leads_to_nobody_until_one_has_it_verified(sui
     assert (await refusal_of(find(suite, shared, "device"))).reason == "IDENTIFIER_AMBIGUOUS"
     await verify(suite, added.identifier.identifier_id)
     assert (await find(suite, shared, "device")).member_id == other
+
+
+async def test_a_value_of_very_many_costs_no_more_than_one_of_many(suite: Suite) -> None:
+    """Who had it verified is found among them, and a batch never reads all."""
+    someone, shared = await member(suite), device()
+    added = await add(suite, someone, shared, "device")
+    await verify(suite, added.identifier.identifier_id)
+    connection = await asyncpg.connect(suite.dsns["identity"])
+    try:
+        partition, blind_index = await connection.fetchrow(
+            "SELECT partition, blind_index FROM identifier_holders WHERE identifier_id = $1",
+            ids.decode(IDENTIFIER, added.identifier.identifier_id),
+        )
+        await connection.execute(
+            """INSERT INTO identifier_holders
+               SELECT $1, $2, gen_random_uuid(), gen_random_uuid(), 'device', false FROM generate_series(1, 5000)""",
+            partition,
+            blind_index,
+        )
+        assert len(await queries.load_holders(connection, partition, [blind_index])) == queries.HOLDERS_READ
+        assert len(await queries.find_holders(connection, [partition], [blind_index])) == queries.HOLDERS_READ
+    finally:
+        await connection.close()
+    assert (await find(suite, shared, "device")).member_id == someone
+    assert not (await add(suite, await member(suite), shared, "device")).match_ids
 
 
 async def test_nobody_is_found_by_a_hint_or_a_type_that_is_not_for_it(suite: Suite) -> None:

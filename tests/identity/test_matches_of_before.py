@@ -13,6 +13,8 @@ BEFORE = """
     DROP TABLE matches, audit, audit_head;
     DROP INDEX lookups_of_member;
     ALTER TABLE members DROP COLUMN key_version;
+    ALTER TABLE groups DROP COLUMN same_identifier;
+    ALTER TABLE groups RENAME common_index TO attribute_index;
     CREATE TABLE matches (
         partition integer, owner_id uuid, match_id uuid, member_id uuid NOT NULL, other_id uuid NOT NULL,
         type text NOT NULL, identifier_id uuid NOT NULL, other_identifier_id uuid NOT NULL, score smallint NOT NULL,

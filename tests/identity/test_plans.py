@@ -26,6 +26,7 @@ QUERIES = {
     "FIND_IDENTIFIER": identifier_queries.FIND_IDENTIFIER,
     "LOAD_HOLDERS": identifier_queries.LOAD_HOLDERS,
     "FIND_HOLDERS": identifier_queries.FIND_HOLDERS,
+    "FIND_LEADING": identifier_queries.FIND_LEADING,
     "LOAD_MATCHES": match_queries.LOAD_MATCHES,
     "FIND_MATCH": match_queries.FIND_MATCH,
     "PAGE_OF_MATCHES": match_queries.PAGE_OF_MATCHES,

@@ -30,7 +30,7 @@ async def find(
 ) -> tuple[Holder, UUID] | Rejection:
     """The holder of a value by which a member is found, and the member that its ID means."""
     places = {_place(platform, index) for index in indexes}
-    holders = await queries.find_holders(platform.pool, list(places), [index.blind_index for index in indexes])
+    holders = await queries.find_leading(platform.pool, list(places), [index.blind_index for index in indexes])
     leading = rules.leading(kind, holders, at)
     members = await people.find({holder.member_id for holder in leading})
     return rules.found((holder, members[holder.member_id].survivor_id or holder.member_id) for holder in leading)

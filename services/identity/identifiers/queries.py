@@ -6,7 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
+from services.chassis.lanes import MAX_BATCH_COMMANDS
 from services.identity.identifiers.values import Holder, Identifier
+from services.identity.matches.values import MAX_HOLDERS
 
 _IDENTIFIER = """partition, identifier_id, member_id, type, key_version, blind_index, value, is_demoted, verified_at,
         first_seen_at, last_seen_at, removed_at"""
@@ -36,21 +38,23 @@ FIND_IDENTIFIER = f"""
     WHERE partition = $1
       AND identifier_id = $2
 """
-FIND_HOLDERS = """
-    SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
-    FROM identifier_holders
-    WHERE partition = ANY($1)
-      AND blind_index = ANY($2)
-      AND removed_at IS NULL
-    ORDER BY identifier_id
+HOLDERS_READ = MAX_HOLDERS + 1 + MAX_BATCH_COMMANDS
+"""Of a value at most: a shared device may have millions, and enough are left when a batch takes it from as many as it can."""
+_HOLDERS = """
+    SELECT found.*
+    FROM unnest($2::bytea[]) AS asked (blind_index)
+    CROSS JOIN LATERAL (
+        SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
+        FROM identifier_holders
+        WHERE partition = %s
+          AND blind_index = asked.blind_index
+          AND removed_at IS NULL
+        %sLIMIT %s
+    ) AS found
 """
-LOAD_HOLDERS = """
-    SELECT partition, blind_index, identifier_id, member_id, type, is_demoted, verified_at, removed_at
-    FROM identifier_holders
-    WHERE partition = $1
-      AND blind_index = ANY($2)
-      AND removed_at IS NULL
-"""
+LOAD_HOLDERS = _HOLDERS % ("$1", "", HOLDERS_READ)
+FIND_HOLDERS = _HOLDERS % ("ANY($1)", "", HOLDERS_READ)
+FIND_LEADING = _HOLDERS % ("ANY($1)", "ORDER BY verified_at DESC NULLS LAST, identifier_id\n        ", HOLDERS_READ)
 OUTDATED = """
     SELECT i.identifier_id, i.member_id, i.type, i.blind_index, i.value, m.key_version AS wrapped_by, m.data_key
     FROM identifiers AS i
@@ -100,13 +104,18 @@ async def find_identifier(reader: Reader, partition: int, identifier_id: UUID) -
 
 
 async def load_holders(reader: Reader, partition: int, blind_indexes: Sequence[bytes]) -> list[Holder]:
-    """Who holds values that are looked up in a partition."""
+    """Who holds values that are looked up in a partition; of a value that too many hold only some."""
     return [Holder(*row) for row in await reader.fetch(LOAD_HOLDERS, partition, blind_indexes)]
 
 
 async def find_holders(reader: Reader, partitions: Sequence[int], blind_indexes: Sequence[bytes]) -> list[Holder]:
-    """Who holds values now."""
+    """Who holds values now; of a value that too many hold only some."""
     return [Holder(*row) for row in await reader.fetch(FIND_HOLDERS, partitions, blind_indexes)]
+
+
+async def find_leading(reader: Reader, partitions: Sequence[int], blind_indexes: Sequence[bytes]) -> list[Holder]:
+    """Who holds values now, first those who had them verified last."""
+    return [Holder(*row) for row in await reader.fetch(FIND_LEADING, partitions, blind_indexes)]
 
 
 async def outdated(reader: Reader, partition: int, version: int, limit: int) -> list[asyncpg.Record]:
