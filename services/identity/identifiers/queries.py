@@ -39,7 +39,7 @@ FIND_IDENTIFIER = f"""
       AND identifier_id = $2
 """
 HOLDERS_READ = MAX_HOLDERS + 1 + MAX_BATCH_COMMANDS
-"""Of a value at most: a shared device may have millions, and enough are left when a batch takes it from as many as it can."""
+"""Of a value at most: a shared device may have millions. Too many are left when a batch takes it from all it can."""
 _HOLDERS = """
     SELECT found.*
     FROM unnest($2::bytea[]) AS asked (blind_index)
